@@ -7,12 +7,14 @@ import shlex
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
 from cascan.cascades.rule import KIND as RULE_KIND
 from cascan.cascades.rule import read_rule
 from cascan.clock import utc_now
+from cascan.cost.budget import require_budget
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.forms.documents import read_documents
@@ -29,7 +31,7 @@ from cascan_cli.input.raw_sockets import explain_missing_raw_sockets
 from cascan_cli.input.request_files import read_request_file, read_vuls_requests, split_requests
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import pluralize, print_json, print_message, printable
-from cascan_cli.stack.permissions import read_permissions, read_scan_defaults
+from cascan_cli.stack.permissions import read_cost_limit, read_permissions, read_scan_defaults
 
 MAX_HARMLESS_SHOWN = 8  # scripts of one verdict that get a row each
 HARMLESS = {
@@ -120,7 +122,8 @@ def explain_request(body: str, args: Namespace, *, is_issued: bool = False) -> E
         read = read_request(body, is_issued=is_issued)
     except RequestRefused as refused:
         return Explanation(accepted=False, refusals=refused.refusals)
-    explained = explain(read.request, read_permissions(args), read_scan_defaults(args))
+    check_budget = partial(require_budget, limit=read_cost_limit(args))
+    explained = explain(read.request, read_permissions(args), read_scan_defaults(args), check_budget)
     notes = [*read.notes, *explained.notes]
     if explained.lane == Lane.RAW:
         notes.append(explain_missing_raw_sockets(args))

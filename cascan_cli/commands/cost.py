@@ -12,17 +12,18 @@ import msgspec
 
 from cascan.clock import utc_now
 from cascan.cost.assumptions import LIVE
+from cascan.cost.budget import CostLimit, require_budget
 from cascan.cost.estimate import CostEstimate, estimate_cost, round_range
 from cascan.cost.prices import PriceList
 from cascan.cost.ranges import Range, exactly
-from cascan.cost.stack_shape import StackShape
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.forms.documents import read_documents
 from cascan.model.refusal import Refusal
+from cascan.model.request import ScanRequest
 from cascan.model.schedule import Schedule
 from cascan.permissions.permissions import Permissions
-from cascan.planning.plan import plan
+from cascan.planning.plan import Plan, plan
 from cascan.planning.rates import ScanDefaults
 from cascan.schedules.due import build_run_request, next_times
 from cascan.schedules.form import KIND as SCHEDULE_KIND
@@ -33,7 +34,7 @@ from cascan_cli.input.price_file import read_price_file
 from cascan_cli.input.request_files import read_request_file, read_vuls_requests, split_requests
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import pluralize, print_json, print_message, printable
-from cascan_cli.stack.permissions import read_permissions, read_scan_defaults, read_stack_shape
+from cascan_cli.stack.permissions import read_cost_limit, read_permissions, read_scan_defaults
 
 MONTH = timedelta(days=30)
 MAX_RUNS = 1_000_000
@@ -58,7 +59,7 @@ class CostSettings(msgspec.Struct, frozen=True, kw_only=True):
     permissions: Permissions
     defaults: ScanDefaults
     prices: PriceList
-    shape: StackShape
+    limit: CostLimit  # with the shape of the stack
     live: Range
     runs: int | None  # None: one, or those of a schedule
 
@@ -102,7 +103,7 @@ def _read_settings(args: Namespace) -> CostSettings:
         permissions=read_permissions(args),
         defaults=read_scan_defaults(args),
         prices=read_price_file(args.prices),
-        shape=read_stack_shape(args),
+        limit=read_cost_limit(args),
         live=LIVE if args.live_share is None else exactly(args.live_share),
         runs=args.runs,
     )
@@ -139,16 +140,27 @@ def estimate_request(name: str, body: str, settings: CostSettings) -> RequestCos
         planned = plan(read.request, settings.permissions, settings.defaults)
     except RequestRefused as refused:
         return RequestCost(request=name, accepted=False, refusals=refused.refusals)
-    estimate = estimate_cost(planned, settings.prices, settings.shape, settings.live)
+    estimate = estimate_cost(planned, settings.prices, settings.limit.shape, settings.live)
+    refusals = _find_budget_refusals(read.request, planned, settings.limit)
     runs = settings.runs or runs
     return RequestCost(
         request=name,
-        accepted=True,
+        accepted=not refusals,
         runs=runs,
         usd=round_range(estimate.usd.scale(runs)),
         estimate=estimate,
+        refusals=refusals,
         notes=tuple(dict.fromkeys((*(schedule.notes if schedule else ()), *read.notes))),
     )
+
+
+def _find_budget_refusals(request: ScanRequest, planned: Plan, limit: CostLimit) -> tuple[Refusal, ...]:
+    """Why the stack would refuse the plan for its cost; it has prices and a share of live hosts of its own."""
+    try:
+        require_budget(request, planned, limit)
+    except RequestRefused as refused:
+        return refused.refusals
+    return ()
 
 
 def _find_schedule(body: str) -> Schedule | None:

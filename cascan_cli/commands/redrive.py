@@ -1,6 +1,6 @@
 """`cascan redrive list|show|send|drop`: messages that were given up, in the dead-letter queues.
 
-Messages are hidden from others while they are read, for HOLD_S at most, so that one call sees each
+Messages are hidden from others while they are read, for SEND_HOLD_S at most, so that one call sees each
 message once. They are shown again as soon as it ends.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from cascan.model.dead_letter import DeadLetter
 
 EXIT_PARTIAL = 1
-HOLD_S = 60  # a call that is killed hides its messages for as long as this
+# A call that is killed hides its messages for as long as this. To send MAX_DEAD_LETTERS takes a minute or so.
+READ_HOLD_S, SEND_HOLD_S = 30, 300
 COLUMNS = ("QUEUE", "MESSAGE", "KIND", "ABOUT", "AGE", "RECEIVED", "REASON")
 MIN_ID_CHARS = 6  # of the beginning of an id
 
@@ -81,7 +82,7 @@ def run(args: Namespace) -> int:
 
 def _list(stack: StackGateways, *, as_json: bool) -> int:
     counts = {queue.name: stack.queue(queue.name).count() for queue in QUEUES}
-    with _hold_letters(stack, READABLE) as letters:
+    with _hold_letters(stack, READABLE, READ_HOLD_S) as letters:
         pass  # released before they are printed: a pager may keep the output waiting
     if as_json:
         print_json([_queue_to_json(queue, counts[queue.name], letters) for queue in QUEUES])
@@ -133,7 +134,7 @@ def _format_age(age: timedelta) -> str:
 
 
 def _show(stack: StackGateways, args: Namespace) -> int:
-    with _hold_letters(stack, READABLE) as letters:
+    with _hold_letters(stack, READABLE, READ_HOLD_S) as letters:
         (held,) = _select_by_id([args.message], letters)
     if args.json:
         print_json(held.summary | {"body": held.letter.body, "attributes": held.letter.attributes})
@@ -148,43 +149,51 @@ def _show(stack: StackGateways, args: Namespace) -> int:
 
 
 def _send_back(stack: StackGateways, args: Namespace) -> int:
-    """Send each message to its queue, then delete it: one that cannot be sent stays where it is.
-
-    If the command is killed in between, the message is in both queues and is handled twice.
-    """
+    """Exit code 1: a message was not sent back, or there may be more of them."""
     if bool(args.messages) == args.all:
         raise BadInput("name queues or messages to send back, or use --all for every message")
     queues, ids = _split_names(args.messages)
-    sendable = [queue for queue in READABLE if queue.sent_back_to]
-    searched = READABLE if ids else sendable if args.all else queues
+    if args.all:
+        queues = [queue for queue in READABLE if queue.sent_back_to]
     sent: list[dict[str, Any]] = []
-    failures = 0
-    with _hold_letters(stack, searched) as letters:
-        selected = _select(letters, queues if args.messages else sendable, ids)
-        rest = _find_full_queues(selected)
+    with _hold_letters(stack, READABLE if ids else queues, SEND_HOLD_S) as letters:
+        selected = _select(letters, queues, ids)
         for held in selected:
-            target = _find_target(held, stack)
-            if target is None:
-                failures += 1
-                continue
-            try:
-                stack.queue(target).send(held.letter)
-                stack.queue(held.queue.name).delete(held.letter)
-            except GatewayUnavailable as exc:
-                print_message(f"{held.letter.message_id} was not sent back: {exc}")
-                failures += 1
-                continue
-            letters.remove(held)
-            sent.append(held.summary | {"sentTo": target})
+            if target := _send_one(held, stack):
+                letters.remove(held)
+                sent.append(held.summary | {"sentTo": target})
     if args.json:
         print_json(sent)
-    for entry in () if args.json else sent:
-        print_message(f"{entry['id']}: sent from {entry['queue']} to {entry['sentTo']}")
-    if not sent and not failures:
-        print_message("there was nothing to send back")
-    for name in rest:
+    else:
+        _report_sent(sent)
+    full_queues = _find_full_queues(selected)
+    for name in full_queues:
         print_message(f"{name} may have more: {MAX_DEAD_LETTERS} messages are read in one call, so repeat it")
-    return EXIT_PARTIAL if failures or rest else 0
+    return EXIT_PARTIAL if full_queues or len(sent) < len(selected) else 0
+
+
+def _report_sent(sent: Sequence[Mapping[str, Any]]) -> None:
+    for entry in sent:
+        print_message(f"{entry['id']}: sent from {entry['queue']} to {entry['sentTo']}")
+    if not sent:
+        print_message("nothing was sent back")
+
+
+def _send_one(held: HeldLetter, stack: StackGateways) -> str | None:
+    """Send the message, then delete it here. Returns the queue; None: it stays, and why is printed.
+
+    If the command is killed in between, the message is in both queues and is handled twice.
+    """
+    target = _find_target(held, stack)
+    if target is None:
+        return None
+    try:
+        stack.queue(target).send(held.letter)
+        stack.queue(held.queue.name).delete(held.letter)
+    except GatewayUnavailable as exc:
+        print_message(f"{held.letter.message_id} was not sent back: {exc}")
+        return None
+    return target
 
 
 def _find_full_queues(letters: Sequence[HeldLetter]) -> list[str]:
@@ -208,7 +217,7 @@ def _find_target(held: HeldLetter, stack: StackGateways) -> str | None:
 
 
 def _drop(stack: StackGateways, args: Namespace) -> int:
-    with _hold_letters(stack, READABLE) as letters:
+    with _hold_letters(stack, READABLE, SEND_HOLD_S) as letters:
         selected = _select_by_id(args.messages, letters)
         if not args.yes:
             _confirm(selected)
@@ -233,7 +242,7 @@ def _confirm(selected: Sequence[HeldLetter]) -> None:
 
 
 @contextmanager
-def _hold_letters(stack: StackGateways, queues: Sequence[DeadLetterQueue]) -> Iterator[list[HeldLetter]]:
+def _hold_letters(stack: StackGateways, queues: Sequence[DeadLetterQueue], hold_s: int) -> Iterator[list[HeldLetter]]:
     """The messages of the queues, at most MAX_DEAD_LETTERS of each, held until the block ends.
 
     The block removes from the list what it deleted. The others are released, also after an error.
@@ -242,7 +251,7 @@ def _hold_letters(stack: StackGateways, queues: Sequence[DeadLetterQueue]) -> It
     errors = ShardErrors(stack.table)
     try:
         for queue in queues:
-            for letter in stack.queue(queue.name).hold_messages(MAX_DEAD_LETTERS, HOLD_S):
+            for letter in stack.queue(queue.name).hold_messages(MAX_DEAD_LETTERS, hold_s):
                 # not extend: what was held before an error is released
                 letters.append(HeldLetter(queue, letter, describe_letter(letter)))  # noqa: PERF401
         latest = {held.key: held for held in letters}  # SQS may deliver one twice

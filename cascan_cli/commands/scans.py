@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from cascan.clock import to_wire
+from cascan.clock import to_wire, utc_now
 from cascan.model.scan import ScanState
 from cascan_cli.errors import BadInput
-from cascan_cli.output.scan import format_changes, format_reason, scan_summary
+from cascan_cli.output.scan import format_changes, format_reason, next_opening, scan_summary
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.health import describe_halt
@@ -61,4 +61,7 @@ def _remark(scan: Scan) -> str:
     if not scan.shards_waiting:
         return ""
     waiting = f"{scan.shards_waiting} of {scan.shards} shards wait"
-    return f"{waiting} for cascan resume" if scan.state is ScanState.SUSPENDED else waiting
+    if scan.state is ScanState.SUSPENDED:
+        return f"{waiting} for cascan resume"
+    opens_at = next_opening(scan, utc_now())
+    return f"{waiting} for its window, which opens at {to_wire(opens_at)}" if opens_at else waiting

@@ -1,9 +1,10 @@
-"""The task agent: runs the tasks of RunTask as processes of this machine, which the emulator does not do.
+"""The task agent: runs the tasks that the emulator only lists, as processes.
 
-It polls the ECS API for running tasks and starts the command of each task once. When the command ends, it stops the
-task and notifies the functions that listen for stopped tasks. A task that another caller stops gets SIGTERM, and after
-its stopTimeout SIGKILL. Every poll compares the tasks that should run with the running processes, and stops the tasks
-without a process, until the emulator lists them as stopped.
+It polls the ECS API for running tasks and starts the command of each task once. When the command
+ends, it stops the task and notifies the functions that listen for stopped tasks. A task that
+another caller stops gets SIGTERM, and after its stopTimeout SIGKILL. Every poll compares the tasks
+that should run with the running processes, and stops the tasks without a process, until the
+emulator lists them as stopped.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ logger = logging.getLogger(__name__)
 class TaskAgent:
     """Runs tasks from `start` to `close`.
 
-    `since` is the start of the emulator: older tasks have no process any more. The keeper of every task inherits
-    `lock_fd`, the lock of the state directory, so that no stack is started before all tasks have ended.
+    `since` is the start of the emulator: older tasks have no process any more. The keeper of every
+    task inherits `lock_fd`, the lock of the state directory, so that no stack is started before all
+    tasks have ended.
     """
 
     def __init__(self, state: StateDir, functions: Path, since: datetime, lock_fd: int) -> None:
@@ -89,7 +91,7 @@ class TaskAgent:
             try:
                 self._step(ecs)
                 has_warned = False
-            except Exception as exc:  # noqa: BLE001 - the thread must survive: without it no task ends
+            except Exception as exc:  # noqa: BLE001 - without this thread no task ends
                 logger.log(
                     logging.DEBUG if has_warned else logging.WARNING,
                     "the task agent failed, and will try again: %s",
@@ -110,7 +112,8 @@ class TaskAgent:
     def _step(self, ecs: ECSClient) -> None:
         listed = dict(_running_tasks(ecs))
         self._over.intersection_update(listed)
-        without_process = [arn for arn in listed if arn not in self._processes and arn not in self._over]
+        with_process = self._processes.keys() | self._over
+        without_process = [arn for arn in listed if arn not in with_process]
         for task in _described(ecs, without_process):
             self._start_or_stop(ecs, task)
         for arn, process in list(self._processes.items()):
@@ -118,7 +121,8 @@ class TaskAgent:
             if code is not None:
                 task = _stop_task(ecs, arn, f"the command ended with exit code {code}")
                 del self._processes[arn]
-                shutil.rmtree(self._scratch(arn), ignore_errors=True)  # a killed worker does not remove it
+                # A killed worker does not remove it
+                shutil.rmtree(self._scratch(arn), ignore_errors=True)
                 self._notify_listeners(task, code)
             elif arn not in listed:
                 process.ask_to_stop()
@@ -129,7 +133,10 @@ class TaskAgent:
         self._listeners.notify(build_stopped_event(task, exit_code))
 
     def _start_or_stop(self, ecs: ECSClient, task: TaskTypeDef) -> None:
-        """Start the process of a new task; stop a task whose process has ended, or that an earlier stack left."""
+        """Start the process of a new task, or stop a task without a process.
+
+        A task has none if its process has ended, or if an earlier stack left the task.
+        """
         arn = task["taskArn"]
         if task["lastStatus"] == STOPPED:  # the emulator will list it as running for ever
             self._over.add(arn)
@@ -142,7 +149,8 @@ class TaskAgent:
 
     def _start_task(self, ecs: ECSClient, task: TaskTypeDef) -> None:
         arn = task["taskArn"]
-        definition = ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])["taskDefinition"]
+        response = ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])
+        definition = response["taskDefinition"]
         self._started.add(arn)
         try:
             self._processes[arn] = self._start(arn, task_command(task, definition))
@@ -187,9 +195,13 @@ class TaskAgent:
 
 
 def _running_tasks(ecs: ECSClient) -> Iterator[tuple[str, str]]:
-    """The ARNs of every task that should run and of its cluster. DescribeTasks says whether it runs."""
+    """The ARNs of every task that should run and of its cluster.
+
+    DescribeTasks says whether it runs.
+    """
     for cluster in ecs.list_clusters()["clusterArns"]:
-        for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus="RUNNING"):
+        pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus="RUNNING")
+        for page in pages:
             for task in page["taskArns"]:
                 yield task, cluster
 

@@ -1,7 +1,8 @@
 """Deliver `ECS Task State Change` of a stopped task to the functions that listen for it.
 
-On AWS, ECS puts this event on the account's default bus. The emulator does not, and it refuses events with a source of
-AWS from other senders. So this finds the rules that match the event, and invokes their functions.
+On AWS, ECS puts this event on the account's default bus. The emulator does not, and it refuses
+events with a source of AWS from other senders. So this finds the rules that match the event, and
+invokes their functions.
 """
 
 from __future__ import annotations
@@ -22,19 +23,37 @@ if TYPE_CHECKING:
     from cascan_cli.local.endpoint import Endpoint
 
 SOURCE, DETAIL_TYPE = "aws.ecs", "ECS Task State Change"
-TASK_FIELDS = ("clusterArn", "taskArn", "taskDefinitionArn", "capacityProviderName", "stoppedReason")
+TASK_FIELDS = (
+    "clusterArn",
+    "taskArn",
+    "taskDefinitionArn",
+    "capacityProviderName",
+    "stoppedReason",
+)
+
+
+def _select_task_fields(task: TaskTypeDef) -> dict[str, Any]:
+    fields: Mapping[str, Any] = dict(task)
+    return {name: fields[name] for name in TASK_FIELDS if name in fields}
 
 
 def build_stopped_event(task: TaskTypeDef, exit_code: int) -> dict[str, Any]:
-    """The event of a task whose only container has ended. Source: Amazon ECS, task state change events."""
+    """The event of a task whose only container has ended.
+
+    Source: Amazon ECS, task state change events.
+    """
     arn = task["taskArn"]
     _, _, _, region, account, _ = arn.split(":", 5)
-    task_fields: dict[str, Any] = {name: task[name] for name in TASK_FIELDS if name in task}  # type: ignore[literal-required]  # TOLD's
+    task_fields = _select_task_fields(task)
     now = datetime.now(UTC).isoformat()
-    containers = [
-        {"name": container["name"], "lastStatus": "STOPPED", "exitCode": exit_code} for container in task["containers"]
-    ]
-    ended = {"lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stopCode": "EssentialContainerExited"}
+    stopped_container = {"lastStatus": "STOPPED", "exitCode": exit_code}
+    names = [container["name"] for container in task["containers"]]
+    containers = [{"name": name, **stopped_container} for name in names]
+    ended = {
+        "lastStatus": "STOPPED",
+        "desiredStatus": "STOPPED",
+        "stopCode": "EssentialContainerExited",
+    }
     times = {"createdAt": task["createdAt"].isoformat(), "stoppedAt": now}
     return {
         "version": "0",
@@ -50,7 +69,10 @@ def build_stopped_event(task: TaskTypeDef, exit_code: int) -> dict[str, Any]:
 
 
 class TaskListeners:
-    """The functions that rules of the default bus invoke for an event; the rules are read for every event."""
+    """The functions that rules of the default bus invoke for an event.
+
+    The rules are read for every event.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         session, options = open_session(endpoint), client_options(endpoint)
@@ -58,7 +80,10 @@ class TaskListeners:
         self._functions: LambdaClient = session.client("lambda", **options)
 
     def notify(self, event: Mapping[str, Any]) -> None:
-        """Invoke them. Raises: ClientError, BotoCoreError: not all were invoked; the next tick does the same work."""
+        """Invoke them.
+
+        Raises: ClientError, BotoCoreError: not all were invoked; the next tick does the same work.
+        """
         payload = json.dumps(event)
         for arn in self._find_functions(payload):
             self._functions.invoke(FunctionName=arn, InvocationType="Event", Payload=payload)
@@ -70,8 +95,16 @@ class TaskListeners:
     def _find_functions(self, payload: str) -> Iterator[str]:
         for page in self._events.get_paginator("list_rules").paginate():
             for rule in page["Rules"]:
-                pattern = rule.get("EventPattern")
-                if pattern and self._events.test_event_pattern(EventPattern=pattern, Event=payload)["Result"]:
-                    for target in self._events.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
-                        if target["Arn"].split(":")[2] == "lambda":
-                            yield target["Arn"]
+                if self._is_match(rule.get("EventPattern"), payload):
+                    yield from self._list_functions(rule["Name"])
+
+    def _is_match(self, pattern: str | None, payload: str) -> bool:
+        if not pattern:
+            return False
+        return self._events.test_event_pattern(EventPattern=pattern, Event=payload)["Result"]
+
+    def _list_functions(self, rule: str) -> Iterator[str]:
+        for target in self._events.list_targets_by_rule(Rule=rule)["Targets"]:
+            service = target["Arn"].split(":")[2]
+            if service == "lambda":
+                yield target["Arn"]

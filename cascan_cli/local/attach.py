@@ -1,4 +1,4 @@
-"""Take the state directory if it is free, attach to a stack that stays up in it, or wait for another command."""
+"""Lock the state directory, attach to the stack that stays up in it, or wait."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ POLL_S = 0.05
 PrintMessage = Callable[[str], None]
 
 
-def lock_or_attach(state: StateDir, print_message: PrintMessage, timeout_s: float) -> Lock | Running:
+def lock_or_attach(
+    state: StateDir,
+    print_message: PrintMessage,
+    timeout_s: float,
+) -> Lock | Running:
     """The lock of the directory, or the stack that stays up in it.
 
-    Raises: StackBusy: another command holds it for `timeout_s`. StackUnguarded: see find_running_stack.
+    Raises: StackBusy: another command holds it for `timeout_s`. StackUnguarded: see
+    find_running_stack.
     """
     deadline = time.monotonic() + timeout_s
     announced = False
@@ -42,9 +47,11 @@ def lock_or_attach(state: StateDir, print_message: PrintMessage, timeout_s: floa
 
 
 def _holder(state: StateDir) -> str:
-    """The holder of the lock: the process that signed it, or, if that was killed, processes that it had started."""
+    """The holder of the lock: the process that signed it, or processes that it has left."""
     pid = read_owner(state.lock)
-    return f"process {pid}" if pid is None or is_alive(pid) else f"what process {pid}, which was killed, had started"
+    if pid is None or is_alive(pid):
+        return f"process {pid}"
+    return f"what process {pid}, which was killed, had started"
 
 
 def find_running_stack(state: StateDir) -> Running | None:
@@ -58,14 +65,14 @@ def find_running_stack(state: StateDir) -> Running | None:
     listener = state.endpoint().listener()
     if listener is Listener.SOMEBODY:
         raise StackUnguarded(
-            f"the stack that process {running.pid} keeps up in {state.root} does not know its secret: an earlier "
-            "version of cascan started it, and it answers every user of this machine. "
+            f"the stack that process {running.pid} keeps up in {state.root} does not know its secret: "
+            "an earlier version of cascan started it, and it answers every user of this machine. "
             "Start it again, with everything it holds: cascan local up"
         )
     return running if listener is Listener.GUARD else None
 
 
 def find_supervisor(state: StateDir) -> Running | None:
-    """The process that holds a stack that stays up, without checking its port; None: there is none."""
+    """The process that holds a stack that stays up, or None. Its port is not checked."""
     running = state.running()
     return running if running and is_held(state.up_lock) else None

@@ -22,7 +22,7 @@ class ClientOptions(TypedDict):
 
 
 def bare_environment() -> dict[str, str]:
-    """The variables that a process of the stack inherits from ours: to find programs and to read text."""
+    """The variables that a process of the stack inherits: to find programs and to read text."""
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
@@ -40,9 +40,13 @@ def aws_environment(endpoint: Endpoint) -> dict[str, str]:
 
 
 def use_endpoint(endpoint: Endpoint) -> None:
-    """From now on, every AWS client that this process opens connects to the emulator, without a proxy."""
+    """Connect every AWS client that this process opens from now on to the emulator."""
     os.environ.pop("AWS_PROFILE", None)  # the profile is not in these empty files
-    nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "NO_PROXY": "127.0.0.1"}
+    nothing = {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": "127.0.0.1",
+    }
     os.environ.update(aws_environment(endpoint) | nothing)
 
 
@@ -51,9 +55,18 @@ def open_session(endpoint: Endpoint) -> Session:
     import boto3  # takes 0.13 s, while the emulator starts
     import botocore.session
 
-    without_files = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+    without_files = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+    }
     core = botocore.session.Session(session_vars=without_files)
-    return boto3.Session(CREDENTIAL, CREDENTIAL, endpoint.secret, region_name=REGION, botocore_session=core)
+    return boto3.Session(
+        CREDENTIAL,
+        CREDENTIAL,
+        endpoint.secret,
+        region_name=REGION,
+        botocore_session=core,
+    )
 
 
 def client_options(endpoint: Endpoint) -> ClientOptions:

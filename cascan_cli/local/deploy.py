@@ -14,7 +14,11 @@ from cascan_cli.errors import DeployFailed
 if TYPE_CHECKING:
     from boto3.session import Session
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import DescribeChangeSetOutputTypeDef, StackTypeDef
+    from mypy_boto3_cloudformation.type_defs import (
+        DescribeChangeSetOutputTypeDef,
+        ParameterTypeDef,
+        StackTypeDef,
+    )
     from mypy_boto3_s3 import S3Client
 
     from cascan_cli.local.aws import ClientOptions
@@ -27,12 +31,27 @@ DEPLOY_TIMEOUT_S = 60.0
 POLL_S = 0.01
 T = TypeVar("T")
 DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-UNUSABLE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
+UNUSABLE = (
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+    "CREATE_FAILED",
+    "DELETE_FAILED",
+    "REVIEW_IN_PROGRESS",
+)
 
 
-def deploy(session: Session, options: ClientOptions, package: Package, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Create or update the stack; its outputs by name. Raises: DeployFailed: names the resource and its reason."""
-    cloudformation, s3 = session.client("cloudformation", **options), session.client("s3", **options)
+def deploy(
+    session: Session,
+    options: ClientOptions,
+    package: Package,
+    parameters: Mapping[str, str],
+) -> dict[str, str]:
+    """Create or update the stack; its outputs by name.
+
+    Raises: DeployFailed: names the resource and its reason.
+    """
+    cloudformation = session.client("cloudformation", **options)
+    s3 = session.client("s3", **options)
     try:
         _upload(s3, package)
         return _Deployer(cloudformation).deploy(parameters)
@@ -64,19 +83,22 @@ class _Deployer:
             self.client.execute_change_set(ChangeSetName=self.change_set, StackName=STACK)
         stack = self._wait_for(self._ended, "the stack is not deployed")
         if stack["StackStatus"] not in DONE:
-            raise DeployFailed(f"the stack could not be deployed ({stack['StackStatus']}): {self._reasons()}")
+            status = stack["StackStatus"]
+            raise DeployFailed(f"the stack could not be deployed ({status}): {self._reasons()}")
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def _kind(self) -> Literal["CREATE", "UPDATE"]:
         stack = self._stack()
-        if stack and stack["StackStatus"] not in UNUSABLE:  # a killed command may have left a deployment under way
+        # A killed command may have left a deployment under way
+        if stack and stack["StackStatus"] not in UNUSABLE:
             stack = self._wait_for(self._ended, "an earlier deployment has not ended")
         if stack is None:
             return "CREATE"
         if stack["StackStatus"] not in UNUSABLE:
             return "UPDATE"
         self.client.delete_stack(StackName=STACK)
-        self._wait_for(lambda: self._stack() is None or None, "the failed stack of an earlier attempt is not deleted")
+        problem = "the failed stack of an earlier attempt is not deleted"
+        self._wait_for(lambda: self._stack() is None or None, problem)
         return "CREATE"
 
     def _prepare(self, kind: Literal["CREATE", "UPDATE"], parameters: Mapping[str, str]) -> bool:
@@ -86,7 +108,7 @@ class _Deployer:
             ChangeSetName=self.change_set,
             ChangeSetType=kind,
             TemplateURL=f"{self.client.meta.endpoint_url}/{CODE_BUCKET}/{TEMPLATE}",
-            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+            Parameters=_to_parameter_list(parameters),
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
         change_set = self._wait_for(self._prepared, "the change set is not created")
@@ -119,12 +141,13 @@ class _Deployer:
     def _reasons(self) -> str:
         """Why it failed, the first resource first."""
         events = self.client.describe_stack_events(StackName=STACK)["StackEvents"]
-        failed = [
-            f"{event.get('LogicalResourceId')} ({event.get('ResourceType')}): {event.get('ResourceStatusReason')}"
-            for event in reversed(events)
-            if event.get("ResourceStatus", "").endswith("_FAILED") and event.get("ResourceStatusReason")
-        ]
-        return "; ".join(failed[:3]) or "the emulator gives no reason"
+        failures = []
+        for event in reversed(events):
+            reason = event.get("ResourceStatusReason")
+            if reason and event.get("ResourceStatus", "").endswith("_FAILED"):
+                resource = f"{event.get('LogicalResourceId')} ({event.get('ResourceType')})"
+                failures.append(f"{resource}: {reason}")
+        return "; ".join(failures[:3]) or "the emulator gives no reason"
 
     def _wait_for(self, check: Callable[[], T | None], problem: str) -> T:
         """The result of `check` once it is not None. Raises: DeployFailed: names the problem."""
@@ -133,3 +156,13 @@ class _Deployer:
                 raise DeployFailed(f"{problem} after {DEPLOY_TIMEOUT_S:.0f} s")
             time.sleep(POLL_S)
         return result
+
+
+def _to_parameter_list(parameters: Mapping[str, str]) -> list[ParameterTypeDef]:
+    return [
+        {
+            "ParameterKey": name,
+            "ParameterValue": value,
+        }
+        for name, value in parameters.items()
+    ]

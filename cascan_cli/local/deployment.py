@@ -15,8 +15,12 @@ from cascan_cli.local.state import Deployment, StateDir
 LOCK_TIMEOUT_S = 60.0
 
 
-def find_current_outputs(state: StateDir, template: Path, parameters: Mapping[str, str]) -> Mapping[str, str] | None:
-    """The outputs of the deployed stack; None: nothing is deployed, or other files or parameters."""
+def find_current_outputs(
+    state: StateDir,
+    template: Path,
+    parameters: Mapping[str, str],
+) -> Mapping[str, str] | None:
+    """The outputs of the stack if it is deployed from these files and parameters, else None."""
     deployment = state.deployment()
     if deployment is None:
         return None
@@ -27,8 +31,14 @@ def find_current_outputs(state: StateDir, template: Path, parameters: Mapping[st
     return deployment.outputs if current == deployment.fingerprint else None
 
 
-def update_deployment(state: StateDir, template: Path, parameters: Mapping[str, str]) -> Mapping[str, str]:
-    """Deploy, unless these files and parameters are deployed already; the outputs. The emulator must be up.
+def update_deployment(
+    state: StateDir,
+    template: Path,
+    parameters: Mapping[str, str],
+) -> Mapping[str, str]:
+    """Deploy, unless these files and parameters are deployed already; the outputs.
+
+    The emulator must be up.
 
     Raises: DeployFailed: the template is refused, or a resource fails.
     """
@@ -53,7 +63,10 @@ def _deploy(state: StateDir, template: Path, parameters: Mapping[str, str]) -> M
 
 @contextmanager
 def _half_deployed(state: StateDir) -> Iterator[None]:
-    """Mark the emulator's state as half a stack during the block. The mark stays if we are killed or interrupted."""
+    """Mark the emulator's state as half a stack during the block.
+
+    The mark stays if we are killed or interrupted.
+    """
     state.deploying.touch(FILE_MODE)
     try:
         yield

@@ -27,7 +27,9 @@ GUARD = Path(__file__).with_name("guard.py")
 
 
 class Emulator:
-    """A running emulator. It ends with `stop`, or with this process; after `stop` it has saved its state.
+    """A running emulator.
+
+    It ends with `stop`, or with this process; after `stop` it has saved its state.
 
     Raises: PortTaken: another program listens on the port of the state directory.
     """
@@ -41,7 +43,8 @@ class Emulator:
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".previous.log"))
         self._process = Process(
-            [sys.executable, "-P", str(GUARD)],  # without our folder among those that modules come from
+            # Without our folder among those that modules come from
+            [sys.executable, "-P", str(GUARD)],
             emulator_environment(state),
             folder=state.tmp,
             log=self.log,
@@ -52,17 +55,24 @@ class Emulator:
         )
 
     def wait_until_healthy(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Raises: EmulatorFailed: it ended, or does not answer in time; the message quotes the end of its log."""
+        """Wait until the emulator answers.
+
+        Raises: EmulatorFailed: it ended, or does not answer in time; with the end of its log.
+        """
         deadline = time.monotonic() + timeout_s
         while not _answers(self.endpoint):
             self.check()
             if time.monotonic() > deadline:
-                raise EmulatorFailed(f"the emulator does not answer after {timeout_s:.0f} s. {self._quote_log()}")
+                problem = f"the emulator does not answer after {timeout_s:.0f} s"
+                raise EmulatorFailed(f"{problem}. {self._quote_log()}")
             time.sleep(POLL_S)
         self.check()
 
     def prepare_to_deploy(self) -> None:
-        """Make it load CloudFormation (0.3 s) while we load boto3, by a request from a thread. Returns at once."""
+        """Make it load CloudFormation (0.3 s) while we load boto3, by a request from a thread.
+
+        Returns at once.
+        """
         threading.Thread(target=self._ask_for_stacks, name="emulator-warm-up", daemon=True).start()
 
     def _ask_for_stacks(self) -> None:
@@ -74,16 +84,21 @@ class Emulator:
         """Raises: EmulatorFailed: it is not running any more."""
         code = self._process.exit_code()
         if code is not None:
-            raise EmulatorFailed(f"the emulator ended by itself, with exit code {code}. {self._quote_log()}")
+            problem = f"the emulator ended by itself, with exit code {code}"
+            raise EmulatorFailed(f"{problem}. {self._quote_log()}")
 
     def forget_state(self) -> None:
-        """The state directory was deleted: `stop` kills the emulator, so that it does not create the folders again."""
+        """Make `stop` kill the emulator, because the state directory was deleted.
+
+        An emulator that saves its state would create the folders again.
+        """
         self._state_is_gone = True
 
     def stop(self) -> bool:
         """End it and everything it started. False: it was killed, and its state in memory is lost.
 
-        An emulator that is still starting is waited for: it cannot save its state while it reads the saved one.
+        An emulator that is still starting is waited for: it cannot save its state while it reads
+        the saved one.
         """
         if self._state_is_gone:
             self._process.kill()
@@ -101,11 +116,16 @@ class Emulator:
             tail = self.log.read_bytes()[-TAIL_CHARS:].decode(errors="replace").strip()
         except OSError as exc:
             return f"Its log, {self.log}, cannot be read: {exc.strerror}."
-        return f"Its log, {self.log}, ends with:\n{tail}" if tail else f"Its log, {self.log}, is empty."
+        if not tail:
+            return f"Its log, {self.log}, is empty."
+        return f"Its log, {self.log}, ends with:\n{tail}"
 
 
 def emulator_environment(state: StateDir) -> dict[str, str]:
-    """The complete environment of the emulator. Functions inherit it, so it has no variable of the user's."""
+    """The complete environment of the emulator.
+
+    Functions inherit it, so it has no variable of the user's.
+    """
     endpoint = state.endpoint()
     return bare_environment() | {
         "HOME": str(state.home),
@@ -121,7 +141,8 @@ def emulator_environment(state: StateDir) -> dict[str, str]:
         "IOT_MTLS_ENABLED": "0",  # it would listen on every interface
         "SFTP_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",
-        "DOCKER_HOST": f"unix://{state.tmp / 'no-docker'}",  # the task agent runs tasks, even if Docker is installed
+        # The task agent runs tasks, even if Docker is installed
+        "DOCKER_HOST": f"unix://{state.tmp / 'no-docker'}",
         "LOG_LEVEL": "WARNING",
         "POWERTOOLS_TRACE_DISABLED": "true",  # for the functions: there is no X-Ray here
         "AWS_ACCESS_KEY_ID": CREDENTIAL,
@@ -137,15 +158,20 @@ def _check_port(port: int, root: Path) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as exc:
+            reason = os.strerror(exc.errno or 0)
             raise PortTaken(
-                f"port {port} of {HOST} is taken by another program ({os.strerror(exc.errno or 0)}), and the queues "
-                f"in {root} are addressed by it. End that program, or choose another directory with --state-dir"
+                f"port {port} of {HOST} is taken by another program ({reason}), "
+                f"and the queues in {root} are addressed by it. "
+                "End that program, or choose another directory with --state-dir"
             ) from exc
 
 
 def _answers(endpoint: Endpoint) -> bool:
     """Whether our emulator is up. Another program on this port does not get the secret."""
     try:
-        return endpoint.listener() is Listener.GUARD and endpoint.request("GET", HEALTH_PATH)[0] == http.client.OK
+        if endpoint.listener() is not Listener.GUARD:
+            return False
+        status, _ = endpoint.request("GET", HEALTH_PATH)
     except (OSError, http.client.HTTPException):
         return False
+    return status == http.client.OK

@@ -1,4 +1,4 @@
-"""Where the emulator of a state directory listens: its port, its secret, and calls that need no boto3."""
+"""The emulator's endpoint: its port, its secret, and calls that need no boto3."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ EPHEMERAL_RANGE, FIRST_EPHEMERAL_PORT = Path("/proc/sys/net/ipv4/ip_local_port_r
 
 
 class Listener(Enum):
-    """NOBODY: no answer. GUARD: a program that knows the secret. SOMEBODY: a program that does not."""
+    """NOBODY: no answer.
+
+    GUARD: a program that knows the secret. SOMEBODY: a program that does not.
+    """
 
     NOBODY = "nobody"
     GUARD = "guard"
@@ -70,7 +73,9 @@ class Endpoint:
 
 
 def read_secret(path: Path) -> str:
-    """The secret in the file, which is created if it does not exist; two commands at once get the same secret.
+    """The secret in the file, which is created if it does not exist.
+
+    Two commands at once get the same secret.
 
     Raises: StateUnreadable: the file does not hold a secret.
     """
@@ -87,13 +92,16 @@ def read_secret(path: Path) -> str:
 
 def _secret_unreadable(path: Path, why: str) -> StateUnreadable:
     return StateUnreadable(
-        f"{path} is damaged: {why}. End the stack (cascan local down), delete that file, and start again: "
-        "the next stack gets another secret"
+        f"{path} is damaged: {why}. End the stack (cascan local down), delete that file, "
+        "and start again: the next stack gets another secret"
     )
 
 
 def find_free_port(host: str) -> int:
-    """A free port below those that the kernel assigns, so that it is likely to be free between two commands as well."""
+    """A free port below those that the kernel assigns.
+
+    So the port is likely to be free between two commands as well.
+    """
     candidates = range(LOWEST_PORT, _first_ephemeral_port())
     for port in secrets.SystemRandom().sample(candidates, min(PORT_TRIES, len(candidates))):
         with suppress(OSError):

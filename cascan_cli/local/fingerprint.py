@@ -17,7 +17,8 @@ LEFT_OUT_SUFFIXES = (".pyc", ".egg-info")
 def list_files(path: Path) -> Iterator[Path]:
     """The files below the path that are packaged, sorted by path; the path itself if it is a file.
 
-    Hidden files, byte code and package metadata are left out. Raises: DeployFailed: the path does not exist.
+    Hidden files, byte code and package metadata are left out. Raises: DeployFailed: the path does
+    not exist.
     """
     if path.is_file():
         yield path
@@ -32,7 +33,7 @@ def list_files(path: Path) -> Iterator[Path]:
 
 
 def compute_fingerprint(root: Path, sources: Iterable[str], parameters: Mapping[str, str]) -> str:
-    """A digest of the parameters and of every file of the sources, which are paths relative to `root`."""
+    """A digest of the parameters and of every file of the sources (paths below `root`)."""
     digest = hashlib.sha256(json.dumps(sorted(parameters.items())).encode())
     for source in sources:
         for path in list_files(root / source):
@@ -42,4 +43,5 @@ def compute_fingerprint(root: Path, sources: Iterable[str], parameters: Mapping[
 
 
 def _is_packaged(name: str) -> bool:
-    return not name.startswith(".") and name not in LEFT_OUT_FOLDERS and not name.endswith(LEFT_OUT_SUFFIXES)
+    is_left_out = name in LEFT_OUT_FOLDERS or name.endswith(LEFT_OUT_SUFFIXES)
+    return not (name.startswith(".") or is_left_out)

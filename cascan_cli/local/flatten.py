@@ -1,8 +1,9 @@
 """Flatten a template with nested templates into one template of the same resources.
 
-On AWS the nested templates become nested stacks. The emulator cannot update a nested stack if one of its unchanged
-resources is used by GetAtt, and it renames all resources of a nested stack that is created again. A single stack has
-neither problem. The resource `Queue` of the nested stack `Messaging` becomes `MessagingQueue`.
+On AWS the nested templates become nested stacks. The emulator cannot update a nested stack if one
+of its unchanged resources is used by GetAtt, and it renames all resources of a nested stack that is
+created again. A single stack has neither problem. The resource `Queue` of the nested stack
+`Messaging` becomes `MessagingQueue`.
 """
 
 from __future__ import annotations
@@ -17,15 +18,21 @@ from cascan_cli.local.template import Template
 
 NESTED = "AWS::Serverless::Application"
 STACK_NAME = "AWS::StackName"
+NAME_ATTRIBUTES = ("Condition", "DependsOn")  # of a resource: they hold names, not expressions
 PLACEHOLDER = re.compile(r"\$\{([^!}][^}]*)\}")
 Expression = Any
 Read = Callable[[str], Template]  # the Location of a nested template → the template, flat itself
 
 
 def flatten(template: Template, read: Read) -> Template:
-    """Raises: DeployFailed: a nested template lacks a parameter or an output, or two resources get the same name."""
-    nested = {name: resource for name, resource in template["Resources"].items() if _is_nested(resource)}
-    resources = {name: resource for name, resource in template["Resources"].items() if name not in nested}
+    """Merge the nested templates into one template.
+
+    Raises: DeployFailed: a nested template lacks a parameter or an output, or two resources get
+    the same name.
+    """
+    all_resources = template["Resources"].items()
+    nested = {name: resource for name, resource in all_resources if _is_nested(resource)}
+    resources = {name: resource for name, resource in all_resources if name not in nested}
     conditions: dict[str, Expression] = dict(template.get("Conditions", {}))
     mappings: dict[str, Expression] = dict(template.get("Mappings", {}))
     inner_templates = {}
@@ -46,18 +53,23 @@ def flatten(template: Template, read: Read) -> Template:
 
 
 def _is_nested(resource: Mapping[str, Any]) -> bool:
-    return resource.get("Type") == NESTED and isinstance(resource.get("Properties", {}).get("Location"), str)
+    location = resource.get("Properties", {}).get("Location")
+    return resource.get("Type") == NESTED and isinstance(location, str)
 
 
 def _merge(target: dict[str, Expression], added: Mapping[str, Expression]) -> None:
     duplicates = target.keys() & added.keys()
     if duplicates:
-        raise DeployFailed(f"duplicate name after flattening the nested templates: {', '.join(sorted(duplicates))}")
+        names = ", ".join(sorted(duplicates))
+        raise DeployFailed(f"duplicate name after flattening the nested templates: {names}")
     target.update(added)
 
 
 class _Rewriter:
-    """Rewrites expressions. A subclass defines the replacements of a Ref, an attribute and a name."""
+    """Rewrites expressions.
+
+    A subclass defines the replacements of a Ref, an attribute and a name.
+    """
 
     def ref(self, name: str) -> Expression:
         return {"Ref": name}
@@ -90,7 +102,7 @@ class _Rewriter:
         return value
 
     def _rewrite_text(self, text: str, variables: dict[str, Expression]) -> Expression:
-        """Replace each placeholder whose expression changes by a variable with the new expression."""
+        """Bind each placeholder whose expression changes to a variable with the new one."""
         all_variables = dict(variables)
 
         def replace_placeholder(match: re.Match[str]) -> str:
@@ -124,11 +136,12 @@ class _NestedTemplate(_Rewriter):
     def of(cls, name: str, resource: Mapping[str, Any], template: Template) -> _NestedTemplate:
         declared = template.get("Parameters", {})
         arguments = resource["Properties"].get("Parameters", {})
-        defaults = {parameter: spec["Default"] for parameter, spec in declared.items() if "Default" in spec}
+        defaults = {key: spec["Default"] for key, spec in declared.items() if "Default" in spec}
         missing = declared.keys() - arguments.keys() - defaults.keys()
         unknown = arguments.keys() - declared.keys()
         if missing or unknown:
-            raise DeployFailed(f"{name}: parameters missing: {sorted(missing)}, unknown: {sorted(unknown)}")
+            problem = f"parameters missing: {sorted(missing)}, unknown: {sorted(unknown)}"
+            raise DeployFailed(f"{name}: {problem}")
         return cls(name, template, defaults | arguments, resource.get("Condition"))
 
     def ref(self, name: str) -> Expression:
@@ -146,21 +159,26 @@ class _NestedTemplate(_Rewriter):
 
     def conditions(self) -> dict[str, Expression]:
         declared = self.template.get("Conditions", {})
-        renamed = {self.rename(name): self.rewrite(expression) for name, expression in declared.items()}
+        renamed = {self.rename(name): self.rewrite(value) for name, value in declared.items()}
         if self.condition is None:
             return renamed
-        combined = {f"{name}Too": {"Fn::And": [{"Condition": self.condition}, {"Condition": name}]} for name in renamed}
+        combined = {f"{name}Too": self._combine_conditions(name) for name in renamed}
         return renamed | combined
 
+    def _combine_conditions(self, name: str) -> Expression:
+        return {"Fn::And": [{"Condition": self.condition}, {"Condition": name}]}
+
     def mappings(self) -> dict[str, Expression]:
-        return {self.rename(name): mapping for name, mapping in self.template.get("Mappings", {}).items()}
+        mappings = self.template.get("Mappings", {})
+        return {self.rename(name): mapping for name, mapping in mappings.items()}
 
     def resources(self) -> dict[str, Expression]:
-        return {self.rename(name): self._resource(resource) for name, resource in self.template["Resources"].items()}
+        resources = self.template["Resources"]
+        return {self.rename(name): self._resource(value) for name, value in resources.items()}
 
     def _resource(self, resource: Mapping[str, Any]) -> Expression:
         rewritten: dict[str, Any] = {
-            key: self.rewrite(value) for key, value in resource.items() if key not in ("Condition", "DependsOn")
+            key: self.rewrite(value) for key, value in resource.items() if key not in NAME_ATTRIBUTES
         }
         condition = resource.get("Condition")
         if condition is not None:
@@ -192,12 +210,13 @@ class _OuterTemplate(_Rewriter):
 
     def resource(self, resource: Mapping[str, Any]) -> Expression:
         rewritten: dict[str, Any] = {
-            key: value if key in ("Condition", "DependsOn") else self.rewrite(value) for key, value in resource.items()
+            key: value if key in NAME_ATTRIBUTES else self.rewrite(value) for key, value in resource.items()
         }
         if "DependsOn" in resource:
             dependencies: list[str] = []
             for name in _as_list(resource["DependsOn"]):
-                dependencies.extend(self.nested[name].resources() if name in self.nested else [name])
+                nested = self.nested.get(name)
+                dependencies.extend(nested.resources() if nested else [name])
             rewritten["DependsOn"] = dependencies
         return rewritten
 

@@ -1,11 +1,11 @@
-"""The guard of the emulator: refuses requests without the stack's secret before the emulator gets them.
+"""The guard in front of the emulator: refuses requests without the stack's secret.
 
     python -P guard.py      the secret in AWS_SESSION_TOKEN, the port in GATEWAY_PORT
 
-The emulator runs code as the owner of the stack and checks no credentials, and its port on loopback can be reached by
-every user of this machine and every web page in a browser here. The guard passes a request that has the secret as its
-session token, which an AWS SDK sends with every request, the host name of the stack, and no header that only a browser
-sends. ADR 27 has the reasons.
+The emulator runs code as the owner of the stack and checks no credentials, and its port on loopback
+can be reached by every user of this machine and every web page in a browser here. The guard passes
+a request that has the secret as its session token, which an AWS SDK sends with every request, the
+host name of the stack, and no header that only a browser sends. ADR 27 has the reasons.
 
 This script imports nothing of the project.
 """
@@ -23,20 +23,39 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+    from hypercorn.typing import (
+        ASGIFramework,
+        ASGIReceiveCallable,
+        ASGISendCallable,
+        ASGISendEvent,
+        Scope,
+    )
 
 HOST = "127.0.0.1"
 TOKEN_HEADER = "x-amz-security-token"  # noqa: S105 - a header's name
 NONCE_HEADER = "x-cascan-nonce"
 PROOF_PATH = "/_cascan/proof"
 MAX_NONCE_BYTES = 64
-BROWSERS_ALONE = frozenset({b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"access-control-request-method"})
-SHARES_WITH_PAGES = b"access-control-"  # how response headers begin that let pages of other origins read an answer
+BROWSERS_ALONE = frozenset(
+    {
+        b"origin",
+        b"sec-fetch-site",
+        b"sec-fetch-mode",
+        b"access-control-request-method",
+    }
+)
+# How response headers begin that let pages of other origins read an answer
+SHARES_WITH_PAGES = b"access-control-"
 KEEP_ALIVE_S = 75
 FORBIDDEN, UNAVAILABLE = 403, 503
-RESERVED_BYTES = 32_000_000  # for the tables, which are saved at the end: 7 MB, and more after many scans
+# For the tables, which are saved at the end: 7 MB, and more after many scans
+RESERVED_BYTES = 32_000_000
 NO_ROOM = b"<Error><Code>ServiceUnavailable</Code><Message>The disk of the local stack is full.</Message></Error>"
-SAVE_FAILED = ("persistence: failed to save", "persistence: error getting state", "failed to persist s3 object")
+SAVE_FAILED = (
+    "persistence: failed to save",
+    "persistence: error getting state",
+    "failed to persist s3 object",
+)
 NOT_SAVED = "what the emulator held could not be saved: the next start makes the tables again from the stored reports"
 POLICY_VIOLATION = 1008  # of a WebSocket: RFC 6455, 7.4.1
 
@@ -58,7 +77,12 @@ class Guard:
         self._host = host.encode()
         self._logged: set[str] = set()  # each reason once: refused requests must not fill the disk
 
-    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    async def __call__(
+        self,
+        scope: Scope,
+        receive: ASGIReceiveCallable,
+        send: ASGISendCallable,
+    ) -> None:
         if scope["type"] == "lifespan":
             await self._application(scope, receive, send)
         elif reason := self._find_foreign_mark(scope["headers"]):
@@ -66,11 +90,20 @@ class Guard:
         elif scope["path"] == PROOF_PATH:
             await _answer(send, 200, compute_proof(self._secret, _nonce(scope["headers"])))
         elif not self._has_secret(scope["headers"]):
-            await self._refuse(scope, send, "it does not carry the secret of this stack as its session token")
-        elif scope["type"] == "http" and scope["method"] == "PUT" and self._lacks_room(scope["headers"]):
+            await self._refuse(
+                scope,
+                send,
+                "it does not carry the secret of this stack as its session token",
+            )
+        elif self._is_upload_without_room(scope):
             await _answer(send, UNAVAILABLE, NO_ROOM)
         else:
             await self._application(scope, receive, _without_sharing_headers(send))
+
+    def _is_upload_without_room(self, scope: Scope) -> bool:
+        if scope["type"] != "http" or scope["method"] != "PUT":
+            return False
+        return self._lacks_room(scope["headers"])
 
     def _find_foreign_mark(self, headers: Headers) -> str:
         """Why a request cannot be one of the stack's, even with the secret; "" if it can."""
@@ -81,8 +114,12 @@ class Guard:
         return ""
 
     def _lacks_room(self, headers: Headers) -> bool:
-        """Whether the disk is too full for the object: the emulator would accept it and lose it at its end."""
-        lengths = [int(value) for name, value in headers if name == b"content-length" and value.isdigit()]
+        """Whether the disk is too full for the object.
+
+        The emulator would accept it, and lose it at its end.
+        """
+        values = [value for name, value in headers if name == b"content-length"]
+        lengths = [int(value) for value in values if value.isdigit()]
         return shutil.disk_usage(self._disk).free < sum(lengths) + RESERVED_BYTES
 
     def _has_secret(self, headers: Headers) -> bool:
@@ -92,7 +129,11 @@ class Guard:
     async def _refuse(self, scope: Scope, send: ASGISendCallable, reason: str) -> None:
         if reason not in self._logged:
             self._logged.add(reason)
-            print(f"refused a call, and others like it from now on: {reason}", file=sys.stderr, flush=True)
+            print(
+                f"refused a call, and others like it from now on: {reason}",
+                file=sys.stderr,
+                flush=True,
+            )
         if scope["type"] == "http":
             await _answer(send, FORBIDDEN, _error(reason, scope["headers"]))
         else:
@@ -100,13 +141,19 @@ class Guard:
 
 
 def _nonce(headers: Headers) -> bytes:
-    return next((value for name, value in headers if name == NONCE_HEADER.encode()), b"")[:MAX_NONCE_BYTES]
+    name = NONCE_HEADER.encode()
+    nonces = (value for header_name, value in headers if header_name == name)
+    return next(nonces, b"")[:MAX_NONCE_BYTES]
+
+
+def _announces_json(name: bytes, value: bytes) -> bool:
+    return name == b"x-amz-target" or (name == b"content-type" and b"json" in value)
 
 
 def _error(reason: str, headers: Headers) -> bytes:
     """The refusal in the format of the service: JSON or XML."""
     message = f"The guard of the local stack refuses this call: {reason}."
-    if any(name == b"x-amz-target" or (name == b"content-type" and b"json" in value) for name, value in headers):
+    if any(_announces_json(name, value) for name, value in headers):
         return f'{{"__type": "AccessDeniedException", "message": "{message}"}}'.encode()
     error = f"<Error><Code>AccessDenied</Code><Message>{message}</Message></Error>"
     return f"<ErrorResponse>{error}</ErrorResponse>".encode()
@@ -114,12 +161,19 @@ def _error(reason: str, headers: Headers) -> bytes:
 
 async def _answer(send: ASGISendCallable, status: int, body: bytes) -> None:
     headers = [(b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": status, "headers": headers, "trailers": False})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": headers,
+            "trailers": False,
+        }
+    )
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _without_sharing_headers(send: ASGISendCallable) -> ASGISendCallable:
-    """Remove the headers by which the emulator lets web pages of every origin read its responses."""
+    """Remove the headers that let web pages of every origin read the responses."""
 
     async def send_without(event: ASGISendEvent) -> None:
         if event["type"] == "http.response.start":
@@ -135,8 +189,12 @@ def _shares(name: bytes) -> bool:
 
 
 def main() -> None:
-    """Serve the emulator until SIGTERM; then it saves its state. The exit code is 0 if all of it was saved."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # before the server runs, there is nothing to save
+    """Serve the emulator until SIGTERM; then it saves its state.
+
+    The exit code is 0 if all of it was saved.
+    """
+    # Before the server runs, there is nothing to save
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     secret, port = os.environ.get("AWS_SESSION_TOKEN", ""), int(os.environ["GATEWAY_PORT"])
     if not secret:
         sys.exit("AWS_SESSION_TOKEN is empty; without a secret the guard cannot refuse anybody")
@@ -154,7 +212,8 @@ def main() -> None:
     config.loglevel = os.environ.get("LOG_LEVEL", "WARNING")
     application: Any = ministack.app.app
     failures = _SaveFailures()
-    asyncio.run(serve(Guard(application, secret, f"{HOST}:{port}", os.environ["S3_DATA_DIR"]), config))
+    guard = Guard(application, secret, f"{HOST}:{port}", os.environ["S3_DATA_DIR"])
+    asyncio.run(serve(guard, config))
     if failures.any:
         sys.exit(NOT_SAVED)
 

@@ -1,13 +1,16 @@
-"""Run one command, and end it with all its descendants: on request, or when the process that asked for it has ended.
+"""Run one command, and end it with all its descendants.
+
+They end on request, or when the process that asked for the command has ended.
 
     python -I -S keeper.py GRACE_S ORPHAN_GRACE_S STATUS_FILE AFTER_FILE COMMAND...
 
-The parent holds our standard input open. To stop the command it writes STOP there, or sends SIGTERM. The command gets
-SIGTERM, GRACE_S seconds to end, and then SIGKILL. A second request, or KILL, kills it at once. If standard input is
-closed without STOP, the parent was killed: the command gets ORPHAN_GRACE_S at most. Descendants that outlive the
-command are killed, even in a session of their own. We exit with the command's exit code, and write it to STATUS_FILE.
-With an AFTER_FILE, the command gets SIGTERM only when no process holds a lock on that file, or ORPHAN_GRACE_S after
-the request. "-" stands for no file.
+The parent holds our standard input open. To stop the command it writes STOP there, or sends
+SIGTERM. The command gets SIGTERM, GRACE_S seconds to end, and then SIGKILL. A second request, or
+KILL, kills it at once. If standard input is closed without STOP, the parent was killed: the command
+gets ORPHAN_GRACE_S at most. Descendants that outlive the command are killed, even in a session of
+their own. We exit with the command's exit code, and write it to STATUS_FILE. With an AFTER_FILE,
+the command gets SIGTERM only when no process holds a lock on that file, or ORPHAN_GRACE_S after the
+request. "-" stands for no file.
 
 This script needs only the standard library: it starts in 15 ms, and runs as long as the command.
 """
@@ -159,7 +162,10 @@ def _start(command: list[str]) -> int:
 
 
 def _reap(child: int) -> int | None:
-    """Collect the processes that have ended. The exit code of `child` if it has: 128 + n if signal n ended it."""
+    """Collect the processes that have ended.
+
+    The exit code of `child` if it has: 128 + n if signal n ended it.
+    """
     code = None
     while True:
         try:
@@ -179,7 +185,10 @@ def _kill_group(group: int) -> None:
 
 
 def _kill_orphans() -> None:
-    """Kill all our children until there are none: the kernel makes the orphans of a killed child ours as well."""
+    """Kill all our children until none is left.
+
+    The kernel makes the orphans of a killed child our children as well.
+    """
     while True:
         for pid in _children():
             os.kill(pid, signal.SIGKILL)
@@ -192,7 +201,8 @@ def _kill_orphans() -> None:
 def _children() -> list[int]:
     """Our direct children; empty without a Linux /proc, where we adopt no orphans either."""
     try:
-        return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+        return [int(pid) for pid in children.split()]
     except OSError:
         return []
 

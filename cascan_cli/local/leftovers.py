@@ -13,14 +13,16 @@ MAX_UNPACKED = 32  # folders of 7 MB each; removing those of one run takes half 
 MAX_UNPACKED_AGE_S = 86_400.0
 UNPACKED = "ministack-lambda-"  # the emulator's prefix for the folder of a function
 DRAFT = re.compile(r".+\.(?P<pid>\d{1,10})\.\d+")  # the names that private.py makes
-SHARD = "shard-"  # the prefix of nmap's folder in a worker or a function; its report may fill the disk
+# The prefix of nmap's folder in a worker or a function; its report may fill the disk
+SHARD = "shard-"
 LONGEST_EXPRESS_S = 3_600.0  # a function runs for 15 minutes at most
 
 
 def clear_scratch(tmp: Path, *, everything: bool) -> None:
     """Before a run, when no process uses the folder: remove everything except unpacked functions.
 
-    Unpacked functions, which a killed emulator leaves, are removed when they are many or old, or with `everything`.
+    Unpacked functions, which a killed emulator leaves, are removed when they are many or old, or
+    with `everything`.
     """
     unpacked = [path for path in tmp.iterdir() if path.name.startswith(UNPACKED)]
     everything = everything or len(unpacked) >= MAX_UNPACKED
@@ -31,7 +33,10 @@ def clear_scratch(tmp: Path, *, everything: bool) -> None:
 
 
 def sweep_scratch(tmp: Path) -> None:
-    """During a run: remove folders of killed functions. A folder younger than LONGEST_EXPRESS_S may be in use."""
+    """During a run: remove folders of killed functions.
+
+    A folder younger than LONGEST_EXPRESS_S may be in use.
+    """
     oldest = time.time() - LONGEST_EXPRESS_S
     for path in tmp.glob(f"{SHARD}*"):
         if _changed_at(path) < oldest:
@@ -39,10 +44,11 @@ def sweep_scratch(tmp: Path) -> None:
 
 
 def is_inconsistent(snapshot: Path, started: Path) -> bool:
-    """Whether the emulator was killed while it saved its services one by one, or could not save them all.
+    """Whether the emulator was killed while it saved its state, or could not save it all.
 
-    Then some files are of its last run, which began when `started` was written, and others are older. If it was killed
-    at another time, the snapshot is that of the run before: older, but consistent.
+    Then some files are of its last run, which began when `started` was written, and others are
+    older. If it was killed at another time, the snapshot is that of the run before: older, but
+    consistent.
     """
     began_at = _changed_at(started)
     is_new = [_changed_at(path) >= began_at for path in snapshot.rglob("*.json")]

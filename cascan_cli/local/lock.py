@@ -1,4 +1,7 @@
-"""One stack per state directory: a lock that the kernel releases when every process that holds it has ended."""
+"""A lock for one stack per state directory.
+
+The kernel releases it when every process that holds it has ended.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ POLL_S = 0.05
 
 
 class Lock:
-    """A held lock. The emulator's keeper inherits its descriptor, so that after a killed command the directory stays
-    locked until the emulator has ended as well.
+    """A held lock. The emulator's keeper inherits its descriptor, so that after a killed command
+    the directory stays locked until the emulator has ended as well.
     """
 
     def __init__(self, fd: int) -> None:
@@ -28,7 +31,7 @@ class Lock:
         os.pwrite(self.fd, str(os.getpid()).encode(), 0)
 
     def is_at(self, path: Path) -> bool:
-        """Whether the path still names the locked file: False after it was deleted, or replaced by another one."""
+        """Whether the path still names the locked file; not after it was deleted or replaced."""
         try:
             return os.path.samestat(os.fstat(self.fd), path.stat())
         except (FileNotFoundError, NotADirectoryError):
@@ -83,7 +86,10 @@ def is_held(path: Path) -> bool:
 
 @contextmanager
 def hold_lock(path: Path, timeout_s: float) -> Iterator[None]:
-    """Hold the lock during the block. Raises: StackBusy: another process holds it for `timeout_s`."""
+    """Hold the lock during the block.
+
+    Raises: StackBusy: another process holds it for `timeout_s`.
+    """
     deadline = time.monotonic() + timeout_s
     while (lock := try_lock(path)) is None:
         if time.monotonic() > deadline:

@@ -1,4 +1,7 @@
-"""Run the stack in this process: emulator, deployment and task agent, started in this order and stopped in reverse."""
+"""Run the stack in this process: emulator, deployment and task agent.
+
+They are started in this order and stopped in reverse.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ FUNCTIONS = "functions"  # beside the template
 
 @dataclass(frozen=True, slots=True)
 class ResourceNeed:
-    """What a process of the stack needs at least; `unit` is how much the shell's `ulimit` counts as 1."""
+    """What a process of the stack needs at least.
+
+    `unit` is how much the shell's `ulimit` counts as 1.
+    """
 
     limit: int
     option: str
@@ -31,10 +37,12 @@ class ResourceNeed:
     unit: int = 1
 
 
+BLOCKS = "blocks of 1024 bytes in a file"
 NEEDS = (
-    ResourceNeed(resource.RLIMIT_AS, "-v", "kB of address space", 4_000_000_000, 1024),  # 64 MB a thread
+    # 64 MB a thread
+    ResourceNeed(resource.RLIMIT_AS, "-v", "kB of address space", 4_000_000_000, 1024),
     ResourceNeed(resource.RLIMIT_DATA, "-d", "kB of data", 2_000_000_000, 1024),
-    ResourceNeed(resource.RLIMIT_FSIZE, "-f", "blocks of 1024 bytes in a file", MAX_REPORT_BYTES, 1024),
+    ResourceNeed(resource.RLIMIT_FSIZE, "-f", BLOCKS, MAX_REPORT_BYTES, 1024),
     ResourceNeed(resource.RLIMIT_NOFILE, "-n", "open files", 256),
 )
 
@@ -49,10 +57,16 @@ class Machine:
 
 
 @contextmanager
-def run_machine(state: StateDir, lock: Lock, template: Path, parameters: Mapping[str, str]) -> Iterator[Machine]:
+def run_machine(
+    state: StateDir,
+    lock: Lock,
+    template: Path,
+    parameters: Mapping[str, str],
+) -> Iterator[Machine]:
     """Run the stack during the block, and release the lock afterwards in any case.
 
-    Raises: LimitTooLow, DiskFull, PortTaken, EmulatorFailed, DeployFailed: no process is left running.
+    Raises: LimitTooLow, DiskFull, PortTaken, EmulatorFailed, DeployFailed: no process is left
+    running.
     """
     try:
         check_limits()
@@ -93,6 +107,7 @@ def check_limits() -> None:
         raise_it = f"Raise it: ulimit -S {need.option} {minimum}"
         other_shell = "Start it from a shell without that limit, or have its hard limit raised"
         raise LimitTooLow(
-            f"this shell allows a process {soft // need.unit} {need.description} (ulimit {need.option}), and the local "
-            f"stack needs {minimum}. {raise_it if is_raisable else other_shell}"
+            f"this shell allows a process {soft // need.unit} {need.description} "
+            f"(ulimit {need.option}), and the local stack needs {minimum}. "
+            f"{raise_it if is_raisable else other_shell}"
         )

@@ -16,10 +16,17 @@ from typing import Any
 
 from cascan_cli.local.fingerprint import list_files
 from cascan_cli.local.flatten import flatten
-from cascan_cli.local.template import Template, inline_numbers, is_condition_met, limit_batches, read_template
+from cascan_cli.local.template import (
+    Template,
+    inline_numbers,
+    is_condition_met,
+    limit_batches,
+    read_template,
+)
 
 MOST_BATCHES = 2  # of one queue at once: the minimum of an SQS event source mapping
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip, so that the same files make the same bytes
+# The earliest time in a zip, so that the same files make the same bytes
+EPOCH = (1980, 1, 1, 0, 0, 0)
 CODE = {
     "AWS::Serverless::Function": "CodeUri",
     "AWS::Serverless::LayerVersion": "ContentUri",
@@ -28,8 +35,8 @@ CODE = {
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """`body` is the template as JSON. `objects` are uploaded to the bucket under their keys. `sources` are the packaged
-    paths, relative to the template's folder.
+    """`body` is the template as JSON. `objects` are uploaded to the bucket under their keys.
+    `sources` are the packaged paths, relative to the template's folder.
     """
 
     body: str
@@ -38,7 +45,9 @@ class Package:
 
 
 def build_package(path: Path, parameters: Mapping[str, str], bucket: str) -> Package:
-    """Package a template. Nested templates are flattened (flatten.py); code paths are relative to the outermost one.
+    """Package a template.
+
+    Nested templates are flattened (flatten.py); code paths are relative to the outermost one.
 
     Raises: DeployFailed: the template, or a file that it names, does not exist or cannot be read.
     """
@@ -49,7 +58,8 @@ def build_package(path: Path, parameters: Mapping[str, str], bucket: str) -> Pac
 def zip_folder(folder: Path) -> bytes:
     """The folder as a zip. It depends only on the content of the files, not on their times."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # uncompressed: it stays on this machine
+    # Uncompressed: it stays on this machine
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for path in list_files(folder):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
             entry.external_attr = (0o755 if path.stat().st_mode & 0o100 else 0o644) << 16
@@ -61,7 +71,10 @@ def zip_folder(folder: Path) -> bytes:
 
 
 def _compile(path: Path, folder: Path) -> bytes:
-    """The module's bytecode, which saves time in a cold start. It is unchecked: the zip holds source and bytecode."""
+    """The module's bytecode, which saves time in a cold start.
+
+    It is unchecked: the zip holds source and bytecode.
+    """
     with TemporaryDirectory() as scratch:
         compiled_path = py_compile.compile(
             str(path),
@@ -80,10 +93,12 @@ class _Packer:
     bucket: str
     objects: dict[str, bytes] = field(default_factory=dict)
     sources: set[str] = field(default_factory=set)
-    zipped: dict[Path, str] = field(default_factory=dict)  # folder → key: functions share their code
+    # Folder → key: functions share their code
+    zipped: dict[Path, str] = field(default_factory=dict)
 
     def pack(self, path: Path) -> str:
-        template = limit_batches(inline_numbers(self._read_flat(path), self.parameters), MOST_BATCHES)
+        with_numbers = inline_numbers(self._read_flat(path), self.parameters)
+        template = limit_batches(with_numbers, MOST_BATCHES)
         self._pack_code(template.get("Globals", {}).get("Function", {}), "CodeUri")
         for resource in template["Resources"].values():
             self._pack_resource(resource, template)
@@ -91,14 +106,16 @@ class _Packer:
 
     def _read_flat(self, path: Path) -> Template:
         self._add_source(path)
-        return flatten(read_template(path), lambda location: self._read_flat(path.parent / location))
+        folder = path.parent
+        return flatten(read_template(path), lambda location: self._read_flat(folder / location))
 
     def _pack_resource(self, resource: dict[str, Any], template: Template) -> None:
         kind, properties = resource.get("Type"), resource.get("Properties", {})
         if kind in CODE and is_condition_met(resource.get("Condition"), template, self.parameters):
             self._pack_code(properties, CODE[kind])
         elif kind in CODE and CODE[kind] in properties:
-            properties[CODE[kind]] = f"s3://{self.bucket}/not-packaged"  # its condition is false: it is not deployed
+            # Its condition is false: it is not deployed
+            properties[CODE[kind]] = f"s3://{self.bucket}/not-packaged"
 
     def _pack_code(self, properties: dict[str, Any], name: str) -> None:
         value = properties.get(name)

@@ -1,6 +1,9 @@
-"""The scope and the policy profile of the stack on this machine: set by `cascan local up`, stored in its directory.
+"""The scope and the policy profile of the local stack.
 
-The options `--allow` and `--policy-profile` of a single scan extend them for the stack that this command starts.
+`cascan local up` sets them, and they are stored in its directory.
+
+The options `--allow` and `--policy-profile` of a single scan extend them for the stack that this
+command starts.
 """
 
 from __future__ import annotations
@@ -14,7 +17,14 @@ from cascan_cli.errors import StateUnreadable
 from cascan_cli.local.private import replace_file
 from cascan_cli.local.state import StateDir
 
-LOOPBACK_AND_PRIVATE = ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+LOOPBACK_AND_PRIVATE = (
+    "127.0.0.0/8",
+    "::1",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "fc00::/7",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +39,21 @@ class LocalPolicy:
         return (*LOOPBACK_AND_PRIVATE, *self.allow)
 
     def replace_with(self, args: Namespace) -> LocalPolicy:
-        """With the options of `local up`: each one replaces the stored value, which is kept without the option."""
+        """The policy with the options of `local up`; each option replaces the stored value."""
         if args.default_policy:
             return LocalPolicy(tuple(args.allow or ()), args.policy_profile or "safe")
         allow = self.allow if args.allow is None else tuple(args.allow)
         return LocalPolicy(allow, args.policy_profile or self.profile)
 
     def widen(self, args: Namespace) -> LocalPolicy:
-        """With the options of one scan: `--allow` adds targets, `--policy-profile` replaces the profile."""
-        added = tuple(target for target in getattr(args, "allow", None) or () if target not in self.allow)
-        return LocalPolicy((*self.allow, *added), getattr(args, "policy_profile", None) or self.profile)
+        """The policy with the options of one scan.
+
+        `--allow` adds targets, `--policy-profile` replaces the profile.
+        """
+        allowed = getattr(args, "allow", None) or ()
+        profile = getattr(args, "policy_profile", None) or self.profile
+        added = tuple(target for target in allowed if target not in self.allow)
+        return LocalPolicy((*self.allow, *added), profile)
 
     def sentence(self) -> str:
         allowed = f" and {', '.join(self.allow)}" if self.allow else ""
@@ -54,7 +69,8 @@ def read_policy(root: Path | None) -> LocalPolicy:
     except FileNotFoundError:
         return LocalPolicy()
     except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise StateUnreadable(f"{path} is damaged ({exc}); remove it and run cascan local up again") from exc
+        fix = "remove it and run cascan local up again"
+        raise StateUnreadable(f"{path} is damaged ({exc}); {fix}") from exc
 
 
 def store_policy(root: Path | None, policy: LocalPolicy) -> None:

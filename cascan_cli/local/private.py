@@ -1,7 +1,7 @@
 """Files and folders that only their owner can read, whatever the user's umask is.
 
-Processes of the stack and their children have PRIVATE_UMASK. The command keeps the user's umask for the reports that it
-writes where the user wants them.
+Processes of the stack and their children have PRIVATE_UMASK. The command keeps the user's umask for
+the reports that it writes where the user wants them.
 """
 
 from __future__ import annotations
@@ -26,11 +26,15 @@ def make_folder(path: Path) -> None:
 
 def open_for_writing(path: Path) -> BinaryIO:
     """The file, empty and open."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE), "wb")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, FILE_MODE), "wb")
 
 
 def create_file(path: Path, text: str) -> None:
-    """Create the file unless it exists. If two processes do so at once, both find the complete file of the first."""
+    """Create the file unless it exists.
+
+    If two processes do so at once, both find the complete file of the first.
+    """
     draft = _draft(path, text)
     with suppress(FileExistsError):
         path.hardlink_to(draft)
@@ -50,10 +54,12 @@ def _draft(path: Path, text: str) -> Path:
 
 
 def tighten(root: Path) -> None:
-    """Remove the permissions of other users from everything below `root`; an earlier version may have left them.
+    """Remove the permissions of other users from everything below `root`.
 
-    Links are not followed, and files of other users are not changed. The folders directly below `root` come last, on
-    which `is_private` relies.
+    An earlier version may have left them.
+
+    Links are not followed, and files of other users are not changed. The folders directly below
+    `root` come last, on which `is_private` relies.
     """
     for folder, folders, names in os.walk(root, topdown=False):
         for name in (*names, *folders):
@@ -65,5 +71,8 @@ def tighten(root: Path) -> None:
 
 
 def is_private(path: Path) -> bool:
-    """Whether other users have no permissions for the folder, which `tighten` changes after everything in it."""
+    """Whether other users have no permissions for the folder.
+
+    `tighten` changes the folder after everything in it.
+    """
     return not path.stat().st_mode & OTHERS

@@ -1,4 +1,7 @@
-"""A process of the stack under its keeper, which ends it with all its descendants on request or after our end."""
+"""A process of the stack under its keeper.
+
+The keeper ends it with all its descendants, on request or after our end.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,18 @@ from cascan_cli.local.keeper import KILL, NONE, STOP
 from cascan_cli.local.private import PRIVATE_UMASK, open_for_writing
 
 KEEPER = Path(__file__).with_name("keeper.py")
-ORPHAN_GRACE_S = 5.0  # the next command waits for this; a worker needs 1 or 2 s to stop nmap and return its shard
+# The next command waits for this; a worker needs 1 or 2 s to stop nmap and return its shard
+ORPHAN_GRACE_S = 5.0
 MARGIN_S = 15.0  # beyond the grace, for the keeper to kill what is left
 
 
 class Process:
     """A command that runs under cascan_cli/local/keeper.py.
 
-    Its output goes to `log`; `environment` is its complete environment. `status_file` gets its exit code, even after
-    our end. The keeper holds `lock_fds` open until all processes of the command have ended. A stop first waits up to
-    `orphan_grace_s` until no process holds a lock on `after`; the command has at most as long to end after our end.
+    Its output goes to `log`; `environment` is its complete environment. `status_file` gets its exit
+    code, even after our end. The keeper holds `lock_fds` open until all processes of the command
+    have ended. A stop first waits up to `orphan_grace_s` until no process holds a lock on `after`;
+    the command has at most as long to end after our end.
     """
 
     def __init__(
@@ -39,9 +44,14 @@ class Process:
     ) -> None:
         self.grace_s = grace_s
         self._asked_to_stop = False
-        keeper_arguments = (str(grace_s), str(orphan_grace_s), _to_argument(status_file), _to_argument(after))
+        keeper_arguments = (
+            str(grace_s),
+            str(orphan_grace_s),
+            _to_argument(status_file),
+            _to_argument(after),
+        )
         with open_for_writing(log) as sink:
-            self._keeper = subprocess.Popen(  # noqa: S603 - an argument list, made here or by our own stack
+            self._keeper = subprocess.Popen(  # noqa: S603 - our own argument list
                 [sys.executable, "-I", "-S", KEEPER, *keeper_arguments, *command],
                 stdin=subprocess.PIPE,
                 stdout=sink,
@@ -65,7 +75,10 @@ class Process:
         return code
 
     def ask_to_stop(self) -> None:
-        """SIGTERM to the command now, SIGKILL to it and its children after the grace. Returns at once."""
+        """SIGTERM to the command now, SIGKILL to it and its children after the grace.
+
+        Returns at once.
+        """
         if self._asked_to_stop:
             return
         self._asked_to_stop = True
@@ -95,7 +108,7 @@ class Process:
         return code
 
     def _close(self) -> None:
-        """Close the keeper's standard input, which told it that we live."""
+        """Close the keeper's standard input, which is open as long as we live."""
         if self._keeper.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._keeper.stdin.close()

@@ -3,7 +3,8 @@
     with local_stack(None, {"AllowedTargets": "127.0.0.1"}) as stack:
         sqs = stack.session().client("sqs", **stack.client_options())
 
-`up` starts a stack in a process of its own; `local_stack` then attaches to it and leaves it running.
+`up` starts a stack in a process of its own; `local_stack` then attaches to it and leaves it
+running.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cascan_cli.errors import StackUnguarded
-from cascan_cli.local.attach import PrintMessage, find_running_stack, find_supervisor, lock_or_attach
+from cascan_cli.local.attach import (
+    PrintMessage,
+    find_running_stack,
+    find_supervisor,
+    lock_or_attach,
+)
 from cascan_cli.local.aws import client_options, open_session
 from cascan_cli.local.deployment import update_deployment
 from cascan_cli.local.endpoint import Endpoint
@@ -34,7 +40,10 @@ DOWN_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class LocalStack:
-    """A running stack. `outputs` are those of the template; `attached`: another process holds it."""
+    """A running stack.
+
+    `outputs` are those of the template; `attached`: another process holds it.
+    """
 
     state: StateDir
     endpoint: Endpoint
@@ -49,7 +58,10 @@ class LocalStack:
 
     @property
     def needs_rebuild(self) -> bool:
-        """The emulator was killed: its tables may lack reports of the bucket, until `mark_rebuilt`."""
+        """Whether the tables may lack reports of the bucket because the emulator was killed.
+
+        It holds until `mark_rebuilt`.
+        """
         return self.state.needs_rebuild()
 
     def mark_rebuilt(self) -> None:
@@ -76,17 +88,21 @@ def local_stack(
     print_message: PrintMessage = lambda _: None,
     busy_timeout_s: float = BUSY_TIMEOUT_S,
 ) -> Iterator[LocalStack]:
-    """The stack of this state directory, started for the length of the block unless it is up already.
+    """The stack of this directory, started for the length of the block unless it is up.
 
-    A stack that is up is updated to these parameters, unless `keeps_parameters`. `print_message` gets a sentence if the
-    block has to wait for another command.
-    Raises: LocalStackError: names the reason and the way out; no process is left running.
+    A stack that is up is updated to these parameters, unless `keeps_parameters`. `print_message`
+    gets a sentence if the block has to wait for another command. Raises: LocalStackError: names the
+    reason and the way out; no process is left running.
     """
     state = StateDir(state_dir)
     lock = lock_or_attach(state, print_message, busy_timeout_s)
     if isinstance(lock, Running):
         deployment = state.deployment() if keeps_parameters else None
-        outputs = update_deployment(state, template, deployment.parameters if deployment else parameters)
+        outputs = update_deployment(
+            state,
+            template,
+            deployment.parameters if deployment else parameters,
+        )
         yield LocalStack(state, state.endpoint(), outputs, attached=True)
         return
     from cascan_cli.local.machine import run_machine  # attaching needs none of it
@@ -102,7 +118,7 @@ def up(
     template: Path = TEMPLATE,
     timeout_s: float = UP_TIMEOUT_S,
 ) -> Status:
-    """Start a stack that stays until `down`, or update the one that is up to the template and parameters.
+    """Start a stack that stays until `down`, or update the one that is up.
 
     Raises: LocalStackError: it did not start; no process is left running.
     """
@@ -145,5 +161,8 @@ def status(state_dir: Path | None) -> Status:
     state = StateDir(state_dir)
     deployment = state.deployment()
     return Status(
-        state.root, state.endpoint().url, find_running_stack(state), deployment.outputs if deployment else None
+        state.root,
+        state.endpoint().url,
+        find_running_stack(state),
+        deployment.outputs if deployment else None,
     )

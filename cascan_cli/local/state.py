@@ -1,15 +1,15 @@
 """The state directory: all files of the stack on this machine.
 
 machine.json        the port of this directory, chosen at first use and kept: queue URLs embed it
-secret              what every call of the emulator carries as its session token; another one after an unclean end
+secret              the session token of every call of the emulator; a new one after an unclean end
 lock                held while anything of a stack runs; names its owner
 tasks.lock          held while a task runs
 up.lock             held by the process that keeps a stack up
 running.json        the stack that stays up
 deployment.json     what is deployed: fingerprint, sources, parameters, outputs
 rebuild             there while the tables may be behind the stored reports
-emulator/           the emulator's tables and queues (state), objects (objects), exit-status; when it started
-                    (started), and whether a deployment is under way (deploying)
+emulator/           the emulator's tables and queues (state), its objects (objects), exit-status;
+                    when it started (started), and whether a deployment is under way (deploying)
 home/ tmp/ logs/    what its processes get for a home, for scratch, and what they said
 """
 
@@ -27,9 +27,18 @@ from cascan_cli.errors import DiskFull, StateUnreadable
 from cascan_cli.local.endpoint import Endpoint, find_free_port, read_secret
 from cascan_cli.local.guard import HOST
 from cascan_cli.local.leftovers import clear_scratch, drop_drafts, is_inconsistent
-from cascan_cli.local.private import FILE_MODE, FOLDER_MODE, create_file, is_private, make_folder, replace_file, tighten
+from cascan_cli.local.private import (
+    FILE_MODE,
+    FOLDER_MODE,
+    create_file,
+    is_private,
+    make_folder,
+    replace_file,
+    tighten,
+)
 
-LEAST_FREE_BYTES = 64_000_000  # the functions take 30 MB unpacked, the emulator 7, and reports come on top
+# The functions take 30 MB unpacked, the emulator 7, and reports come on top
+LEAST_FREE_BYTES = 64_000_000
 FOLDERS = ("emulator", "emulator/state", "emulator/objects", "home", "tmp", "logs", "logs/tasks")
 
 
@@ -41,7 +50,10 @@ def default_root() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What is deployed. The fingerprint covers the content of `sources`, paths relative to the template's folder."""
+    """What is deployed.
+
+    The fingerprint covers the content of `sources`, paths relative to the template's folder.
+    """
 
     fingerprint: str
     sources: tuple[str, ...]
@@ -72,9 +84,8 @@ class StateDir:
             for folder in FOLDERS:
                 make_folder(self.root / folder)
         except OSError as exc:
-            raise StateUnreadable(
-                f"the state directory {self.root} cannot be used: {exc.strerror}. Choose another one with --state-dir"
-            ) from exc
+            problem = f"the state directory {self.root} cannot be used: {exc.strerror}"
+            raise StateUnreadable(f"{problem}. Choose another one with --state-dir") from exc
         self.lock = self.root / "lock"
         self.up_lock = self.root / "up.lock"
         self.tasks_lock = self.root / "tasks.lock"
@@ -108,7 +119,12 @@ class StateDir:
             return None
         try:
             parameters, outputs = dict(stored["parameters"]), dict(stored["outputs"])
-            return Deployment(str(stored["fingerprint"]), tuple(stored["sources"]), parameters, outputs)
+            return Deployment(
+                str(stored["fingerprint"]),
+                tuple(stored["sources"]),
+                parameters,
+                outputs,
+            )
         except (KeyError, TypeError, ValueError) as exc:
             raise self._damaged("deployment.json", "it does not say what is deployed") from exc
 
@@ -122,7 +138,8 @@ class StateDir:
         try:
             return Running(int(stored["pid"]), str(stored["since"]))
         except (KeyError, TypeError, ValueError) as exc:
-            raise self._damaged("running.json", "it does not name the process that runs the stack") from exc
+            problem = "it does not name the process that runs the stack"
+            raise self._damaged("running.json", problem) from exc
 
     def write_running(self, running: Running) -> None:
         self._write("running.json", asdict(running))
@@ -131,7 +148,9 @@ class StateDir:
         (self.root / "running.json").unlink(missing_ok=True)
 
     def begin_run(self) -> None:
-        """Clean up before the emulator starts. After an unclean end only the stored objects are kept.
+        """Clean up before the emulator starts.
+
+        After an unclean end only the stored objects are kept.
 
         The secret is changed then: another program may have received late requests on the port.
         Raises: DiskFull: the disk has less than LEAST_FREE_BYTES.
@@ -143,7 +162,8 @@ class StateDir:
         if (free := self._free_bytes()) < LEAST_FREE_BYTES:
             raise DiskFull(
                 f"the disk of {self.root} has {free // 1_000_000} MB left, and the stack needs "
-                f"{LEAST_FREE_BYTES // 1_000_000} MB. Make room, or choose another directory with --state-dir"
+                f"{LEAST_FREE_BYTES // 1_000_000} MB. "
+                "Make room, or choose another directory with --state-dir"
             )
         if not self._ended_cleanly():
             self._forget_tables()
@@ -151,7 +171,7 @@ class StateDir:
         self.started.touch(FILE_MODE)
 
     def _forget_tables(self) -> None:
-        """The saved state is old or incomplete: have the stack deployed again and its tables rebuilt."""
+        """Have the stack deployed and its tables rebuilt: the saved state is not usable."""
         if self.has_objects():
             (self.root / "rebuild").touch(FILE_MODE)
             (self.root / "secret").unlink(missing_ok=True)
@@ -175,7 +195,7 @@ class StateDir:
         return any(self.objects.iterdir())
 
     def _ended_cleanly(self) -> bool:
-        """Whether the last run ended by itself, saved everything, and did not interrupt a deployment."""
+        """Whether the last run ended by itself, saved everything and cut off no deployment."""
         try:
             return self.exit_status.read_text() == "0" and not self.deploying.exists()
         except FileNotFoundError:
@@ -195,7 +215,10 @@ class StateDir:
         return stored
 
     def _check_owner(self) -> None:
-        """Raises: StateUnreadable: the directory belongs to another user, who could replace its files."""
+        """Check the owner of the directory: another user could replace its files.
+
+        Raises: StateUnreadable: it belongs to another user.
+        """
         owner = self.root.stat().st_uid
         if owner != os.geteuid():
             raise StateUnreadable(
@@ -208,6 +231,6 @@ class StateDir:
 
     def _damaged(self, name: str, why: str) -> StateUnreadable:
         return StateUnreadable(
-            f"{self.root / name} is damaged: {why}. Delete that file (the stored reports are not in it), "
-            "or choose another directory with --state-dir"
+            f"{self.root / name} is damaged: {why}. Delete that file "
+            "(the stored reports are not in it), or choose another directory with --state-dir"
         )

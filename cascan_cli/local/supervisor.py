@@ -1,4 +1,7 @@
-"""The supervisor: the process that `cascan local up` leaves running to hold the stack. How it starts and ends."""
+"""The supervisor: the process that `cascan local up` leaves running to hold the stack.
+
+How it starts and ends.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,22 @@ BUSY_TIMEOUT_S = 30.0
 KILL_MARGIN_S = 5.0
 
 
-def launch(state: states.StateDir, template: Path, parameters: Mapping[str, str], timeout_s: float) -> None:
-    """Start a supervisor and wait until its stack is up. Raises: EmulatorFailed: with the supervisor's message."""
+def launch(
+    state: states.StateDir,
+    template: Path,
+    parameters: Mapping[str, str],
+    timeout_s: float,
+) -> None:
+    """Start a supervisor and wait until its stack is up.
+
+    Raises: EmulatorFailed: with the supervisor's message.
+    """
     log = state.logs / "supervisor.log"
-    order = {"state_dir": str(state.root), "template": str(template), "parameters": dict(parameters)}
+    order = {
+        "state_dir": str(state.root),
+        "template": str(template),
+        "parameters": dict(parameters),
+    }
     with open_for_writing(log) as sink:
         process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", MODULE, json.dumps(order)],
@@ -51,20 +66,28 @@ def launch(state: states.StateDir, template: Path, parameters: Mapping[str, str]
     process.returncode = 0  # it outlives this command, which must not wait for it
 
 
+def _holds_lock(state: states.StateDir) -> bool:
+    return is_held(state.lock) or is_held(state.up_lock)
+
+
 def end(state: states.StateDir, pid: int, timeout_s: float) -> None:
-    """End the supervisor and wait until all its processes have ended. Raises: StackBusy: not in `timeout_s`."""
+    """End the supervisor and wait until all its processes have ended.
+
+    Raises: StackBusy: not in `timeout_s`.
+    """
     if _may_be_supervisor(pid):  # it may have ended, and another process may have its id
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
-    while is_held(state.lock) or is_held(state.up_lock) or (PROC.exists() and _may_be_supervisor(pid)):
+    while _holds_lock(state) or (PROC.exists() and _may_be_supervisor(pid)):
         if time.monotonic() > deadline:
-            raise StackBusy(f"process {pid} does not end within {timeout_s:.0f} s. End it with: kill -9 {pid}")
+            problem = f"process {pid} does not end within {timeout_s:.0f} s"
+            raise StackBusy(f"{problem}. End it with: kill -9 {pid}")
         time.sleep(POLL_S)
 
 
 def main(order: str) -> int:
-    """Hold the stack until SIGTERM, SIGINT, the end of the emulator or the deletion of the state directory.
+    """Hold the stack until a signal, the end of the emulator or of the state directory.
 
     The exit code is that of the error.
     """
@@ -84,11 +107,20 @@ def main(order: str) -> int:
 
 
 def _hold(
-    state: states.StateDir, lock: Lock, template: Path, parameters: Mapping[str, str], leave: threading.Event
+    state: states.StateDir,
+    lock: Lock,
+    template: Path,
+    parameters: Mapping[str, str],
+    leave: threading.Event,
 ) -> None:
-    with run_machine(state, lock, template, parameters) as machine, hold_lock(state.up_lock, BUSY_TIMEOUT_S):
-        # up.lock tells others that this process lives. It is released before `lock`: who gets that one finds both free.
-        state.write_running(states.Running(os.getpid(), machine.since.isoformat().replace("+00:00", "Z")))
+    with (
+        run_machine(state, lock, template, parameters) as machine,
+        hold_lock(state.up_lock, BUSY_TIMEOUT_S),
+    ):
+        # up.lock shows other commands that this process lives. It is released before `lock`,
+        # so a command that gets `lock` finds both free.
+        since = machine.since.isoformat().replace("+00:00", "Z")
+        state.write_running(states.Running(os.getpid(), since))
         try:
             while not leave.wait(CHECK_S):
                 if not lock.is_at(state.lock):
@@ -97,18 +129,26 @@ def _hold(
         finally:
             if lock.is_at(state.lock):
                 state.delete_running()
-            else:  # a new stack may use a new directory of this name: nothing of this one may be written there
+            else:
+                # A new stack may use a new directory of this name: nothing of this one may be
+                # written there
                 machine.emulator.forget_state()
 
 
-def _wait_until_up(state: states.StateDir, process: subprocess.Popen[bytes], log: Path, timeout_s: float) -> None:
+def _wait_until_up(
+    state: states.StateDir,
+    process: subprocess.Popen[bytes],
+    log: Path,
+    timeout_s: float,
+) -> None:
     deadline = time.monotonic() + timeout_s
     while find_running_stack(state) is None:
         if process.poll() is not None:
             message = log.read_text(errors="replace").strip()
             raise EmulatorFailed(message or f"the supervisor ended without a message; see {log}")
         if time.monotonic() > deadline:
-            raise EmulatorFailed(f"the stack is not up after {timeout_s:.0f} s; see {log} and {state.logs}")
+            problem = f"the stack is not up after {timeout_s:.0f} s"
+            raise EmulatorFailed(f"{problem}; see {log} and {state.logs}")
         time.sleep(POLL_S)
 
 

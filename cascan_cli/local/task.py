@@ -29,20 +29,24 @@ class TaskCommand:
 
 
 def task_command(task: TaskTypeDef, definition: TaskDefinitionTypeDef) -> TaskCommand:
-    """Raises: NotRunnable: the task has several containers, or a command that only its image names."""
+    """Raises: NotRunnable: several containers, or only the image names the command."""
     containers = definition.get("containerDefinitions", [])
     if len(containers) != 1:
-        raise NotRunnable(f"a local stack runs tasks with one container, and this one has {len(containers)}")
+        count = len(containers)
+        raise NotRunnable(f"a local stack runs tasks with one container, and this one has {count}")
     container = containers[0]
     overrides = task.get("overrides", {}).get("containerOverrides", [])
     matching = [entry for entry in overrides if entry.get("name") == container.get("name")]
     override: ContainerOverrideOutputTypeDef = matching[0] if matching else {}
-    command = (*container.get("entryPoint", []), *(override.get("command") or container.get("command", [])))
+    arguments = override.get("command") or container.get("command", [])
+    command = (*container.get("entryPoint", []), *arguments)
     if not command:
         raise NotRunnable("the task definition names no command, and there is no image to ask")
+    environment = dict(_pairs(container.get("environment", [])))
+    environment |= dict(_pairs(override.get("environment", [])))
     return TaskCommand(
         command,
-        dict(_pairs(container.get("environment", []))) | dict(_pairs(override.get("environment", []))),
+        environment,
         float(container.get("stopTimeout", STOP_TIMEOUT_S)),
     )
 

@@ -1,4 +1,4 @@
-"""Read CloudFormation templates: YAML with short tags → plain JSON values; evaluate their conditions."""
+"""Read CloudFormation templates (YAML with short tags → JSON values); evaluate conditions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ _Loader.add_multi_constructor("!", _long_form)
 
 
 def read_template(path: Path) -> Template:
-    """The template with its short tags in long form. Raises: DeployFailed: it cannot be read, or is not a template."""
+    """The template with its short tags in long form.
+
+    Raises: DeployFailed: it cannot be read, or is not a template.
+    """
     try:
         with path.open("rb") as stream:
             template = yaml.load(stream, _Loader)  # noqa: S506 - derived from the safe loader
@@ -62,8 +65,8 @@ def read_template(path: Path) -> Template:
 def inline_numbers(template: Template, parameters: Mapping[str, str]) -> Template:
     """The template with every Ref of a Number parameter replaced by the number.
 
-    AWS converts the text of such a parameter to the type of the property; the emulator does not. Environment variables
-    are always text.
+    AWS converts the text of such a parameter to the type of the property; the emulator does not.
+    Environment variables are always text.
     """
     numbers = {
         name: int(parameters.get(name, spec.get("Default", 0)))
@@ -81,7 +84,7 @@ def inline_numbers(template: Template, parameters: Mapping[str, str]) -> Templat
                 return [inline(inner) for inner in value]
         return value
 
-    return {key: inline(section) if key == "Resources" else section for key, section in template.items()}
+    return template | {"Resources": inline(template["Resources"])}
 
 
 def limit_batches(template: Template, most: int) -> Template:
@@ -97,7 +100,8 @@ def limit_batches(template: Template, most: int) -> Template:
         return event | {"Properties": scaling | event.get("Properties", {})}
 
     def limit_resource(resource: Any) -> Any:
-        events = resource.get("Properties", {}).get("Events") if isinstance(resource, dict) else None
+        is_resource = isinstance(resource, dict)
+        events = resource.get("Properties", {}).get("Events") if is_resource else None
         if not isinstance(events, dict):
             return resource
         limited = {name: limit_event(event) for name, event in events.items()}
@@ -107,10 +111,17 @@ def limit_batches(template: Template, most: int) -> Template:
     return template | {"Resources": resources}
 
 
-def is_condition_met(condition: str | None, template: Template, parameters: Mapping[str, str]) -> bool:
-    """Whether a condition is true with these parameters and the template's defaults. No condition is always true.
+def is_condition_met(
+    condition: str | None,
+    template: Template,
+    parameters: Mapping[str, str],
+) -> bool:
+    """Whether a condition is true with these parameters and the template's defaults.
 
-    Knows Equals, Not, And, Or and Condition, over Ref of parameters. Raises: DeployFailed: it uses anything else.
+    No condition is always true.
+
+    Knows Equals, Not, And, Or and Condition, over Ref of parameters. Raises: DeployFailed: it uses
+    anything else.
     """
     if condition is None:
         return True
@@ -121,7 +132,8 @@ class _Conditions:
     def __init__(self, template: Template, parameters: Mapping[str, str]) -> None:
         self.conditions = template.get("Conditions", {})
         declared = template.get("Parameters", {})
-        defaults = {name: str(spec["Default"]) for name, spec in declared.items() if "Default" in spec}
+        with_default = {name: spec for name, spec in declared.items() if "Default" in spec}
+        defaults = {name: str(spec["Default"]) for name, spec in with_default.items()}
         self.parameters = defaults | dict(parameters)
 
     def value(self, expression: Any) -> Any:
@@ -140,4 +152,5 @@ class _Conditions:
                 return any(self.value(operand) for operand in operands)
             case str() | int() | float():
                 return expression
-        raise DeployFailed(f"the template has a condition that cannot be evaluated here: {expression}")
+        problem = "the template has a condition that cannot be evaluated here"
+        raise DeployFailed(f"{problem}: {expression}")

@@ -1,4 +1,4 @@
-"""Start the functions of the later stages while the first one works, so that their cold starts overlap.
+"""Start the functions of the later stages early, so that their cold starts overlap.
 
 Each is invoked with an empty batch, for which it only wires itself.
 """
@@ -13,7 +13,8 @@ from typing import Any
 
 from cascan_cli.local.endpoint import Endpoint
 
-STAGES = ("OnReportStored", "OnScanCompleted")  # the functions before them start with their first message anyway
+# The functions before them start with their first message anyway
+STAGES = ("OnReportStored", "OnScanCompleted")
 FUNCTIONS = "/2015-03-31/functions/"
 EMPTY_BATCH = json.dumps({"Records": []})
 
@@ -33,7 +34,10 @@ def _warm_up(endpoint: Endpoint) -> None:
 
 
 def invoke(endpoint: Endpoint, stage: str) -> None:
-    """Invoke a function once, with an empty event, and wait for it. Failures are ignored: the next tick tries again."""
+    """Invoke a function once, with an empty event, and wait for it.
+
+    Failures are ignored: the next tick tries again.
+    """
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError):
         for function in _functions(endpoint):
             if f"-{stage}-" in function["FunctionName"]:

@@ -12,6 +12,7 @@ from cascan_cli.output.text import pluralize, print_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from cascan.gateways import Shards
     from cascan.model.finding import Finding
@@ -132,6 +133,19 @@ def duration_s(scan: Scan) -> float | None:
     return round((scan.finished_at - scan.requested_at).total_seconds(), 3) if scan.finished_at else None
 
 
+def next_opening(scan: Scan, now: datetime) -> datetime | None:
+    """When the next window of the scan opens; None if one is open, or it has none that this machine can read."""
+    if not scan.windows:
+        return None
+    from cascan.timing.windows import Window, find_opening
+
+    try:
+        hours = find_opening([Window.parse(text) for text in scan.windows], now)
+    except ValueError:  # this machine does not know the time zone
+        return None
+    return hours.until if hours and not hours.is_open else None
+
+
 def format_changes(changes: Mapping[str, int]) -> str:
     """Changes since earlier scans, such as `2 opened 1 closed`.
 
@@ -149,6 +163,8 @@ def report_uris(scan_id: str, stack: StoredReports) -> list[str]:
 
 
 def print_outcome(scan: Scan, stack: StoredReports) -> None:
+    from cascan.model.scan import ScanState
+
     addresses = pluralize(scan.total_addresses, "address", "addresses")
     counts = f"{pluralize(scan.findings.count, 'finding')}, {scan.hosts_up} of {addresses} up"
     if scan.outcome and scan.shards:
@@ -157,7 +173,8 @@ def print_outcome(scan: Scan, stack: StoredReports) -> None:
             changes = pluralize(sum(scan.changes.values()), "change")
             print_message(f"{changes} since earlier scans (cascan diff {scan.scan_id})")
     elif scan.shards:
-        print_message(f"scan {scan.scan_id} ({scan.name}): {scan.state}; nothing has been scanned yet")
+        resume = f"; continue it: cascan resume {scan.scan_id}" if scan.state is ScanState.SUSPENDED else ""
+        print_message(f"scan {scan.scan_id} ({scan.name}): {scan.state}; {counts}{resume}")
     if scan.error_description:
         print_message(f"scan {scan.scan_id} {'failed' if scan.shards else 'refused'}: {scan.error_description}")
     print_reasons(scan)

@@ -10,6 +10,7 @@ from cascan_cli.parser import SCAN_HELP, add_command, sentence
 from cascan_cli.parser.cascades import add_cascade_commands
 from cascan_cli.parser.check import add_check_commands
 from cascan_cli.parser.control import add_control_commands
+from cascan_cli.parser.doctor import add_doctor_command
 from cascan_cli.parser.inventory import add_inventory_commands
 from cascan_cli.parser.read import add_read_command
 from cascan_cli.parser.redrive import add_redrive_commands
@@ -43,6 +44,7 @@ stack in AWS.
   cascan report latest --xml                 print the XML that nmap wrote
   cascan cancel latest                       end a scan; also suspend, resume
   cascan halt                                stop all scanning on the stack
+  cascan doctor                              check the stack and this machine
   cascan redrive list                        messages that were given up
   cascan read scan.xml                       findings from any nmap report
   cascan local up                            keep the local stack running
@@ -76,6 +78,7 @@ def build_parser() -> SentenceParser:
     add_control_commands(commands, stack, output)
     _add_running(commands, stack, output)
     add_redrive_commands(commands, stack, output)
+    add_doctor_command(commands, stack, output)
     add_read_command(commands)
     add_check_commands(commands, request, output)
     add_cascade_commands(commands, stack, output)
@@ -134,8 +137,9 @@ def _add_scanning(
 def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     scans = add_command(commands, "scans", [stack, output], "list scans, newest first")
     scans.epilog = (
-        "REMARK says why a scan failed or is incomplete, or how many of its shards wait: for a slot, for a window, for "
-        "the end of a halt, or, if the state is Suspended, for cascan resume. docs/controlling.md explains each case."
+        "REMARK says why a scan failed or is incomplete, or how many of its shards wait: for a slot, for a window and "
+        "its time, for the end of a halt, or, if the state is Suspended, for cascan resume. docs/controlling.md "
+        "explains each case."
     )
     scans.add_argument(
         "--limit",

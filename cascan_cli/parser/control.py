@@ -37,7 +37,7 @@ def add_control_commands(commands: Commands, stack: ArgumentParser, output: Argu
         "--reason",
         default="",
         metavar="TEXT",
-        help="why; stored with the scan and logged",
+        help="why; logged, and stored with a halt or a cancelled scan",
     )
     options.add_argument(
         "--timeout",

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from cascan.clock import to_wire, utc_now
 from cascan.errors import GatewayUnavailable
 from cascan_cli.errors import NotEnded
 from cascan_cli.output.text import print_message
@@ -139,6 +140,7 @@ def _print_state(scan_id: str, scan: Scan | None, args: Namespace, *, stack_ends
 def _describe_state(scan_id: str, scan: Scan | None, args: Namespace, *, stack_ends: bool) -> str:
     from cascan.model.scan import ScanState
     from cascan.scans.close import ENDED_STATES
+    from cascan_cli.output.scan import next_opening
 
     options = _stack_options(args)
     findings = f"its findings: cascan findings {scan_id}{options}"
@@ -152,6 +154,9 @@ def _describe_state(scan_id: str, scan: Scan | None, args: Namespace, *, stack_e
     if stack_ends:
         state = f"is {scan.state}" if scan else "is queued"
         return f"{state}, and goes on when the local stack is up again: {up}; {end}"
+    opens_at = next_opening(scan, utc_now()) if scan else None
+    if scan and opens_at:
+        return f"is outside its windows, and goes on at {to_wire(opens_at)}; {end}"
     state = f"goes on, it is {scan.state}" if scan else "is queued and goes on"
     return f"{state}; {findings}; {end}"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping
 
-from cascan.cost.stack_shape import STANDARD_SHAPE, StackShape
+from cascan.cost.budget import NO_LIMIT, CostLimit
+from cascan.cost.stack_shape import CPU_UNITS, MIB_PER_GIB, STANDARD_SHAPE, StackShape
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.worker_network import WorkerNetwork
 from cascan.permissions.permissions import Permissions
@@ -15,9 +16,6 @@ from cascan.planning.rates import ScanDefaults
 from cascan.settings import SettingsError
 from cascan_cli.errors import BadInput
 from cascan_cli.stack.open import describe_stack
-
-CPU_UNITS = 1_024  # of one vCPU
-MIB_PER_GIB = 1_024
 
 
 def read_permissions(args: Namespace) -> Permissions:
@@ -113,6 +111,15 @@ def read_stack_shape(args: Namespace) -> StackShape:
         idle_exit_s=int(_read_number(parameters, "IdleExitSeconds", standard.idle_exit_s)),
         shard_timeout_s=int(_read_number(parameters, "ShardTimeoutSeconds", standard.shard_timeout_s)),
     )
+
+
+def read_cost_limit(args: Namespace) -> CostLimit:
+    """What a scan of the stack may cost.
+
+    Raises: BadInput: a parameter is not a number.
+    """
+    parameters = _parameters(args.stack) if args.stack else {}
+    return CostLimit(max_scan_usd=_read_number(parameters, "MaxScanCostUsd", NO_LIMIT), shape=read_stack_shape(args))
 
 
 def _read_number(parameters: Mapping[str, str], name: str, default: float) -> float:

@@ -152,3 +152,4 @@ MAX_SETTLE_RETRIES = 90  # SETTLE_RETRY_S apart, at an ended scan whose results 
 PLANNING_GRACE_S = 900  # after this a request that was sent and is no scan yet counts as lost
 MAX_DEAD_LETTERS = 500  # of one dead-letter queue, read or sent back by one call of `cascan redrive`
 MAX_DEAD_LETTER_REASON_CHARS = 1_024  # shown of the reason of one
+MAX_SCANS_CHECKED = 500  # the latest ones, by `cascan doctor`

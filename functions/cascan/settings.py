@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from enum import Enum
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class SettingsError(RuntimeError):
 def from_env(kind: type[S], env: Mapping[str, str]) -> S:
     """A value of the dataclass `kind`; field `report_bucket` is read from REPORT_BUCKET.
 
-    Fields are `str`, `int`, `tuple[str, ...]` (comma-separated, blanks dropped), an Enum or a
+    Fields are `str`, `int`, `float` from 0 up, `tuple[str, ...]` (comma-separated, blanks dropped), an Enum or a
     Literal; a default makes one optional.
     Raises: SettingsError: names every variable that is unset, not a number, or not among the
     allowed values.
@@ -51,12 +52,25 @@ def _convert(text: str, kind: object) -> object:
             return int(text)
         except ValueError as exc:
             raise ValueError("not a whole number") from exc
+    if kind is float:
+        return _to_amount(text)
     if kind == tuple[str, ...]:
         return tuple(item.strip() for item in text.split(",") if item.strip())
     values = _values(kind)
     if values and text not in values:
         raise ValueError(f"not one of {', '.join(values)}")
     return values.get(text, text)
+
+
+def _to_amount(text: str) -> float:
+    """Raises: ValueError: completes "it is …"."""
+    try:
+        number = float(text)
+    except ValueError as exc:
+        raise ValueError("not a number") from exc
+    if not 0 <= number < inf:
+        raise ValueError("not a number from 0 up")
+    return number
 
 
 def _values(kind: object) -> dict[str, object]:

@@ -2,8 +2,8 @@
 
 Wakes on    ControlRequested, through the control queue (batches of 1)
 Reads       the scan and its shards, from the scan table
-Writes      the scan's state; its open shards, when it is cancelled; the switch that halts the whole stack; a record
-            in the report bucket of what is suspended or halted
+Writes      the scan's state; its open shards, when it is cancelled; the switch that halts the whole
+            stack; a record in the report bucket of what is suspended or halted
 Emits       ShardQueued for shards that may go on; ScanCancelled, ScanSuspended, ScanResumed
 On failure  the message returns to the queue; the fifth failure parks one in its DLQ
 """

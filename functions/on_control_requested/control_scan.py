@@ -60,8 +60,13 @@ def control_scan(
     match request.action:
         case Action.HALT:
             halted_at = gateways.clock()
-            principal = sender[:MAX_SENDER_CHARS]
-            stack_switch.halt(Switch(halted_at=halted_at, by=request.by, reason=request.reason, sender=principal))
+            switch = Switch(
+                halted_at=halted_at,
+                by=request.by,
+                reason=request.reason,
+                sender=sender[:MAX_SENDER_CHARS],
+            )
+            stack_switch.halt(switch)
             record_switch(operator_records, stack_switch)
             return _build_outcome(request)
         case Action.LIFT:
@@ -107,18 +112,22 @@ def finish_cancelling(scan_ids: Iterable[str], left_s: TimeLeft, gateways: ScanG
 
 
 def _suspend(scan: Scan, gateways: ScanGateways) -> Scan:
-    """Workers see the state with their next heartbeat, stop nmap and return what it did not finish."""
+    """Suspend the scan: at the next heartbeat its workers stop nmap and return the rest."""
     gateways.table.advance_scan(scan.scan_id, ScanState.SUSPENDED, expected=UNDER_WAY)
     scan = gateways.table.get_scan(scan.scan_id) or scan
     if scan.state is ScanState.SUSPENDED:
         suspended_at = gateways.clock()
         event_id = derive_event_id(scan.scan_id, "suspended", suspended_at)
-        gateways.bus.put([ScanSuspended(**build_event_fields(scan, at=suspended_at), event_id=event_id)])
+        fields = build_event_fields(scan, at=suspended_at)
+        gateways.bus.put([ScanSuspended(**fields, event_id=event_id)])
     return scan
 
 
 def _record_suspension(scan: Scan, reports: ReportStore, *, is_suspended: bool) -> None:
-    """For a rebuild of the table. Of a scan that has ended by now, the record of its end suffices."""
+    """For a rebuild of the table.
+
+    Of a scan that has ended by now, the record of its end suffices.
+    """
     if scan.state is ScanState.SUSPENDED:
         store_suspension(reports, scan.scan_id, suspended=is_suspended)
 
@@ -161,7 +170,11 @@ def _cancel_reason(request: ControlRequested) -> str:
     return f"cancelled{by}" + (f": {request.reason}" if request.reason else "")
 
 
-def _build_outcome(request: ControlRequested, scan: Scan | None = None, released: int = 0) -> ControlOutcome:
+def _build_outcome(
+    request: ControlRequested,
+    scan: Scan | None = None,
+    released: int = 0,
+) -> ControlOutcome:
     is_cancelled = scan is not None and scan.state is ScanState.CANCELLED
     return ControlOutcome(
         action=request.action,

@@ -1,11 +1,13 @@
-"""Run what is due: deadlines, windows, expired scans, lost messages, delayed schedules, changed scan types.
+"""Run the tasks that are due: of scans (deadlines, windows …) and of schedules.
 
 Wakes on    a tick every minute
 Reads       the agenda and its scans, and the scan types of the last deployment, from the scan table
 Writes      the end of scans past their deadline; the removal of expired scans
-Emits       ShardQueued for shards that may go on; ScanCompleted or ScanFailed after a scan's last shard; ScheduleDue
-            for schedules whose scan type has changed, and for those that were delayed
-On failure  a task that fails stays on the agenda for the next tick; an event that fails is parked in WakeupDLQ
+Emits       ShardQueued for shards that may go on; ScanCompleted or ScanFailed after a scan's last
+            shard; ScheduleDue for schedules whose scan type has changed, and for those that were
+            delayed
+On failure  a task that fails stays on the agenda for the next tick; an event that fails is parked
+            in WakeupDLQ
 """
 
 from __future__ import annotations

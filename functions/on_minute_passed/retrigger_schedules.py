@@ -1,7 +1,7 @@
 """Trigger schedules with retriggerOnScanTypeChange after a deployment that changed their scan type.
 
-The deployment describes each scan type: the nmap of the express lane, the image of the workers, the policy profile. All
-schedules get the same due time, so that a repetition asks for the same scans.
+The deployment describes each scan type: the nmap of the express lane, the image of the workers, the
+policy profile. All schedules get the same due time, so that a repetition asks for the same scans.
 """
 
 from __future__ import annotations
@@ -42,13 +42,22 @@ def retrigger_schedules(context: RetriggerContext) -> int:
 
     names = list(_find_schedules(stored.untold, context.schedules))
     for name in names:
-        context.due.send(ScheduleDue(schedule=name, due_at=stored.changed_at, kind=Kind.RETRIGGER).to_wire())
-    done = ScanTypes(version=stored.version + 1, made_of=stored.made_of, changed_at=stored.changed_at)
+        due = ScheduleDue(schedule=name, due_at=stored.changed_at, kind=Kind.RETRIGGER)
+        context.due.send(due.to_wire())
+    done = ScanTypes(
+        version=stored.version + 1,
+        made_of=stored.made_of,
+        changed_at=stored.changed_at,
+    )
     context.schedules.put_scan_types(done)
     return len(names)
 
 
-def _note_change(stored: ScanTypes | None, made_of: dict[str, str], context: RetriggerContext) -> ScanTypes:
+def _note_change(
+    stored: ScanTypes | None,
+    made_of: dict[str, str],
+    context: RetriggerContext,
+) -> ScanTypes:
     """The stored scan types, updated. One that appears for the first time has not changed."""
     previous = stored.made_of if stored else {}
     changed = {name for name in made_of.keys() & previous.keys() if made_of[name] != previous[name]}
@@ -61,14 +70,21 @@ def _note_change(stored: ScanTypes | None, made_of: dict[str, str], context: Ret
 
 
 def _find_schedules(scan_types: tuple[str, ...], schedules: ScheduleTable) -> Iterator[str]:
-    """The schedules with the option that use one of the scan types. on_schedule_due skips those that are suspended."""
+    """The schedules with the option that use one of the scan types.
+
+    on_schedule_due skips those that are suspended.
+    """
     for schedule in schedules.schedules():
         spec = _as_mapping(schedule.document.get("spec"))
         scan_type = _as_mapping(spec.get("scanSpec") or spec.get("request")).get("scanType")
         if spec.get("retriggerOnScanTypeChange") and (scan_type is None or scan_type in scan_types):
-            yield schedule.name  # without scanType the options decide, so any scan type may be the one
+            # Without scanType the options decide, so any scan type may be the one
+            yield schedule.name
 
 
 def _as_mapping(value: object) -> dict[str, Any]:
-    """An empty mapping for a damaged value, which must not keep the other schedules from being triggered."""
+    """Read the stored versions; an empty mapping if the value is damaged.
+
+    A damaged value must not keep the other schedules from being triggered.
+    """
     return value if isinstance(value, dict) else {}

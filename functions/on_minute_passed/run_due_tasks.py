@@ -1,4 +1,7 @@
-"""Run the tasks of the agenda that are due. Each may run twice: its entry is removed only after it has run."""
+"""Run the tasks of the agenda that are due.
+
+Each may run twice: its entry is removed only after it has run.
+"""
 
 from __future__ import annotations
 
@@ -34,15 +37,23 @@ class TasksDone:
     """What was done, for the log."""
 
     done: dict[str, int] = field(default_factory=dict)  # entries, by task
-    failures: list[tuple[str, str]] = field(default_factory=list)  # scan and error; they stay on the agenda
-    stuck: list[str] = field(default_factory=list)  # scans that should have ended, or moved on, an hour ago
+    # Scan and error; they stay on the agenda
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    # Scans that should have ended, or moved on, an hour ago
+    stuck: list[str] = field(default_factory=list)
 
 
-def run_due_tasks(gateways: ScanGateways, reports: ReportStore, left_s: TimeLeft = no_time_limit) -> TasksDone:
-    """Run due tasks while there is time; the next tick runs the others. A task that fails does not affect the others.
+def run_due_tasks(
+    gateways: ScanGateways,
+    reports: ReportStore,
+    left_s: TimeLeft = no_time_limit,
+) -> TasksDone:
+    """Run due tasks while there is time; the next tick runs the others.
 
-    Tasks run in rounds of MAX_DUE_AT_ONCE entries. A task that needs another invocation is due again at once, after
-    the other entries that are due.
+    A task that fails does not affect the others.
+
+    Tasks run in rounds of MAX_DUE_AT_ONCE entries. A task that needs another invocation is due
+    again at once, after the other entries that are due.
     """
     results, seen = TasksDone(), set[AgendaEntry]()
     for _ in range(MAX_ROUNDS):
@@ -59,7 +70,11 @@ def run_due_tasks(gateways: ScanGateways, reports: ReportStore, left_s: TimeLeft
 
 
 def _run_and_record(
-    entry: AgendaEntry, gateways: ScanGateways, reports: ReportStore, left_s: TimeLeft, results: TasksDone
+    entry: AgendaEntry,
+    gateways: ScanGateways,
+    reports: ReportStore,
+    left_s: TimeLeft,
+    results: TasksDone,
 ) -> None:
     if gateways.clock() - entry.due_at > STUCK_AFTER:  # it has failed at every tick since
         results.stuck.append(entry.scan_id)
@@ -72,12 +87,13 @@ def _run_and_record(
         if follow_ups and _is_long_overdue(entry, gateways):
             results.stuck.append(entry.scan_id)
         results.done[entry.task.value] = results.done.get(entry.task.value, 0) + 1
-    except UnreadableItem as exc:  # of another version, or damaged: it must not delay the other entries
+    except UnreadableItem as exc:
+        # Of another version, or damaged: it must not delay the other entries
         results.failures.append((entry.scan_id, str(exc)))
         _postpone(entry, gateways)
     except CascanError as exc:
         results.failures.append((entry.scan_id, str(exc)))
-    except Exception as exc:  # noqa: BLE001 - a bug that one scan triggers must not cost another its deadline
+    except Exception as exc:  # noqa: BLE001 - one scan's bug must not cost another its deadline
         results.failures.append((entry.scan_id, f"{type(exc).__name__}: {exc}"))
 
 
@@ -88,8 +104,12 @@ def _is_long_overdue(entry: AgendaEntry, gateways: ScanGateways) -> bool:
 
 
 def _postpone(entry: AgendaEntry, gateways: ScanGateways) -> None:
-    """Try again in an hour. The new entry is written first: a crash leaves two entries rather than none."""
-    gateways.table.add_to_agenda(replace(entry, due_at=gateways.clock() + timedelta(seconds=LOOK_EVERY_S)))
+    """Try again in an hour.
+
+    The new entry is written first: a crash leaves two entries rather than none.
+    """
+    due_at = gateways.clock() + timedelta(seconds=LOOK_EVERY_S)
+    gateways.table.add_to_agenda(replace(entry, due_at=due_at))
     gateways.table.done(entry)
 
 
@@ -115,7 +135,12 @@ def _run_task(
         release_waiting(scan, gateways)
 
 
-def _end_scan(scan: Scan, task: AgendaTask, gateways: ScanGateways, left_s: TimeLeft) -> Iterator[AgendaEntry]:
+def _end_scan(
+    scan: Scan,
+    task: AgendaTask,
+    gateways: ScanGateways,
+    left_s: TimeLeft,
+) -> Iterator[AgendaEntry]:
     """Close open shards of a scan that is cancelled or past its deadline."""
     remaining = close_open_shards(scan, gateways, left_s=left_s)
     settled, now = settle_scan(scan.scan_id, gateways), gateways.clock()
@@ -123,17 +148,23 @@ def _end_scan(scan: Scan, task: AgendaTask, gateways: ScanGateways, left_s: Time
         yield AgendaEntry(now, scan.scan_id, task)
     elif remaining is Remaining.WORKERS:
         yield AgendaEntry(next_minute(now), scan.scan_id, AgendaTask.DEADLINE)
-    elif settled and settled.shards_open:  # shards that are counted but not stored yet: planning will end the scan
+    elif settled and settled.shards_open:
+        # Shards that are counted but not stored yet: planning will end the scan
         yield next_check(scan, now)
 
 
-def _remove_scan(scan: Scan, now: datetime, gateways: ScanGateways, reports: ReportStore) -> Iterator[AgendaEntry]:
-    """Remove the objects first and the scan's own item last: an interrupted removal can be continued."""
+def _remove_scan(
+    scan: Scan,
+    now: datetime,
+    gateways: ScanGateways,
+    reports: ReportStore,
+) -> Iterator[AgendaEntry]:
+    """Remove the objects first and the scan's item last, so that a removal can be continued."""
     if scan.state not in FINAL_STATES:  # its results are being published
         yield AgendaEntry(next_minute(now), scan.scan_id, AgendaTask.EXPIRE)
         return
-    is_removed = reports.remove_scan(scan.scan_id, MAX_REMOVED_AT_ONCE) and gateways.table.remove_scan(
-        scan.scan_id, MAX_REMOVED_AT_ONCE
-    )
+    is_removed = reports.remove_scan(scan.scan_id, MAX_REMOVED_AT_ONCE)
+    if is_removed:
+        is_removed = gateways.table.remove_scan(scan.scan_id, MAX_REMOVED_AT_ONCE)
     if not is_removed:
         yield AgendaEntry(gateways.clock(), scan.scan_id, AgendaTask.EXPIRE)

@@ -1,4 +1,7 @@
-"""Send the delayed messages that are due. Each is sent before it is removed: sending it twice does no harm."""
+"""Send the delayed messages that are due.
+
+Each is sent before it is removed: sending it twice does no harm.
+"""
 
 from __future__ import annotations
 

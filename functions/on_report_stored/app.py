@@ -1,11 +1,14 @@
 """Record the findings of a stored nmap report.
 
 Wakes on    Object Created under reports/, through the reports queue (batches of 1)
-Reads       the report, from the report bucket; its shard, and what is known of its hosts, from the scan table
-Writes      findings, keyed by ids derived from the report; inventory and changes; the shard's end, and the scan's end
+Reads       the report, from the report bucket; its shard and the records of its hosts, from the
+            scan table
+Writes      findings, keyed by ids derived from the report; inventory and changes; the shard's end,
+            and the scan's end
 Sends       the report's message again, where recording takes longer than the function may run
-Emits       HostAppeared, HostGone, PortOpened, PortClosed, ServiceChanged; FindingsRecorded, HostQuarantined;
-            ShardQueued for shards that waited; ScanCompleted or ScanFailed after the last shard
+Emits       HostAppeared, HostGone, PortOpened, PortClosed, ServiceChanged; FindingsRecorded,
+            HostQuarantined; ShardQueued for shards that waited; ScanCompleted or ScanFailed after
+            the last shard
 On failure  the message returns to the queue; the fifth failure parks one in its DLQ
 """
 

@@ -93,9 +93,16 @@ class RecordingTurn:
 
     def explain_limit(self, hosts_read: int) -> str:
         """Why no other turn reads what this one leaves."""
-        return f"it took more than {MAX_RECORDING_TURNS} turns; {hosts_read} hosts of it are recorded"
+        problem = f"it took more than {MAX_RECORDING_TURNS} turns"
+        return f"{problem}; {hosts_read} hosts of it are recorded"
 
-    def save_checkpoint(self, recording: Recording, addresses: Iterable[Interval] = (), *, ends_turn: bool) -> bool:
+    def save_checkpoint(
+        self,
+        recording: Recording,
+        addresses: Iterable[Interval] = (),
+        *,
+        ends_turn: bool,
+    ) -> bool:
         """Store how far the report is recorded; `addresses`: those of its last stretch.
 
         False: another delivery is as far, or further, and continues with the report.

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 
 from msgspec.structs import replace
 
@@ -86,7 +86,8 @@ class InventoryUpdater:
 
     def add(self, hosts: Iterable[Host], scanned: ScannedPorts, names: dict[str, str]) -> None:
         """Add hosts that may be recorded; `names` by address."""
-        observations = (observe_host(host, scanned, self.key.scan_id, self.seen_at, names) for host in hosts)
+        key, seen_at = self.key, self.seen_at
+        observations = (observe_host(host, scanned, key.scan_id, seen_at, names) for host in hosts)
         self._update([observation for observation in observations if observation])
 
     def finish(self, shard: Shard, absence: Absence) -> None:
@@ -104,9 +105,14 @@ class InventoryUpdater:
     def _add_absent(self) -> None:
         scanned = self.scope_filter.scanned
         for low, high in scanned.intervals():
-            addresses = filter(self._is_absent, self.table.known_addresses(scanned.family, low, high))
+            known_addresses = self.table.known_addresses(scanned.family, low, high)
+            addresses = filter(self._is_absent, known_addresses)
             while batch := list(islice(addresses, ADDRESSES_AT_ONCE)):
-                self._update([observe_absence(address, self.key.scan_id, self.seen_at) for address in batch])
+                self._record_absences(batch)
+
+    def _record_absences(self, addresses: list[str]) -> None:
+        scan_id, seen_at = self.key.scan_id, self.seen_at
+        self._update([observe_absence(address, scan_id, seen_at) for address in addresses])
 
     def _is_absent(self, address: str) -> bool:
         is_reported = int(parse_address(address)) in self._reported
@@ -140,7 +146,11 @@ class InventoryUpdater:
         self.recorded -= len(conflicts)
         return conflicts
 
-    def _compare(self, record: HostRecord | None, observation: Observation) -> tuple[HostUpdate | None, bool]:
+    def _compare(
+        self,
+        record: HostRecord | None,
+        observation: Observation,
+    ) -> tuple[HostUpdate | None, bool]:
         """What is to be stored, if anything is; and whether the address has a record then."""
         last_scanned = None if record else self._last_scanned(observation)
         updated, changes = apply_observation(record, observation, last_scanned)
@@ -150,7 +160,8 @@ class InventoryUpdater:
             earlier = self._changes_of_earlier_element(observation.address)
             changes = tuple(dict.fromkeys((*earlier, *changes)))
         revision = record.revision + 1 if record else 1
-        return HostUpdate(record=replace(updated, revision=revision), known=record, changes=changes), True
+        new_record = replace(updated, revision=revision)
+        return HostUpdate(record=new_record, known=record, changes=changes), True
 
     def _changes_of_earlier_element(self, address: str) -> Iterator[Change]:
         """What an earlier element of the host in this report changed: one item holds the changes of
@@ -173,7 +184,8 @@ class InventoryUpdater:
     def _earlier_scans(self) -> list[tuple[Interval, Sighting]]:
         """When the addresses of the shard were scanned before."""
         scanned, table = self.scope_filter.scanned, self.table
-        return [scan for low, high in scanned.intervals() for scan in table.asked(scanned.family, low, high)]
+        scans = (table.asked(scanned.family, low, high) for low, high in scanned.intervals())
+        return list(chain.from_iterable(scans))
 
 
 def _numbered_addresses(host: Host) -> Iterator[tuple[int, str]]:

@@ -19,7 +19,13 @@ TIMED_OUT = {
 }
 # nmap's messages, and the kernel's
 UNPRIVILEGED = ("root privileges", "raw socket", "Operation not permitted")
-LOOKUPS = frozenset({ReasonCode.NAME_NOT_FOUND, ReasonCode.NAME_WITHOUT_ADDRESS, ReasonCode.LOOKUP_FAILED})
+LOOKUPS = frozenset(
+    {
+        ReasonCode.NAME_NOT_FOUND,
+        ReasonCode.NAME_WITHOUT_ADDRESS,
+        ReasonCode.LOOKUP_FAILED,
+    }
+)
 
 
 class Verdict(NamedTuple):
@@ -156,7 +162,8 @@ def _exit_cause(run: NmapRun, summary: ReportSummary) -> tuple[ReasonCode, str] 
         return _nmap_refusal(run, summary)
     if summary.end.complete and summary.end.exit == "success":
         return None
-    sentence = "the report is cut short, though nmap says that it ended well: its disk was full, most often"
+    cause = "its disk was full, most often"
+    sentence = f"the report is cut short, though nmap says that it ended well: {cause}"
     return ReasonCode.REPORT_CUT_SHORT, sentence
 
 
@@ -217,4 +224,5 @@ def _timed_out_hosts(summary: ReportSummary) -> Flaw:
         Reason.of(code, address, f"{address} ran into --host-timeout and has no ports")
         for address in summary.timed_out_addresses
     ]
-    return Flaw(Outcome.TIMED_OUT, Reasons.of(reasons, {code: summary.hosts_timed_out - len(reasons)}))
+    without_address = summary.hosts_timed_out - len(reasons)
+    return Flaw(Outcome.TIMED_OUT, Reasons.of(reasons, {code: without_address}))

@@ -54,14 +54,22 @@ class ChangeAnnouncer:
 
     def sum_changes(self) -> ChangeCounts:
         announced = min(self.counts.total(), MAX_CHANGE_EVENTS_PER_REPORT)
-        return ChangeCounts(kinds=dict(self.counts), baseline=dict(self.baseline), announced=announced)
+        return ChangeCounts(
+            kinds=dict(self.counts),
+            baseline=dict(self.baseline),
+            announced=announced,
+        )
 
     def resume(self, published: PublishedChanges) -> None:
         """Count on from what earlier turns published."""
         self.counts, self.baseline = Counter(published.counts), Counter(published.baseline)
 
     def published_up_to(self, address: str) -> PublishedChanges:
-        return PublishedChanges(after_address=address, counts=dict(self.counts), baseline=dict(self.baseline))
+        return PublishedChanges(
+            after_address=address,
+            counts=dict(self.counts),
+            baseline=dict(self.baseline),
+        )
 
 
 def publish_changes(
@@ -71,7 +79,11 @@ def publish_changes(
     still to be put.
     """
     announcer.resume(turn.published)
-    changes = turn.table.changes(announcer.scan.scan_id, announcer.shard, turn.published.after_address)
+    changes = turn.table.changes(
+        announcer.scan.scan_id,
+        announcer.shard,
+        turn.published.after_address,
+    )
     for address, batch in _batches(changes):
         announcer.pending += announcer.build_events(batch)
         if not turn.is_checkpoint_due:

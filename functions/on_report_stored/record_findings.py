@@ -12,7 +12,14 @@ from datetime import timedelta
 
 from cascan.clock import TimeLeft, no_time_limit
 from cascan.errors import MalformedMessage
-from cascan.events import BusEvent, ChangeCounts, FindingsRecorded, HostQuarantined, ReportStored, build_event_fields
+from cascan.events import (
+    BusEvent,
+    ChangeCounts,
+    FindingsRecorded,
+    HostQuarantined,
+    ReportStored,
+    build_event_fields,
+)
 from cascan.gateways import (
     ReportResults,
     ReportStore,
@@ -82,7 +89,11 @@ def record_findings(
     if _is_superseded(shard, key):
         return _build_outcome(scan, shard, NOTHING_RECORDED, SUPERSEDED_BY_ATTEMPT)
     if scan.shards_open == 1:
-        table.advance_scan(scan.scan_id, ScanState.PARSING, expected=[ScanState.INIT, ScanState.SCANNING])
+        table.advance_scan(
+            scan.scan_id,
+            ScanState.PARSING,
+            expected=[ScanState.INIT, ScanState.SCANNING],
+        )
 
     scope_filter = ScopeFilter(shard, scope, tuple(_remainders(shard, table)))
     turn = RecordingTurn(key, results, stored.size, left_s)
@@ -100,7 +111,13 @@ def record_findings(
     verdict = judge(shard, summary)
     events = _build_events(scan, shard, stored, verdict, summary, changes=announcer.sum_changes())
     gateways.bus.put([*announcer.pending, *events])
-    closing = _build_closing(shard, verdict, summary, announcer.counts, _counted_elsewhere(shard, table))
+    closing = _build_closing(
+        shard,
+        verdict,
+        summary,
+        announcer.counts,
+        _counted_elsewhere(shard, table),
+    )
     closed = close_shard(scan.scan_id, shard.number, closing, gateways)
     return _build_outcome(closed or scan, shard, summary, verdict.outcome)
 
@@ -192,7 +209,7 @@ def _build_events(
     """What there is to announce: hosts that were kept out, if there were any, before what was
     recorded.
     """
-    happened_at = shard.run.finished_at if shard.run and shard.run.finished_at else scan.requested_at
+    happened_at = (shard.run and shard.run.finished_at) or scan.requested_at
     common = build_event_fields(scan, at=happened_at, cause_id=_cause_id(stored))
     common |= {"shard": shard.number, "report_key": stored.key}
     if summary.quarantined:

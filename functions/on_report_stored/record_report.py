@@ -170,7 +170,12 @@ def _save_checkpoint(
     is_time_up = turn.is_time_up
     counts = counter.counts
     stretches = updater.stretches_to(place.offset)
-    checkpoint = Recording(place=place, recorded=updater.recorded, stretches=stretches, **asdict(counts))
+    checkpoint = Recording(
+        place=place,
+        recorded=updater.recorded,
+        stretches=stretches,
+        **asdict(counts),
+    )
     if not turn.save_checkpoint(checkpoint, updater.new_addresses(), ends_turn=is_time_up):
         return RecordedReport(summarize(counts), RecordingStatus.SUPERSEDED)
     updater.start_stretch(checkpoint)
@@ -191,7 +196,12 @@ def _choose_finding_source(table: SeverityRules) -> FindingSource:
 
 
 def _apply_rules(rule_set: RuleSet) -> FindingSource:
-    def find(host: Host, scan_id: str, seen_at: datetime, names: Mapping[str, str]) -> Iterator[Finding]:
+    def find(
+        host: Host,
+        scan_id: str,
+        seen_at: datetime,
+        names: Mapping[str, str],
+    ) -> Iterator[Finding]:
         return map(rule_set.apply, build_findings(host, scan_id, seen_at, names))
 
     return find

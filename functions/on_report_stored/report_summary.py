@@ -51,7 +51,12 @@ class ReportSummary(ReportCounts, frozen=True, kw_only=True):
         return Counts(count=self.findings, severities=self.severities, categories=self.categories)
 
 
-def summarize(counts: ReportCounts, end: ReportEnd | None = None, *, unreadable: str = "") -> ReportSummary:
+def summarize(
+    counts: ReportCounts,
+    end: ReportEnd | None = None,
+    *,
+    unreadable: str = "",
+) -> ReportSummary:
     return ReportSummary(**asdict(counts.base), end=end or ReportEnd(), unreadable=unreadable)
 
 
@@ -74,7 +79,7 @@ class ReportCounter:
         )
 
     def add_hosts(self, hosts: Sequence[Host], names: Container[str] = ()) -> None:
-        """Count hosts that are recorded; `names` holds the addresses that were scanned for a name."""
+        """Count recorded hosts; `names` holds the addresses that were scanned for a name."""
         counts = self._hosts
         addresses_up = [host.address for host in hosts if host.state == "up"]
         timed_out = [host.address for host in hosts if host.timed_out]

@@ -1,12 +1,13 @@
 """Plan a requested scan.
 
-Wakes on    a scan request, short form or secureCodeBox manifest, through the request queue (batches of 1); and one that
-            its queue gave up, through the DLQ
+Wakes on    a scan request, short form or secureCodeBox manifest, from the request queue (batches of 1);
+            and a request that its queue gave up on, from the DLQ
 Reads       the message, and whether cascan itself issued it
-Writes      the scan and its shards, its plan to the report bucket; or the scan as Errored, with why it was refused
-Emits       ShardQueued for each shard, to the queue of its lane; ScanPlanned, or ScanFailed for a refusal
-On failure  the message returns to its queue; after the fifth failure the DLQ hands it back, to be stored as refused;
-            what even that cannot store is parked in ParkedRequests. A refusal is no failure
+Writes      the scan and its shards, and its plan to the report bucket; or a refused scan, as Errored
+Emits       ShardQueued for each shard, to its lane's queue; ScanPlanned, or ScanFailed for a refusal
+On failure  the message returns to its queue. After the fifth failure it arrives from the DLQ and is
+            stored as refused; if that fails too, it is parked in ParkedRequests.
+            A refusal is not a failure
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.issued_requests import DynamoIssuedRequests
 from cascan.aws.wiring import ScanSettings, scan_gateways
+from cascan.cost.budget import CostLimit
+from cascan.cost.stack_shape import CPU_UNITS, MIB_PER_GIB, StackShape
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.worker_network import WorkerNetwork
 from cascan.permissions.permissions import Permissions
@@ -40,11 +43,15 @@ class Settings(ScanSettings):
     allowed_targets: tuple[str, ...]
     denied_targets: tuple[str, ...]
     policy_profile: PolicyProfile
-    express_reaches: Literal["private", "public"]  # private: its Lambda runs in the operator's subnets
+    express_reaches: Literal["private", "public"]  # private: in the operator's subnets
     raw_scans: Literal["enabled", "disabled"]
     shards_per_scan: int
     default_backoff_limit: int
-    default_ttl_seconds: int  # -1: what is found is kept
+    default_ttl_seconds: int  # -1: scans are kept
+    max_scan_cost_usd: float  # 0: a scan may cost anything
+    worker_cpu: int  # 1024 is one vCPU
+    worker_memory: int  # MiB
+    worker_storage: int  # GiB
     worker_egress: tuple[str, ...]  # networks that the small VPC lets out
     worker_network: WorkerNetwork
     worker_ipv6: Literal["enabled", "disabled"]  # whether the operator's own subnets have IPv6
@@ -58,26 +65,41 @@ class Planner(NamedTuple):
 @cache
 def wire() -> Planner:
     settings = from_env(Settings, os.environ)
+    express_reaches_private = settings.express_reaches == "private"
     plan = partial(
         plan_scan,
         gateways=scan_gateways(settings),
         issued=DynamoIssuedRequests(settings.scan_table),
         reports=S3ReportStore(settings.report_bucket),
-        permissions=Permissions.of(settings, express_reaches_private=settings.express_reaches == "private"),
-        defaults=ScanDefaults(settings.shards_per_scan, settings.default_backoff_limit, settings.default_ttl_seconds),
+        permissions=Permissions.of(settings, express_reaches_private=express_reaches_private),
+        defaults=ScanDefaults(
+            shards_per_scan=settings.shards_per_scan,
+            backoff_limit=settings.default_backoff_limit,
+            ttl_s=settings.default_ttl_seconds,
+        ),
+        cost_limit=CostLimit(max_scan_usd=settings.max_scan_cost_usd, shape=_read_shape(settings)),
     )
     return Planner(plan, settings.request_dlq_arn)
+
+
+def _read_shape(settings: Settings) -> StackShape:
+    return StackShape(
+        vcpu=settings.worker_cpu / CPU_UNITS,
+        memory_gb=settings.worker_memory / MIB_PER_GIB,
+        storage_gb=settings.worker_storage,
+    )
 
 
 def on_record(record: SQSRecord) -> None:
     planner = wire()
     message = Message(record.message_id, record.body, record.attributes.sender_id or "")
-    outcome = planner.plan(message, is_last_delivery=record.event_source_arn == planner.request_dlq_arn)
-    if outcome.refused:
-        logger.warning("scan refused", extra=asdict(outcome))
+    is_from_dlq = record.event_source_arn == planner.request_dlq_arn
+    result = planner.plan(message, is_last_delivery=is_from_dlq)
+    if result.refused:
+        logger.warning("scan refused", extra=asdict(result))
         count("ScansRefused")
     else:
-        logger.info("scan planned", extra=asdict(outcome))
+        logger.info("scan planned", extra=asdict(result))
         count("ScansPlanned")
 
 

@@ -1,4 +1,7 @@
-"""Work on a request without side effects: an error would come again, so it refuses the request."""
+"""Work on a request that has no side effects.
+
+An error would occur again, so it refuses the request.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,18 @@ from cascan.errors import CascanError, RequestRefused
 from cascan.limits import PLANNING_SECONDS
 from cascan.model.refusal import Rule
 
-TOO_MUCH = f"planning it takes more than {PLANNING_SECONDS:g} s of processor time; ask for less in one request"
+LIMIT = f"{PLANNING_SECONDS:g} s of processor time"
+TOO_MUCH = f"planning it takes more than {LIMIT}; ask for less in one request"
+FAULT = "this is a fault of cascan's, and the log has the cause"
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
 def bounded_work() -> Iterator[None]:
-    """Raises: RequestRefused: what was wrong with the request; it took too long; or cascan has a fault."""
+    """Limit the processor time of the work inside, and turn its errors into refusals.
+
+    Raises: RequestRefused: the request is wrong, or takes too long; or cascan has a fault.
+    """
     try:
         with cpu_limit(PLANNING_SECONDS):
             yield
@@ -27,5 +35,4 @@ def bounded_work() -> Iterator[None]:
         raise RequestRefused([TOO_MUCH], Rule.LIMIT) from exc
     except Exception as exc:
         logger.exception("a request cannot be planned")
-        fault = f"cascan cannot plan it: {type(exc).__name__}; this is a fault of cascan's, and the log has the cause"
-        raise RequestRefused([fault]) from exc
+        raise RequestRefused([f"cascan cannot plan it: {type(exc).__name__}; {FAULT}"]) from exc

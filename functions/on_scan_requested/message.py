@@ -1,12 +1,12 @@
 """A request's message → the id of its scan, and whether cascan itself issued it.
 
-    submitter                   the id derives from             known by
-    ──────────────────────────  ──────────────────────────────  ─────────────────────────────────────────────────────
-    a cascade, a schedule       the key that cascan gave it     the issued requests: this key, this body (ADR 29)
+    submitter                   the id derives from             why that can be trusted
+    ──────────────────────────  ──────────────────────────────  ─────────────────────────────────────────
+    a cascade, a schedule       the key that cascan gave it     cascan stored this key and body (ADR 29)
     a submitter, with a key     SenderId of SQS, and the key    each submitter has keys of its own
-    a submitter, without one    the message's id                SQS mints it
+    a submitter, without one    the message's id                SQS creates it
 
-Nothing that a message says of its own origin is believed.
+What a message itself says about its origin is never trusted.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Identity(NamedTuple):
 
 
 def identify(message: Message, key: str, issued: IssuedRequests) -> Identity:
-    """`key`: the request's idempotency key, or empty."""
+    """The id of a request's scan. `key` is the request's idempotency key, or empty."""
     if key.startswith(ISSUED_KEYS) and issued.was_issued(derive_scan_id(key), message.digest):
         return Identity(derive_scan_id(key), is_issued=True)
-    return Identity(derive_keyed_scan_id(message.sender, key) if key else derive_scan_id(message.message_id))
+    if key:
+        return Identity(derive_keyed_scan_id(message.sender, key))
+    return Identity(derive_scan_id(message.message_id))

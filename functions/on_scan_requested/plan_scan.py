@@ -7,6 +7,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from cascan.cost.budget import STANDARD_LIMIT, CostLimit, require_budget
 from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, build_event_fields
 from cascan.forms import ReadRequest, find_idempotency_key, parse_request, read_request_document
@@ -36,49 +37,63 @@ def plan_scan(
     reports: ReportStore,
     permissions: Permissions,
     defaults: ScanDefaults,
+    cost_limit: CostLimit = STANDARD_LIMIT,
 ) -> PlanningResult:
-    """Store the scan and its plan, queue its shards, announce it. A repeat finishes what the first left undone.
+    """Store the scan and its plan, queue its shards, announce it.
 
-    A request that can never succeed is stored as an Errored scan with its reasons, and is done with. So is a request
-    whose planning never finished: `is_last_delivery` says that its queue gave it up.
+    A repeated delivery completes an interrupted one.
+
+    A request that can never succeed is stored as an Errored scan with the reasons. So is a request
+    whose planning never finished: `is_last_delivery` says that its queue gave up on it.
     """
-    table, refuse = gateways.table, partial(store_refusal, message, defaults=defaults, gateways=gateways)
+    table = gateways.table
+    refuse = partial(store_refusal, message, defaults=defaults, gateways=gateways)
+    fallback = Identity(derive_scan_id(message.message_id))
     request: ScanRequest | None = None
     try:
         with bounded_work():
             document = read_request_document(message.body)
             key = find_idempotency_key(document)
     except RequestRefused as refused:
-        return refuse(Identity(derive_scan_id(message.message_id)), request, refused)
+        return refuse(fallback, request, refused)
     identity = identify(message, key, issued)
     if is_last_delivery and table.get_scan(identity.scan_id) is None:
-        reports.put_record(identity.scan_id, REQUEST, [message.body.encode("utf-8", "surrogatepass")])
+        body = message.body.encode("utf-8", "surrogatepass")
+        reports.put_record(identity.scan_id, REQUEST, [body])
         return refuse(identity, request, RequestRefused([GIVEN_UP], Rule.LIMIT))
     try:
         with bounded_work():
             form = parse_request(document, is_issued=identity.is_issued)
             request = form.request
             planned = plan(request, permissions, defaults)
+            require_budget(request, planned, cost_limit)
     except RequestRefused as refused:
         return refuse(identity, request, refused)
-    expires_after_s, now = defaults.choose_expiry_s(request), gateways.clock()
-    scan = _build_scan(message, identity, form, planned, expires_after_s=expires_after_s, now=now)
+    scan = _build_scan(
+        message,
+        identity,
+        form,
+        planned,
+        expires_after_s=defaults.choose_expiry_s(request),
+        now=gateways.clock(),
+    )
     if not table.create_scan(scan):
         earlier = table.get_scan(scan.scan_id) or scan
         if earlier.request_digest != message.digest:
-            return refuse(Identity(derive_scan_id(message.message_id)), request, _refuse_taken_key(key, earlier))
-        if earlier.refusals:  # by an earlier delivery, under a policy that has changed since
+            return refuse(fallback, request, _refuse_taken_key(key, earlier))
+        if earlier.refusals:  # of an earlier delivery; the operator's settings have changed since
             return refuse(identity, request, RequestRefused(earlier.refusals))
         scan = earlier
-        planned = replace(planned, parallel=earlier.parallel)  # the operator's default may have changed since
+        planned = replace(planned, parallel=earlier.parallel)  # the default may have changed since
     _start(scan, planned, gateways, reports)
     return PlanningResult(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
 
 
 def _refuse_taken_key(key: str, earlier: Scan) -> RequestRefused:
     was_refused = ", which was refused" if earlier.refusals else ""
-    reason = f"idempotencyKey {key!r} belongs to another request of yours, scan {earlier.scan_id}{was_refused}"
-    return RequestRefused([Refusal("idempotencyKey", Rule.FIELD, f"{reason}; choose another key")])
+    owner = f"another request of yours, scan {earlier.scan_id}{was_refused}"
+    reason = f"idempotencyKey {key!r} belongs to {owner}; choose another key"
+    return RequestRefused([Refusal("idempotencyKey", Rule.FIELD, reason)])
 
 
 def _build_scan(
@@ -90,8 +105,9 @@ def _build_scan(
     expires_after_s: int | None,
     now: datetime,
 ) -> Scan:
-    """The scan of an accepted request. Its first shards are in flight at once, unless it is suspended or its window is
-    closed.
+    """The scan of an accepted request.
+
+    Its first shards are in flight immediately, unless it is suspended or its window is closed.
     """
     request, shards = form.request, len(planned.slices)
     limit_s = request.active_deadline_seconds
@@ -123,23 +139,28 @@ def _build_scan(
 
 
 def _start(scan: Scan, planned: Plan, gateways: ScanGateways, reports: ReportStore) -> None:
-    """Store the scan's shards and its plan, and queue what starts now, as far as an earlier delivery did not."""
-    table, queued = gateways.table, scan.shards - scan.shards_waiting
+    """Store the scan's shards and plan, and queue the first shards, unless it was done before."""
+    table = gateways.table
+    queued = scan.shards - scan.shards_waiting
     table.add_shards(planned.shards(scan.scan_id, queued=queued))
-    if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # in any later state the plan is stored already
+    if scan.state in (ScanState.INIT, ScanState.SUSPENDED):  # later the plan is stored already
         store_plan(reports, scan, planned.shards(scan.scan_id, queued=queued))
     for entry in initial_entries(scan, planned.lane):
         table.add_to_agenda(entry)
-    if scan.state is ScanState.INIT:  # a suspended scan waits to be resumed; in any later state it was queued before
+    if scan.state is ScanState.INIT:  # a suspended scan waits; later its shards are queued already
         _queue(scan, planned, gateways)
         table.advance_scan(scan.scan_id, ScanState.SCANNING, expected=[ScanState.INIT])
-    elif scan.state is ScanState.CANCELLED:  # before all its shards were stored
+    elif scan.state is ScanState.CANCELLED:  # maybe before all its shards were stored
         cancel_scan(scan.scan_id, scan.error_description, gateways)
 
 
 def _queue(scan: Scan, planned: Plan, gateways: ScanGateways) -> None:
-    """Queue the shards that start now and announce the scan. A repeat queues again, and finds each shard claimed."""
-    event_id, queued = derive_event_id(scan.scan_id, "planned"), scan.shards_in_flight
+    """Queue the first shards and announce the scan.
+
+    A repeat queues them again; workers skip claimed shards.
+    """
+    event_id = derive_event_id(scan.scan_id, "planned")
+    queued = scan.shards_in_flight
     messages = (
         ShardQueued(scan_id=scan.scan_id, cause_id=event_id, hop=scan.hop, shard=number) for number in range(queued)
     )

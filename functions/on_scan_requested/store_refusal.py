@@ -1,4 +1,4 @@
-"""A refused request → an Errored scan with the reasons, where its submitter looks."""
+"""A refused request → an Errored scan with the reasons, under the id that its submitter knows."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from cascan.scans.close import announce_end
 from on_scan_requested.message import Identity, Message
 
 GIVEN_UP = (
-    "planning it never came to an end: the function ran out of time or memory, or its services did not answer, at "
-    "every delivery of the message; scans/<scan id>/request in the report bucket holds the request"
+    "planning it never came to an end: the function ran out of time or memory, "
+    "or its services did not answer, at every delivery of the message; "
+    "scans/<scan id>/request in the report bucket holds the request"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class PlanningResult:
-    """The result of a request, for the log."""
+    """The result of planning a request, for the log."""
 
     scan_id: str
     series: str
@@ -45,8 +46,10 @@ def store_refusal(
     defaults: ScanDefaults,
     gateways: ScanGateways,
 ) -> PlanningResult:
-    """Store the refusal under the id that the scan would have had. Where that holds another request: under the id that
-    derives from the message. A repeat announces what the first left unannounced.
+    """Store the refusal under the id that the scan would have had, and announce it.
+
+    If that id belongs to another request, the id derives from the message. A repeated delivery
+    announces it again.
     """
     scan = _refused_scan(message, identity, request, refused, now=gateways.clock())
     scan = replace(scan, expires_after_s=defaults.choose_expiry_s(request or ScanRequest()))
@@ -86,15 +89,15 @@ def _refused_scan(
 
 
 def _create(scan: Scan, table: Scans) -> Scan:
-    """The stored scan: this one, or the one that had its id already."""
+    """The stored scan: this one, or the one that has its id already."""
     try:
         created = table.create_scan(scan)
-    except Rejected:  # the table's item does not hold the request beside the reasons
+    except Rejected:  # the item would be too large with both the request and the reasons
         scan = replace(scan, request=None)
         created = table.create_scan(scan)
     return scan if created else table.get_scan(scan.scan_id) or scan
 
 
 def _shorten(refusal: Refusal) -> Refusal:
-    """A reason may quote what was written, which may be as long as the request."""
+    """The refusal with limited texts: they may quote a request of any length."""
     return Refusal(refusal.what[:MAX_REASON_CHARS], refusal.rule, refusal.reason[:MAX_REASON_CHARS])

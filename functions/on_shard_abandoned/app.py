@@ -4,8 +4,8 @@ Wakes on    ShardQueued, through the dead-letter queues of the three shard queue
 Reads       the shard, from the scan table
 Writes      the shard's failure; the scan's end, when this was its last open shard
 Emits       ShardQueued for shards that waited; ScanCompleted or ScanFailed after the last
-On failure  the message returns to the queue; after the fifth failure SQS moves it to ParkedShards. A message that
-            no retry can help is parked there at once, with the reason
+On failure  the message returns to the queue; after the fifth failure SQS moves it to ParkedShards.
+            A message that no retry can help is parked there at once, with the reason
 """
 
 from __future__ import annotations

@@ -23,25 +23,42 @@ class AbandonedShard:
     scan_state: str
 
 
-def close_abandoned_shard(message: ShardQueued, message_id: str, gateways: ScanGateways) -> AbandonedShard:
-    """Close the shard as failed with its last error, unless it is closed already or another message of it counts.
+def close_abandoned_shard(
+    message: ShardQueued,
+    message_id: str,
+    gateways: ScanGateways,
+) -> AbandonedShard:
+    """Close the shard as failed, unless it is closed or has a newer message.
 
-    A dead letter may be a duplicate: the shard waits, or a worker runs it by another message, which comes again if that
-    worker dies.
-    Raises: MalformedMessage: there is no such shard. ShardBusy: a worker runs the shard by this message.
+    A dead letter may be a duplicate: the shard waits, or a worker runs it by another message, which
+    comes again if that worker dies. Raises: MalformedMessage: there is no such shard. ShardBusy: a
+    worker runs the shard by this message.
     """
-    scan, shard = gateways.table.get_scan(message.scan_id), gateways.table.get_shard(message.scan_id, message.shard)
+    scan = gateways.table.get_scan(message.scan_id)
+    shard = gateways.table.get_shard(message.scan_id, message.shard)
     if scan is None or shard is None:
         raise MalformedMessage(f"scan {message.scan_id} has no shard {message.shard}")
-    if shard.state not in OPEN_STATES:  # the last attempt succeeded, and only its message was not deleted
+    # The last attempt succeeded, and only its message was not deleted
+    if shard.state not in OPEN_STATES:
         error = shard.error_description
         settled = settle_scan(shard.scan_id, gateways, error=error) or scan
-        return AbandonedShard(shard.scan_id, shard.number, shard.attempt, shard.state, settled.state)
+        return AbandonedShard(
+            shard.scan_id,
+            shard.number,
+            shard.attempt,
+            shard.state,
+            settled.state,
+        )
     if shard.state is ShardState.WAITING or (_has_holder(shard) and shard.message_id != message_id):
         return AbandonedShard(shard.scan_id, shard.number, shard.attempt, shard.state, scan.state)
     if shard.is_held(gateways.clock()):
-        raise ShardBusy(f"shard {shard.number} of scan {shard.scan_id} is {shard.state} at {shard.worker}")
-    closing = ShardClosing(state=ShardState.FAILED, outcome=Outcome.FAILED, error_description=_describe_failure(shard))
+        name = f"shard {shard.number} of scan {shard.scan_id}"
+        raise ShardBusy(f"{name} is {shard.state} at {shard.worker}")
+    closing = ShardClosing(
+        state=ShardState.FAILED,
+        outcome=Outcome.FAILED,
+        error_description=_describe_failure(shard),
+    )
     closed = close_shard(shard.scan_id, shard.number, closing, gateways) or scan
     return AbandonedShard(shard.scan_id, shard.number, shard.attempt, closing.state, closed.state)
 

@@ -4,9 +4,9 @@ Wakes on    ShardQueued, through the express shard queue (batches of 1)
 Reads       the shard, from the scan table
 Writes      the shard's state and what nmap did; nmap's XML, to the report bucket
 Emits       nothing: the report's arrival in the bucket is the event
-On failure  the shard gets a new message; one that is out of attempts goes to the DLQ, where on_shard_abandoned closes
-            it. A message that no retry can help goes there at once. What is not finished in the function's time goes
-            to the connect lane
+On failure  the shard gets a new message; one that is out of attempts goes to the DLQ, where
+            on_shard_abandoned closes it. A message that no retry can help goes there at once. What
+            is not finished in the function's time goes to the connect lane
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ def wire() -> Worker:
         table=DynamoScanTable(settings.scan_table),
         reports=S3ReportStore(settings.report_bucket),
         queues=SqsShardQueues(
-            {Lane.EXPRESS: settings.express_shard_queue_url, Lane.CONNECT: settings.connect_shard_queue_url},
+            {
+                Lane.EXPRESS: settings.express_shard_queue_url,
+                Lane.CONNECT: settings.connect_shard_queue_url,
+            },
             {Lane.EXPRESS: settings.express_shard_dlq_url},
         ),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),

@@ -1,4 +1,7 @@
-"""Decide what becomes of a shard whose nmap was stopped or failed: report it, cut it in two, return it, or drop it."""
+"""Decide what becomes of a shard whose nmap was stopped or failed.
+
+It is reported, cut in two, returned to the queue, or dropped.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from on_shard_queued.nmap_process import NmapResult
 
 SHARD_LOST = frozenset({StopReason.LOST, StopReason.OVER})
 SHARD_LIMITS = frozenset({StopReason.TIME_LIMIT, StopReason.SIZE})
-NO_FAILURE = frozenset({StopReason.WORKER}) | SHARD_LIMITS | HOLD_REASONS  # the shard did not cause these
+# The shard did not cause these
+NO_FAILURE = frozenset({StopReason.WORKER}) | SHARD_LIMITS | HOLD_REASONS
 
 
 class ShardAction(Enum):
@@ -37,11 +41,12 @@ class NextStep:
 
 
 def is_conclusive(result: NmapResult, *, whole: bool) -> bool:
-    """Whether another run would give the same result: nmap finished, refused the arguments, or had no target.
+    """Whether another run would give the same result.
 
-    `whole`: the report has its closing tag. nmap exits with 0 on a full disk and leaves a truncated report. An exit
-    code above 0 is nmap's own refusal: an invalid value, a script that does not load, or raw sockets without the
-    privilege.
+    It would if nmap finished, refused the arguments, or had no target.
+    `whole`: the report has its closing tag. nmap exits with 0 on a full disk and leaves a truncated
+    report. An exit code above 0 is nmap's own refusal: an invalid value, a script that does not
+    load, or raw sockets without the privilege.
     """
     if result.stopped or result.error:
         return False
@@ -55,7 +60,8 @@ def choose_next_step(
 ) -> NextStep:
     """The next step after a run that was not conclusive.
 
-    `finished` and `unfinished` count the shard's addresses that the report covers, and those that it does not.
+    `finished` and `unfinished` count the shard's addresses that the report covers, and those that
+    it does not.
     """
     if result.stopped in SHARD_LOST:
         return NextStep(ShardAction.DROP)
@@ -73,7 +79,13 @@ def choose_next_step(
     if may_cut:
         return NextStep(ShardAction.CUT, to, shard.lane, failed, error)
     if finished:  # it must not be cut again: without counting a failure it might be run for ever
-        return NextStep(ShardAction.RETURN, to, shard.lane, True, error or f"it was cut {shard.generation} times")
+        return NextStep(
+            ShardAction.RETURN,
+            to,
+            shard.lane,
+            True,
+            error or f"it was cut {shard.generation} times",
+        )
     return NextStep(ShardAction.RETURN, to, shard.lane, failed, error)
 
 

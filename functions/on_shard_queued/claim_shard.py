@@ -1,4 +1,7 @@
-"""Claim the shard that a message names. The message is only a hint: the table decides whether there is work to do."""
+"""Claim the shard that a message names.
+
+The message is only a hint: the table decides whether there is work to do.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from cascan.scans.transitions import HOLD_REASONS, RunPermission, run_permission
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.finish_shard import build_remainder_message
 
-DELIVERIES_BEFORE_A_DROP = 3  # of the message of a waiting shard: its sender may be about to release the shard
+# Of the message of a waiting shard: its sender may be about to release the shard
+DELIVERIES_BEFORE_A_DROP = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +34,15 @@ class NothingToRun:
     reason: str
 
 
-def claim_shard(message: ShardQueued, delivery: Delivery, worker: Worker) -> ClaimedShard | NothingToRun:
+def claim_shard(
+    message: ShardQueued,
+    delivery: Delivery,
+    worker: Worker,
+) -> ClaimedShard | NothingToRun:
     """Claim the shard, unless its scan may not run, another worker holds it, or it is closed.
 
-    Raises: MalformedMessage: there is no such shard. ShardBusy: the message must be delivered again.
+    Raises: MalformedMessage: there is no such shard. ShardBusy: the message must be delivered
+    again.
     """
     brief = worker.table.scan_brief(message.scan_id)
     if brief is None:
@@ -48,10 +57,14 @@ def claim_shard(message: ShardQueued, delivery: Delivery, worker: Worker) -> Cla
 
 
 def _hold_shard(message: ShardQueued, delivery: Delivery, worker: Worker) -> None:
-    """The scan may not run now: the shard waits without a message until it is released. No attempt is counted."""
+    """The scan may not run now: the shard waits without a message until it is released.
+
+    No attempt is counted.
+    """
     if worker.table.hold_shard(message.scan_id, message.shard):
         return
-    abandoned = _try_claim(message, delivery, worker)  # a worker died before it could return the shard
+    # A worker died before it could return the shard
+    abandoned = _try_claim(message, delivery, worker)
     if abandoned:
         to_waiting = ShardReturn(to=ShardState.WAITING, failed=False)
         worker.table.return_shard(message.scan_id, message.shard, abandoned.attempt, to_waiting)
@@ -61,7 +74,11 @@ def _hold_shard(message: ShardQueued, delivery: Delivery, worker: Worker) -> Non
         _retry_before_drop(shard, delivery)
 
 
-def _claim_or_explain(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard | NothingToRun:
+def _claim_or_explain(
+    message: ShardQueued,
+    delivery: Delivery,
+    worker: Worker,
+) -> Shard | NothingToRun:
     if shard := _try_claim(message, delivery, worker):
         return shard
     shard = worker.table.get_shard(message.scan_id, message.shard)
@@ -71,12 +88,15 @@ def _claim_or_explain(message: ShardQueued, delivery: Delivery, worker: Worker) 
         return NothingToRun(f"already {shard.state}")
     if shard.is_held(worker.clock()):  # by a worker whose own message comes again if it dies
         return NothingToRun(f"duplicate: {shard.worker} has it")
-    if shard.state is ShardState.WAITING and not worker.table.release_shard(message.scan_id, message.shard):
+    is_waiting = shard.state is ShardState.WAITING
+    if is_waiting and not worker.table.release_shard(message.scan_id, message.shard):
         _retry_before_drop(shard, delivery)
-        return NothingToRun("waits for a place")  # it gets a new message when another shard of the scan ends
+        # It gets a new message when another shard of the scan ends
+        return NothingToRun("waits for a place")
     if shard := _try_claim(message, delivery, worker):
         return shard
-    raise ShardBusy(f"shard {message.shard} of scan {message.scan_id} is being changed by another process")
+    name = f"shard {message.shard} of scan {message.scan_id}"
+    raise ShardBusy(f"{name} is being changed by another process")
 
 
 def _try_claim(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shard | None:
@@ -95,8 +115,8 @@ def _try_claim(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shar
 
 
 def _retry_before_drop(shard: Shard, delivery: Delivery) -> None:
-    """A sender sends the message first and releases the shard second. A message that is dropped between the two
-    would leave a queued shard without a message.
+    """A sender sends the message first and releases the shard second. A message that is dropped
+    between the two would leave a queued shard without a message.
 
     Raises: ShardBusy: this may be such a moment, so the message must be delivered again.
     """

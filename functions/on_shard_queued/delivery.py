@@ -1,4 +1,4 @@
-"""The inputs of a shard's run: the worker, wired once per process, and the delivery of one message."""
+"""The inputs of a shard's run: the worker of the process and the delivery of a message."""
 
 from __future__ import annotations
 
@@ -48,5 +48,6 @@ class Delivery:
     time_limit_s: float  # of nmap
     lease_s: float  # after so long without a heartbeat another worker may take the shard over
     deliveries: int = 1  # of the message so far, this one included
-    extend: Callable[[], object] = bool  # hides the message for another lease; raises GatewayUnavailable
+    # Hides the message for another lease; raises GatewayUnavailable
+    extend: Callable[[], object] = bool
     stopping: Callable[[], object] = bool  # true: the worker process must end

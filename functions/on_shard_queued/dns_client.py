@@ -1,4 +1,7 @@
-"""Look a name up in DNS, at the name servers of resolv.conf. Imported only when a name needs DNS."""
+"""Look a name up in DNS, at the name servers of resolv.conf.
+
+Imported only when a name needs DNS.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ class DnsClient:
         self._rate_limit = _RateLimit(MAX_LOOKUPS_PER_S)
 
     def look_up(self, name: str, family: int, within_s: float) -> Lookup:
-        """The first answer with an address among the candidates of `name`; otherwise the last failure.
+        """The first answer with an address for a candidate of `name`, or the last failure.
 
         The search ends when DNS fails: the next domain may have a different host of that name.
         """
@@ -44,7 +47,10 @@ class DnsClient:
         return lookup
 
     def _candidates(self, name: str) -> Iterator[dns.name.Name]:
-        """The absolute names to look up. A name without a dot is looked up in the search domains first."""
+        """The absolute names to look up.
+
+        A name without a dot is looked up in the search domains first.
+        """
         absolute = dns.name.from_text(name)
         if "." not in name:
             domains = self._resolver.search or [self._resolver.domain]
@@ -66,9 +72,17 @@ class DnsClient:
         except dns.resolver.NoNameservers as exc:
             return _describe_servers(queried, exc)
         except dns.resolver.LifetimeTimeout:
-            return _failure(queried, ReasonCode.LOOKUP_FAILED, f"no name server answered within {within_s:g} s")
+            return _failure(
+                queried,
+                ReasonCode.LOOKUP_FAILED,
+                f"no name server answered within {within_s:g} s",
+            )
         except (dns.exception.DNSException, OSError) as exc:
-            return _failure(queried, ReasonCode.LOOKUP_FAILED, f"the lookup failed: {exc or type(exc).__name__}")
+            return _failure(
+                queried,
+                ReasonCode.LOOKUP_FAILED,
+                f"the lookup failed: {exc or type(exc).__name__}",
+            )
         addresses = tuple(dict.fromkeys(record.address for record in answer.rrset or ()))
         if addresses:
             return Lookup(asked=queried, addresses=addresses)
@@ -93,7 +107,7 @@ class _RateLimit:
 
 
 def _read_resolv_conf(path: Path) -> dns.resolver.Resolver:
-    """A resolver as resolv.conf describes it; without a server there, like the system's resolver."""
+    """The resolver that resolv.conf describes; if it names no server, the system's defaults."""
     resolver = dns.resolver.Resolver(configure=False)
     try:
         resolver.read_resolv_conf(StringIO("\n".join(_readable_lines(path))))
@@ -136,13 +150,24 @@ def _describe_servers(queried: str, exc: dns.resolver.NoNameservers) -> Lookup:
     """Every name server answered with an error."""
     errors: list[tuple[object, ...]] = exc.kwargs["errors"]
     if errors and all(isinstance(error[3], dns.message.ChainTooLong) for error in errors):
-        return _failure(queried, ReasonCode.NAME_WITHOUT_ADDRESS, "its aliases (CNAME) lead in a circle")
+        return _failure(
+            queried,
+            ReasonCode.NAME_WITHOUT_ADDRESS,
+            "its aliases (CNAME) lead in a circle",
+        )
     answers = dict.fromkeys(_describe_answer(error) for error in errors)
-    return _failure(queried, ReasonCode.LOOKUP_FAILED, f"DNS failed: {', '.join(answers) or 'no name server is left'}")
+    return _failure(
+        queried,
+        ReasonCode.LOOKUP_FAILED,
+        f"DNS failed: {', '.join(answers) or 'no name server is left'}",
+    )
 
 
 def _describe_answer(error: tuple[object, ...]) -> str:
-    """`SERVFAIL from 10.0.0.2`, from dnspython's tuple of server, over TCP, port, exception and response."""
+    """Describe an entry of dnspython's errors, such as `SERVFAIL from 10.0.0.2`.
+
+    The entry is a tuple of server, over TCP, port, exception and response.
+    """
     server, _, _, problem, response = error
     address = str(server).removeprefix("Do53:").partition("@")[0]
     if isinstance(response, dns.message.Message) and response.rcode() != dns.rcode.NOERROR:

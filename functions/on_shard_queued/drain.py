@@ -1,4 +1,4 @@
-"""A worker's loop: receive a shard's message, run the shard, delete the message or return it to the queue."""
+"""A worker's loop: receive a message, run its shard, delete or return the message."""
 
 from __future__ import annotations
 
@@ -17,16 +17,24 @@ from on_shard_queued.run_shard import run_shard
 
 logger = logging.getLogger("worker")
 LONGEST_WAIT_S = 20  # of one poll of the queue
-HOLD_S = 120  # 8 heartbeats. A message of a dead worker returns after it, and its shard can be taken over
-QUEUE_ERRORS_IN_A_ROW = 10  # then the task ends with an error; another one is started while shards wait
+# 8 heartbeats. A message of a dead worker returns after it, and its shard can be taken over
+HOLD_S = 120
+# Then the task ends with an error; another one is started while shards wait
+QUEUE_ERRORS_IN_A_ROW = 10
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0  # between two attempts at a queue that does not answer
 RETRY_AFTER_S = 5  # for a message that could not be handled
 
 
 class Drain:
-    """Runs one shard at a time, until the queue stays empty for `idle_exit_s` or a signal stops the worker."""
+    """Runs one shard at a time, until the queue stays empty or a signal stops the worker."""
 
-    def __init__(self, source: ShardSource, worker: Worker, idle_exit_s: int, shard_timeout_s: int) -> None:
+    def __init__(
+        self,
+        source: ShardSource,
+        worker: Worker,
+        idle_exit_s: int,
+        shard_timeout_s: int,
+    ) -> None:
         self._source = source
         self._worker = worker
         self._idle_exit_s = idle_exit_s
@@ -39,9 +47,10 @@ class Drain:
     def run(self) -> None:
         """Raises: GatewayUnavailable: the queue failed QUEUE_ERRORS_IN_A_ROW times."""
         errors, idle_since = 0, time.monotonic()
+        wait_s = min(LONGEST_WAIT_S, max(1, self._idle_exit_s))
         while not self._stopping:
             try:
-                received = self._source.receive(min(LONGEST_WAIT_S, max(1, self._idle_exit_s)), HOLD_S)
+                received = self._source.receive(wait_s, HOLD_S)
                 errors = 0
             except GatewayUnavailable:
                 errors += 1
@@ -71,17 +80,20 @@ class Drain:
             outcome = run_shard(ShardQueued.from_wire(received.body), delivery, worker=self._worker)
             self._source.delete(received)
             (logger.warning if outcome.error else logger.info)("shard run", extra=asdict(outcome))
-        except ShardLost as exc:  # its message is not deleted: another worker may hold the shard by it
+        except ShardLost as exc:
+            # Its message is not deleted: another worker may hold the shard by it
             logger.warning("shard lost", extra={"reason": str(exc)})
         except Rejected as exc:
             self._park(received, str(exc))
-        except (CascanError, OSError) as exc:  # the message returns, and SQS moves it to the DLQ after several receives
+        except (CascanError, OSError) as exc:
+            # The message returns, and SQS moves it to the DLQ after several receives
             logger.warning("shard not run", extra={"error": type(exc).__name__, "reason": str(exc)})
             self._return_message(received)
 
     def _park(self, received: Received, reason: str) -> None:
         """No retry can help this message: it goes to the dead-letter queue at once."""
-        logger.error("message rejected", extra={"reason": reason, "message_id": received.message_id})
+        fields = {"reason": reason, "message_id": received.message_id}
+        logger.error("message rejected", extra=fields)
         try:
             self._worker.queues.park(self._worker.lane, received.body, reason)
             self._source.delete(received)
@@ -92,7 +104,8 @@ class Drain:
         try:
             self._source.hold(received, 0 if self._stopping else RETRY_AFTER_S)
         except GatewayUnavailable:
-            logger.warning("message not returned; it becomes visible again later", extra={"after_s": HOLD_S})
+            sentence = "message not returned; it becomes visible again later"
+            logger.warning(sentence, extra={"after_s": HOLD_S})
 
     @property
     def stopping(self) -> str:

@@ -1,7 +1,10 @@
-"""After nmap: report the shard, cut it in two, or return it to its queue. Every order of writes survives a crash.
+"""After nmap: report the shard, cut it in two, or return it to its queue.
 
-The run is written to the table before its report is stored, so the reader of the report finds the run with the shard.
-A new message is sent before the one that it replaces is deleted. docs/life-of-a-shard.md goes through the crashes.
+Every order of writes survives a crash.
+
+The run is written to the table before its report is stored, so the reader of the report finds the
+run with the shard. A new message is sent before the one that it replaces is deleted.
+docs/life-of-a-shard.md goes through the crashes.
 """
 
 from __future__ import annotations
@@ -49,7 +52,10 @@ class ShardFinisher:
     worker: Worker
 
     def finish(self, result: NmapResult) -> str:
-        """What was done, for the log. Raises: ShardLost: another worker has the shard, or its scan is over."""
+        """What was done, for the log.
+
+        Raises: ShardLost: another worker has the shard, or its scan is over.
+        """
         retry_names = self._names_to_retry()
         if is_conclusive(result, whole=_has_closing_tag(self.report)):
             return self._finish_conclusive(retry_names)
@@ -85,7 +91,10 @@ class ShardFinisher:
                 return self._store_as_result(self.run if open_ends else replace(self.run, cut=True))
             case ShardAction.RETURN:
                 returned = ShardReturn(
-                    to=step.to, failed=step.failed, error_description=step.error, stderr=result.stderr
+                    to=step.to,
+                    failed=step.failed,
+                    error_description=step.error,
+                    stderr=result.stderr,
                 )
                 return return_shard(self.shard, self.message, returned, self.worker)
             case ShardAction.CUT:
@@ -106,8 +115,9 @@ class ShardFinisher:
         )
 
     def _plan_second_look(self, retry_names: Mapping[str, Reason]) -> ShardCut | None:
-        """After a complete run: names to look up again and hosts that timed out, as a shard with a longer time limit.
+        """Plan a shard with a longer time limit for names and hosts without a result.
 
+        These are the names that DNS failed for and the hosts that timed out in a complete run.
         None: there are none, or the shard may not be cut again.
         """
         shard = self.shard
@@ -131,7 +141,7 @@ class ShardFinisher:
         )
 
     def _names_to_retry(self) -> Mapping[str, Reason]:
-        """The names that DNS failed for; empty once that has failed as often as the shard allows."""
+        """The names that DNS failed for; empty after as many failures as the shard allows."""
         max_failures = min(self.shard.backoff_limit, MAX_LOOKUP_FAILURES)
         return self.pinned.unanswered if self.shard.failures < max_failures else {}
 
@@ -146,28 +156,38 @@ class ShardFinisher:
         shard = self.shard
         if not self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
             raise shard_lost(shard)
-        self._store_report(ReportedShard(replace(shard, state=ShardState.REPORTED, run=run, progress=None)))
+        reported = replace(shard, state=ShardState.REPORTED, run=run, progress=None)
+        self._store_report(ReportedShard(reported))
         return "reported"
 
     def _cut_off(self, cut: ShardCut) -> str:
-        """Cut the shard in the table, send the message of the remainder, and store the report of the finished part."""
+        """Cut the shard in two: queue the remainder, and store the report of the finished part."""
         shard, worker = self.shard, self.worker
         remainder = worker.table.cut_shard(shard.scan_id, shard.number, shard.attempt, cut)
         if remainder is None:
             raise shard_lost(shard)
-        if remainder.state is ShardState.QUEUED:  # first: the report closes this shard, so no retry would send it
+        # First: the report closes this shard, so no retry would send it
+        if remainder.state is ShardState.QUEUED:
             delay_s = retry_delay_s(remainder.failures) if cut.failed else 0
-            worker.queues.send(remainder.lane, [build_remainder_message(remainder, self.message)], delay_s=delay_s)
+            worker.queues.send(
+                remainder.lane,
+                [build_remainder_message(remainder, self.message)],
+                delay_s=delay_s,
+            )
         finished_part, _ = split_shard(shard, cut, remainder.number)
         self._store_report(ReportedShard(replace(finished_part, progress=None), remainder))
         return f"cut: shard {remainder.number} has the rest"
 
     def _store_report(self, reported: ReportedShard) -> None:
-        """The record is stored first, so that every report in the bucket has the record of its run."""
+        """Store the record first, so that every report in the bucket has the record of its run."""
         shard = self.shard
         store_run(self.worker.reports, reported)
         key = ReportKey(shard.scan_id, shard.number, shard.attempt)
-        self.worker.reports.put_report(key, self.report, {"scan": shard.scan_id, "shard": str(shard.number)})
+        self.worker.reports.put_report(
+            key,
+            self.report,
+            {"scan": shard.scan_id, "shard": str(shard.number)},
+        )
 
     def _enumerate_remainder(self, cutting: CutSlices) -> Iterator[str]:
         for target_slice in cutting.remainder:
@@ -177,9 +197,9 @@ class ShardFinisher:
 def return_shard(shard: Shard, message: ShardQueued, returned: ShardReturn, worker: Worker) -> str:
     """Release this worker's hold on the shard; what was done, for the log.
 
-    The shard gets a new message, delayed if the attempt failed: the old one may stay hidden for as long as its
-    function might have run. A shard that has used up its backoff limit is given up instead.
-    Raises: ShardLost: another worker has the shard, or its scan is over.
+    The shard gets a new message, delayed if the attempt failed: the old one may stay hidden for as
+    long as its function might have run. A shard that has used up its backoff limit is given up
+    instead. Raises: ShardLost: another worker has the shard, or its scan is over.
     """
     stored = worker.table.return_shard(shard.scan_id, shard.number, shard.attempt, returned)
     if stored is None:
@@ -195,8 +215,9 @@ def return_shard(shard: Shard, message: ShardQueued, returned: ShardReturn, work
 
 
 def shard_lost(shard: Shard) -> ShardLost:
-    """The worker that took the shard over may hold it by the same message, which must not be deleted here."""
-    return ShardLost(f"shard {shard.number} of scan {shard.scan_id} was lost during attempt {shard.attempt}")
+    """The error that keeps the message: the worker that took the shard over may need it."""
+    name = f"shard {shard.number} of scan {shard.scan_id}"
+    return ShardLost(f"{name} was lost during attempt {shard.attempt}")
 
 
 def retry_delay_s(failures: int) -> int:
@@ -207,7 +228,12 @@ def retry_delay_s(failures: int) -> int:
 
 def build_remainder_message(remainder: Shard, cause: ShardQueued) -> ShardQueued:
     """The message of a remainder, with the cause and the hop of the shard that it was cut from."""
-    return ShardQueued(scan_id=remainder.scan_id, cause_id=cause.cause_id, hop=cause.hop, shard=remainder.number)
+    return ShardQueued(
+        scan_id=remainder.scan_id,
+        cause_id=cause.cause_id,
+        hop=cause.hop,
+        shard=remainder.number,
+    )
 
 
 def _first_sentence(names: Mapping[str, Reason]) -> str:
@@ -220,9 +246,16 @@ def _has_closing_tag(report: Path) -> bool:
         return stream.read().rstrip().endswith(CLOSING_TAG)
 
 
-def _reported_addresses(report: Path, is_included: Callable[[Host], bool] = lambda _: True) -> Iterator[str]:
-    """The addresses of the hosts that the report describes completely, filtered by `is_included`."""
-    from cascan.nmap.report.read import read_report  # noqa: PLC0415 - a complete run needs no reader
+def _include_all(_: Host) -> bool:
+    return True
+
+
+def _reported_addresses(
+    report: Path,
+    is_included: Callable[[Host], bool] = _include_all,
+) -> Iterator[str]:
+    """The addresses of the included hosts that the report describes completely."""
+    from cascan.nmap.report.read import read_report  # noqa: PLC0415 - most runs need no reader
 
     with report.open("rb") as stream:
         try:

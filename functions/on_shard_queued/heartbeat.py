@@ -1,4 +1,7 @@
-"""The heartbeat of a running shard: extends its message and its lease, and learns whether nmap must stop."""
+"""The heartbeat of a running shard.
+
+It extends the shard's message and lease, and learns whether nmap must stop.
+"""
 
 from __future__ import annotations
 
@@ -41,9 +44,17 @@ class Heartbeat:
 
     @contextmanager
     def alongside(self) -> Iterator[None]:
-        """Beat from a thread during the block, which must not start a process: that would fork beside the thread."""
+        """Beat from a thread during the block.
+
+        The block must not start a process, which would fork beside the thread.
+        """
         over = threading.Event()
-        thread = threading.Thread(target=self._tick_until, args=(over,), name="heartbeat", daemon=True)
+        thread = threading.Thread(
+            target=self._tick_until,
+            args=(over,),
+            name="heartbeat",
+            daemon=True,
+        )
         thread.start()
         try:
             yield
@@ -62,13 +73,19 @@ class Heartbeat:
         lease_until = now + timedelta(seconds=self._delivery.lease_s)
         try:
             self._delivery.extend()
-            if not self._worker.table.beat(
-                shard.scan_id, shard.number, shard.attempt, lease_until=lease_until, progress=self._progress()
-            ):
+            has_shard = self._worker.table.beat(
+                shard.scan_id,
+                shard.number,
+                shard.attempt,
+                lease_until=lease_until,
+                progress=self._progress(),
+            )
+            if not has_shard:
                 return StopReason.LOST
             brief = self._worker.table.scan_brief(shard.scan_id)
         except GatewayUnavailable as exc:
-            logger.warning("heartbeat failed", extra={"scan_id": shard.scan_id, "shard": shard.number, "why": str(exc)})
+            fields = {"scan_id": shard.scan_id, "shard": shard.number, "why": str(exc)}
+            logger.warning("heartbeat failed", extra=fields)
             too_late = now + timedelta(seconds=HEARTBEAT_S) >= self._lease_until
             return StopReason.HEARTBEAT if too_late else None
         self._beat_at, self._lease_until = now, lease_until

@@ -1,4 +1,7 @@
-"""Run one nmap process: an argument list in, a report file and a result out. No shell, no inherited environment."""
+"""Run one nmap process: an argument list in, a report file and a result out.
+
+No shell, no inherited environment.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ from cascan.scans.transitions import StopReason
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C"}  # no NMAP_ARGS, NMAPDIR, LUA_PATH, and no AWS credentials
+# No NMAP_ARGS, NMAPDIR, LUA_PATH, and no AWS credentials
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C"}
 TICK_S = 1.0  # between two calls of on_tick
 GRACE_S = 5.0  # between SIGTERM and SIGKILL
 PR_SET_PDEATHSIG = 1
@@ -48,9 +52,10 @@ def never_stop() -> None:
 def run_nmap(
     argv: Sequence[str], folder: Path, report: Path, deadline_s: float, on_tick: OnTick = never_stop
 ) -> NmapResult:
-    """Run `argv` until it ends, for `deadline_s` seconds at most, or until its report fills MAX_REPORT_BYTES.
+    """Run `argv` for `deadline_s` seconds at most, and stop it if the report gets too big.
 
-    `folder` gets nmap's stderr and an empty working directory: nmap would load scripts from its working directory.
+    `folder` gets nmap's stderr and an empty working directory: nmap would load scripts from its
+    working directory.
     """
     empty = folder / "empty"
     empty.mkdir(mode=0o700)
@@ -73,16 +78,22 @@ def run_nmap(
 
 
 def _limit_process() -> None:
-    """In the child, before nmap: die with the worker, limit the size of files, keep the report private.
+    """Prepare the child for nmap: it dies with the worker, and its files are limited.
 
-    The kernel drops the death signal if nmap has file capabilities; in that case the container ends with its worker.
+    The kernel drops the death signal if nmap has file capabilities; in that case the container ends
+    with its worker.
     """
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_REPORT_BYTES, MAX_REPORT_BYTES))
     os.umask(0o077)
 
 
-def _watch(process: subprocess.Popen[bytes], report: Path, deadline: float, on_tick: OnTick) -> StopReason | None:
+def _watch(
+    process: subprocess.Popen[bytes],
+    report: Path,
+    deadline: float,
+    on_tick: OnTick,
+) -> StopReason | None:
     """Wait for the end of nmap, or for a reason to stop it."""
     with _exit_of(process) as exited:
         while not exited(min(TICK_S, max(0.0, deadline - time.monotonic()))):
@@ -119,6 +130,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _read_stderr(fd: int) -> str:
-    """The first MAX_STDERR_CHARS, without control characters: scripts print text from scanned hosts."""
+    """The first MAX_STDERR_CHARS, without control characters.
+
+    Scripts print text from scanned hosts.
+    """
     text = os.pread(fd, MAX_STDERR_CHARS, 0).decode("utf-8", "replace")
     return "".join(char for char in text if char.isprintable() or char == "\n").strip()

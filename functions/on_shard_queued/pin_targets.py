@@ -1,4 +1,7 @@
-"""A shard's targets → the addresses that nmap is given. A name is looked up once, here, so nmap never resolves it."""
+"""A shard's targets → the addresses that nmap is given.
+
+A name is looked up once, here, so nmap never resolves it.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,14 @@ class PinnedTargets:
 
     addresses: dict[str, None] = field(default_factory=dict)  # in order, without repeats
     resolved: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    asked_as: dict[str, str] = field(default_factory=dict)  # name → the name that was looked up, if it differs
+    # Name → the name that was looked up, if it differs
+    asked_as: dict[str, str] = field(default_factory=dict)
     unresolved: list[str] = field(default_factory=list)  # names that have no address
-    refused: list[str] = field(default_factory=list)  # one sentence for each target outside the scope
+    # One sentence for each target outside the scope
+    refused: list[str] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
-    unanswered: dict[str, Reason] = field(default_factory=dict)  # names that DNS failed for: they may have an address
+    # Names that DNS failed for: they may have an address
+    unanswered: dict[str, Reason] = field(default_factory=dict)
     name: str = ""  # the name that all addresses belong to; empty if there is no such name
 
     def refuse(self, code: ReasonCode, subject: str, sentence: str) -> None:
@@ -38,10 +44,11 @@ def pin_targets(
 ) -> PinnedTargets:
     """Every address of the shard that is inside the scope and not excluded.
 
-    A name is scanned only if all its addresses are inside the scope: an address outside means that the name is not
-    what the operator allowed. Like nmap, this takes the first address of a name, or with `--resolve-all` each of
-    them, up to MAX_ADDRESSES_PER_NAME; a reason names a name that has more. A name that fails does not affect the
-    others. Once `give_up()` is true, names without an answer so far are unanswered.
+    A name is scanned only if all its addresses are inside the scope: an address outside means that
+    the name is not what the operator allowed. Like nmap, this takes the first address of a name, or
+    with `--resolve-all` each of them, up to MAX_ADDRESSES_PER_NAME; a reason names a name that has
+    more. A name that fails does not affect the others. Once `give_up()` is true, names without an
+    answer so far are unanswered.
     """
     pinned = PinnedTargets()
     exclusion = Exclusion.parse(shard.exclude, shard.family)
@@ -51,7 +58,10 @@ def pin_targets(
     for target_slice, target in targets:
         if not _may_be_scanned(target, lookups, shard, pinned, scope):
             continue
-        labels.add(lookups[target.name].asked if isinstance(target, Name) and target.count == 1 else "")
+        label = ""
+        if isinstance(target, Name) and target.count == 1:
+            label = lookups[target.name].asked
+        labels.add(label)
         for address in enumerate_slice(target_slice, shard.family, pinned.resolved):
             if not exclusion.contains(address):
                 pinned.addresses[address] = None
@@ -73,7 +83,13 @@ def _may_be_scanned(
     return not refusal
 
 
-def _resolve(target: Name, lookup: Lookup, shard: Shard, pinned: PinnedTargets, scope: Scope) -> bool:
+def _resolve(
+    target: Name,
+    lookup: Lookup,
+    shard: Shard,
+    pinned: PinnedTargets,
+    scope: Scope,
+) -> bool:
     """Record the addresses of the name, or the reason why it is not scanned."""
     if lookup.asked != target.name:
         pinned.asked_as[target.name] = lookup.asked
@@ -94,10 +110,12 @@ def _resolve(target: Name, lookup: Lookup, shard: Shard, pinned: PinnedTargets, 
 
 
 def _record_failure(target: Name, lookup: Lookup, pinned: PinnedTargets) -> None:
-    if target.name in pinned.unanswered or target.name in pinned.unresolved:  # it is in the shard twice, with two masks
+    # It is in the shard twice, with two masks
+    if target.name in pinned.unanswered or target.name in pinned.unresolved:
         return
     failure = lookup.failure or ReasonCode.NAME_WITHOUT_ADDRESS
-    looked_up = "" if lookup.asked == target.name.removesuffix(".") else f", looked up as {lookup.asked}"
+    is_same_name = lookup.asked == target.name.removesuffix(".")
+    looked_up = "" if is_same_name else f", looked up as {lookup.asked}"
     sentence = f"{target.name}{looked_up}: {lookup.why or 'DNS has no address for it'}"
     reason = Reason.of(failure, target.name, sentence)
     if lookup.may_succeed_later:
@@ -108,5 +126,10 @@ def _record_failure(target: Name, lookup: Lookup, pinned: PinnedTargets) -> None
 
 
 def _refusal_of(target: Name, asked: str, address: str, scope: Scope) -> str | None:
-    """An allowed domain covers the address of the name, but not the block that a mask makes of that address."""
-    return scope.find_address_refusal(address, asked) if target.count == 1 else scope.find_refusal(target.pin(address))
+    """Find the reason why an address of a target is outside the scope, if it is.
+
+    An allowed domain covers the address of a name, but not the network of a name with a mask.
+    """
+    if target.count == 1:
+        return scope.find_address_refusal(address, asked)
+    return scope.find_refusal(target.pin(address))

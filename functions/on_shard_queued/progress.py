@@ -1,4 +1,7 @@
-"""How far nmap is, read from the report that it is writing: finished hosts, and the output of `--stats-every`."""
+"""The progress of nmap, read from the report that it is writing.
+
+The report has the finished hosts and the output of `--stats-every`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from cascan.model.shard import Progress
 CHUNK_BYTES = 1024 * 1024
 OVERLAP_BYTES = 256  # longer than any <task...> element that TASK matches
 HOST_END = b"</host>"
-TASK = re.compile(rb'<task(?P<kind>begin|progress|end) task="(?P<task>[^"]{0,80})"(?P<attributes>[^>]{0,160})/>')
+TASK = re.compile(
+    rb'<task(?P<kind>begin|progress|end) task="(?P<task>[^"]{0,80})"'
+    rb"(?P<attributes>[^>]{0,160})/>"
+)
 PERCENT = re.compile(rb' percent="([0-9]{1,3})')
 
 
@@ -25,7 +31,7 @@ class ReportTail:
         self._progress = Progress()
 
     def look(self) -> Progress:
-        """The progress now; the last known one if the report does not exist yet or cannot be read."""
+        """The current progress; the last known one if the report cannot be read (yet)."""
         with suppress(OSError), self._report.open("rb") as stream:
             stream.seek(self._offset)
             while chunk := stream.read(CHUNK_BYTES):
@@ -34,7 +40,8 @@ class ReportTail:
 
     def _take(self, chunk: bytes) -> None:
         self._offset += len(chunk)
-        seen = self._tail[-(len(HOST_END) - 1) :] + chunk  # finds an end tag across two chunks, and counts none twice
+        # Finds an end tag across two chunks, and counts none twice
+        seen = self._tail[-(len(HOST_END) - 1) :] + chunk
         hosts = self._progress.hosts_done + seen.count(HOST_END)
         task, percent = self._progress.task, self._progress.percent
         for match in TASK.finditer(self._tail + chunk):

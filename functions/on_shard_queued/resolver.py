@@ -32,7 +32,7 @@ class Client(Protocol):
 
 def dns_client() -> Client:
     """DNS as resolv.conf describes it."""
-    from on_shard_queued.dns_client import DnsClient  # noqa: PLC0415 - slow to import, and few shards have names
+    from on_shard_queued.dns_client import DnsClient  # noqa: PLC0415 - slow to import
 
     return DnsClient(RESOLV_CONF)
 
@@ -48,7 +48,12 @@ class DnsResolver:
     ) -> None:
         self._hosts_file, self._connect, self._sleep = hosts_file, connect, sleep
 
-    def look_up(self, names: Iterable[str], family: int, give_up: Callable[[], object] = bool) -> Mapping[str, Lookup]:
+    def look_up(
+        self,
+        names: Iterable[str],
+        family: int,
+        give_up: Callable[[], object] = bool,
+    ) -> Mapping[str, Lookup]:
         without_dot = {name: name.removesuffix(".") for name in names}
         if not without_dot:
             return {}
@@ -61,15 +66,21 @@ class DnsResolver:
             lookups |= self._look_up_in_dns(for_dns, family, give_up)
         return lookups
 
-    def _look_up_in_dns(self, names: Sequence[str], family: int, give_up: Callable[[], object]) -> dict[str, Lookup]:
-        """Look up every name once, then those that DNS failed for again after each of LOOKUP_PAUSES_S."""
+    def _look_up_in_dns(
+        self,
+        names: Sequence[str],
+        family: int,
+        give_up: Callable[[], object],
+    ) -> dict[str, Lookup]:
+        """Look up every name. After each of LOOKUP_PAUSES_S, retry those that DNS failed for."""
         client, ends_at = self._connect(), time.monotonic() + MAX_LOOKUP_TOTAL_S
         lookups: dict[str, Lookup] = {}
 
         def look_up_one(name: str, within_s: float) -> Lookup:
             left_s = ends_at - time.monotonic()
             if give_up():
-                return lookups.get(name) or _not_looked_up(name, "the worker was stopped before it was looked up")
+                why = "the worker was stopped before it was looked up"
+                return lookups.get(name) or _not_looked_up(name, why)
             if left_s <= 0:
                 why = f"looking up all the names took more than {MAX_LOOKUP_TOTAL_S:g} s"
                 return lookups.get(name) or _not_looked_up(name, why)
@@ -78,9 +89,15 @@ class DnsResolver:
         pending, within_s = list(names), FIRST_LOOKUP_TIMEOUT_S
         for pause_s in (*LOOKUP_PAUSES_S, None):
             with ThreadPoolExecutor(min(MAX_LOOKUPS_AT_ONCE, len(pending)), "lookup") as pool:
-                # The threads end with this block: nmap must be started by a process without other threads.
-                lookups |= zip(pending, pool.map(look_up_one, pending, [within_s] * len(pending)), strict=True)
-            pending, within_s = [name for name in pending if lookups[name].may_succeed_later], LOOKUP_TIMEOUT_S
+                # The threads end with this block, because a process without other threads must start
+                # nmap.
+                lookups |= zip(
+                    pending,
+                    pool.map(look_up_one, pending, [within_s] * len(pending)),
+                    strict=True,
+                )
+            pending = [name for name in pending if lookups[name].may_succeed_later]
+            within_s = LOOKUP_TIMEOUT_S
             if not pending or pause_s is None or give_up() or time.monotonic() >= ends_at:
                 break
             self._sleep(pause_s)
@@ -88,10 +105,11 @@ class DnsResolver:
 
 
 def read_hosts_file(path: Path, names: Collection[str], family: int) -> dict[str, tuple[str, ...]]:
-    """The addresses that the file has for these names, which are in lower case and without a final dot.
+    """The addresses that the file has for these names (lower case, no final dot).
 
-    `localhost` and the names below it are loopback unless the file says otherwise; they are never looked up in DNS.
-    Source: RFC 6761, section 6.3. Like the system's resolver, this ignores lines that it cannot read.
+    `localhost` and the names below it are loopback unless the file says otherwise; they are never
+    looked up in DNS. Source: RFC 6761, section 6.3. Like the system's resolver, this ignores lines
+    that it cannot read.
     """
     addresses: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for address, aliases in _read_entries(path):

@@ -40,13 +40,15 @@ class ShardRun:
 
 
 def run_shard(message: ShardQueued, delivery: Delivery, *, worker: Worker) -> ShardRun:
-    """Claim the shard, run nmap, write what the run did, store the report. The report's arrival wakes the parser.
+    """Claim the shard, run nmap, write what the run did, store the report.
 
-    Names that DNS failed for go to another shard or another attempt, MAX_LOOKUP_FAILURES times at most.
-    A shard with nothing to scan (unresolved, excluded, outside the scope, past the scan's deadline) stores an empty
-    report, so that it is closed in the same way.
-    Raises: GatewayUnavailable, ShardBusy: the message must be delivered again. ShardLost: another worker has the
-    shard. MalformedMessage: there is no such shard.
+    The report's arrival wakes the parser.
+
+    Names that DNS failed for go to another shard or another attempt, MAX_LOOKUP_FAILURES times at
+    most. A shard with nothing to scan (unresolved, excluded, outside the scope, past the scan's
+    deadline) stores an empty report, so that it is closed in the same way. Raises:
+    GatewayUnavailable, ShardBusy: the message must be delivered again. ShardLost: another worker
+    has the shard. MalformedMessage: there is no such shard.
     """
     claim = claim_shard(message, delivery, worker)
     if isinstance(claim, NothingToRun):
@@ -54,7 +56,13 @@ def run_shard(message: ShardQueued, delivery: Delivery, *, worker: Worker) -> Sh
     shard = claim.shard
     if shard.failures > shard.backoff_limit:
         did = return_shard(shard, message, ShardReturn(to=ShardState.QUEUED, failed=False), worker)
-        return ShardRun(message.scan_id, message.shard, did, shard.attempt, error=shard.error_description)
+        return ShardRun(
+            message.scan_id,
+            message.shard,
+            did,
+            shard.attempt,
+            error=shard.error_description,
+        )
     return _Attempt(shard, claim.permission, message, delivery, worker).run()
 
 
@@ -69,10 +77,14 @@ class _Attempt:
     worker: Worker
 
     def run(self) -> ShardRun:
-        started_at, heartbeat = self.worker.clock(), Heartbeat(self.shard, self.delivery, self.worker)
+        started_at = self.worker.clock()
+        heartbeat = Heartbeat(self.shard, self.delivery, self.worker)
         with heartbeat.alongside():
             pinned = pin_targets(
-                self.shard, scope=self.worker.scope, resolver=self.worker.resolver, give_up=self.delivery.stopping
+                self.shard,
+                scope=self.worker.scope,
+                resolver=self.worker.resolver,
+                give_up=self.delivery.stopping,
             )
         with tempfile.TemporaryDirectory(prefix="shard-") as name:
             folder = Path(name)
@@ -96,8 +108,14 @@ class _Attempt:
                 error=result.error or Reasons.of(pinned.unanswered.values()).sentence,
             )
 
-    def _scan(self, argv: Sequence[str], pinned: PinnedTargets, folder: Path, heartbeat: Heartbeat) -> NmapResult:
-        """Run nmap for as long as the shard's time limit, the scan's deadline and its windows allow."""
+    def _scan(
+        self,
+        argv: Sequence[str],
+        pinned: PinnedTargets,
+        folder: Path,
+        heartbeat: Heartbeat,
+    ) -> NmapResult:
+        """Run nmap as long as the shard's time limit, the scan's deadline and windows allow."""
         limit_s, limit_reason = self._find_limit()
         if not pinned.addresses and not pinned.unanswered:
             return NmapResult(None)
@@ -110,11 +128,14 @@ class _Attempt:
         try:
             (folder / "targets").write_text("\n".join(pinned.addresses) + "\n", encoding="ascii")
             result = self.worker.run(argv, folder, folder / "report.xml", limit_s, heartbeat)
-        except PermissionError as exc:  # for example, nmap has file capabilities that the container may not have
+        except PermissionError as exc:
+            # For example, nmap has file capabilities that the container may not have
             return NmapResult(NOT_EXECUTABLE, stderr=f"{exc.filename}: {exc.strerror}")
         except OSError as exc:
             return NmapResult(None, error=f"nmap was not started: {exc}")
-        return replace(result, stopped=limit_reason) if result.stopped is StopReason.TIME_LIMIT else result
+        if result.stopped is StopReason.TIME_LIMIT:
+            return replace(result, stopped=limit_reason)
+        return result
 
     def _find_limit(self) -> tuple[float, StopReason]:
         """How many seconds nmap may run, and the reason that stops it then."""

@@ -1,7 +1,8 @@
 """Several workers in one container: copies of this process that run one shard each.
 
-A slot is a process, not a thread: nmap's limits are set between fork and exec, where no other thread may run. The
-container's own process is the first slot. It passes signals on to the others, and ends after them.
+A slot is a process, not a thread: nmap's limits are set between fork and exec, where no other
+thread may run. The container's own process is the first slot. It passes signals on to the others,
+and ends after them.
 """
 
 from __future__ import annotations
@@ -39,13 +40,19 @@ class Slots:
                 process.send_signal(signum)
 
     def wait(self) -> int:
-        """Wait until all slots have ended; the highest exit code, where a slot that a signal ended counts as 1."""
+        """Wait until all slots have ended; returns the highest exit code.
+
+        A slot that was ended by a signal counts as 1.
+        """
         codes = [process.wait() for process in self._processes]
         return max((abs(code) and 1 for code in codes), default=0)
 
 
 def _end_with_parent() -> None:
-    """In the child: get SIGTERM when the first slot is killed, so that the shard is returned and the slot ends."""
+    """In the child: get SIGTERM when the first slot is killed.
+
+    Then the slot returns its shard and ends.
+    """
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

@@ -4,9 +4,10 @@ Wakes on    its start; then polls ShardQueued from the queue of its lane
 Reads       the shard, from the scan table
 Writes      the shard's state and what nmap did; nmap's XML, to the report bucket
 Emits       nothing: the report's arrival in the bucket is the event
-On failure  the shard gets a new message; one that is out of attempts goes to the DLQ, where on_shard_abandoned closes
-            it. A message that no retry can help goes there at once. On SIGTERM nmap is stopped, its finished hosts are
-            kept, the others are returned to the queue at once, and the worker ends.
+On failure  the shard gets a new message; one that is out of attempts goes to the DLQ, where
+            on_shard_abandoned closes it. A message that no retry can help goes there at once. On
+            SIGTERM nmap is stopped, its finished hosts are kept, the others are returned to the
+            queue at once, and the worker ends.
 """
 
 from __future__ import annotations
@@ -53,13 +54,17 @@ class Settings:
 
 def main() -> int:
     settings = from_env(Settings, os.environ)
-    slots = start_other_slots(settings.worker_slots)  # first: the copies must not inherit open connections
+    # First: the copies must not inherit open connections
+    slots = start_other_slots(settings.worker_slots)
     worker = Worker(
         name=f"{settings.lane}/{os.environ.get('HOSTNAME', 'here')}/{os.getpid()}",
         nmap=tuple(settings.nmap_command.split()),
         table=DynamoScanTable(settings.scan_table),
         reports=S3ReportStore(settings.report_bucket),
-        queues=SqsShardQueues({settings.lane: settings.shard_queue_url}, {settings.lane: settings.shard_dlq_url}),
+        queues=SqsShardQueues(
+            {settings.lane: settings.shard_queue_url},
+            {settings.lane: settings.shard_dlq_url},
+        ),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         resolver=DnsResolver(),
         clock=utc_now,
@@ -67,7 +72,12 @@ def main() -> int:
     )
     if settings.lane == Lane.RAW and (why := find_raw_socket_problem(worker.nmap[0])):
         logger.error("raw sockets are not available: every shard will fail", extra={"reason": why})
-    drain = Drain(SqsShardSource(settings.shard_queue_url), worker, settings.idle_exit_s, settings.shard_timeout_s)
+    drain = Drain(
+        SqsShardSource(settings.shard_queue_url),
+        worker,
+        settings.idle_exit_s,
+        settings.shard_timeout_s,
+    )
 
     def stop(signum: int, frame: FrameType | None) -> None:
         drain.stop(signum, frame)

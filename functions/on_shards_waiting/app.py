@@ -1,7 +1,9 @@
 """Start workers for shards that wait in a queue.
 
-Wakes on    ScanPlanned and ScanResumed on the bus, a stopped worker (ECS Task State Change), a tick every minute
-Reads       the numbers of waiting shards and running workers, from the queues and the cluster; the halt switch
+Wakes on    ScanPlanned and ScanResumed on the bus, a stopped worker (ECS Task State Change), a
+            tick every minute
+Reads       the numbers of waiting shards and running workers, from the queues and the cluster;
+            the halt switch
 Writes      nothing
 Emits       nothing; starts tasks
 On failure  the event is parked in WakeupDLQ; the next tick starts the missing workers
@@ -50,7 +52,12 @@ def wire() -> Callable[[WorkersWanted], tuple[LaneStaffing, ...]]:
     return partial(
         launch_workers,
         stack_switch=DynamoScanTable(settings.scan_table),
-        queues=SqsShardQueues({Lane.CONNECT: settings.connect_shard_queue_url, Lane.RAW: settings.raw_shard_queue_url}),
+        queues=SqsShardQueues(
+            {
+                Lane.CONNECT: settings.connect_shard_queue_url,
+                Lane.RAW: settings.raw_shard_queue_url,
+            }
+        ),
         fleet=EcsFleet(
             cluster=settings.cluster,
             task_definitions={Lane.CONNECT: settings.connect_task, Lane.RAW: settings.raw_task},

@@ -15,7 +15,10 @@ WORKER_LANES = (Lane.CONNECT, Lane.RAW)
 
 @dataclass(frozen=True, slots=True)
 class LaneStaffing:
-    """The waiting shards and the workers of one lane, for the log. The next tick asks for those not started."""
+    """The waiting shards and the workers of one lane, for the log.
+
+    The next tick asks for those not started.
+    """
 
     lane: str
     waiting: int
@@ -34,10 +37,11 @@ def launch_workers(
     shards_per_worker: int,
     worker_slots: int = 1,
 ) -> tuple[LaneStaffing, ...]:
-    """Start one worker for every `shards_per_worker` waiting shards, up to `max_workers` over all lanes.
+    """Start a worker per `shards_per_worker` waiting shards, at most `max_workers` in all.
 
-    Busy workers do not count for waiting shards: a shard may take hours. Nothing is started while the stack is halted,
-    or after a worker that failed at once; in both cases the next tick tries again.
+    Busy workers do not count for waiting shards: a shard may take hours. Nothing is started while
+    the stack is halted, or after a worker that failed at once; in both cases the next tick tries
+    again.
     """
     if wakeup.failed_at_once:
         return ()
@@ -51,16 +55,26 @@ def launch_workers(
         busy = min(running[lane], ceil(held[lane] / worker_slots))
         needed[lane] = busy + ceil(shards / shards_per_worker)
     staffing = [
-        _launch_in_lane(lane, missing, waiting=waiting[lane], running=running[lane], wakeup=wakeup, fleet=fleet)
+        _launch_in_lane(
+            lane,
+            missing,
+            waiting=waiting[lane],
+            running=running[lane],
+            wakeup=wakeup,
+            fleet=fleet,
+        )
         for lane, missing in _share_places(needed, running, max_workers).items()
     ]
     return tuple(entry for entry in staffing if entry)
 
 
 def _count_waiting(lane: Lane, wakeup: WorkersWanted, queues: ShardQueues, held: int) -> int:
-    """The waiting shards by SQS's count or by the event's, which knows of shards that SQS does not count yet.
+    """The waiting shards by SQS's count or by the event's.
 
-    Idle workers may have received some of the event's shards already: these are among the held ones.
+    The event knows of shards that SQS does not count yet.
+
+    Idle workers may have received some of the event's shards already: these are among the held
+    ones.
     """
     return max(queues.waiting(lane), wakeup.planned.get(lane, 0) - held)
 
@@ -69,15 +83,24 @@ def _launch_in_lane(
     lane: Lane, missing: int, *, waiting: int, running: int, wakeup: WorkersWanted, fleet: Fleet
 ) -> LaneStaffing | None:
     """Start `missing` workers. None: no shard waits in the lane."""
-    launch = fleet.launch(lane, missing, wakeup.id, spot=not wakeup.spot_is_short) if missing else None
+    launch = None
+    if missing:
+        launch = fleet.launch(lane, missing, wakeup.id, spot=not wakeup.spot_is_short)
     if not waiting:
         return None
     started, reasons = (launch.started, launch.reasons) if launch else (0, ())
     return LaneStaffing(lane, waiting, running, started, reasons)
 
 
-def _share_places(needed: Mapping[Lane, int], running: Mapping[Lane, int], most: int) -> dict[Lane, int]:
-    """The number of workers to start per lane: each free place goes to the short lane with the fewest workers."""
+def _share_places(
+    needed: Mapping[Lane, int],
+    running: Mapping[Lane, int],
+    most: int,
+) -> dict[Lane, int]:
+    """The number of workers to start per lane.
+
+    Each free place goes to the lane with the fewest workers of those that need more.
+    """
     staffed = dict(running)
     for _ in range(most - sum(running.values())):
         short = [lane for lane in needed if staffed[lane] < needed[lane]]

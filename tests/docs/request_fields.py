@@ -101,6 +101,14 @@ WHEN: Mapping[str, Field] = {
         "the stack's `ShardsPerScan`",
     ),
 }
+COST: Mapping[str, Field] = {
+    "budgetUsd": Field(
+        5.0,
+        "What the scan may cost, in US dollars. A scan whose estimate has a higher high end is refused "
+        "([cost.md](cost.md)). Its follow-up scans have a budget of their own.",
+        "the stack's `MaxScanCostUsd`",
+    ),
+}
 NEXT: Mapping[str, Field] = {
     "cascades": Field(
         {"matchLabels": {"securecodebox.io/invasive": "non-invasive"}},
@@ -116,9 +124,10 @@ GROUPS: Mapping[str, Mapping[str, Field]] = {
     "What is scanned, and how": WHAT,
     "Whose scan it is": WHO,
     "When it runs, and for how long": WHEN,
+    "What it may cost": COST,
     "What follows it": NEXT,
 }
-FIELDS: Mapping[str, Field] = {**WHAT, **WHO, **WHEN, **NEXT}
+FIELDS: Mapping[str, Field] = {**WHAT, **WHO, **WHEN, **COST, **NEXT}
 
 PORTSCAN: Mapping[str, Field] = {
     "scannerBinPath": Field(

@@ -23,6 +23,7 @@ from cascan.model.scan import ScanState
 from cascan.model.shard import Lane
 from cascan.nmap.options.table import Decision
 from cascan.nmap.scripts.judge_scripts import Verdict
+from cascan_cli.doctor.check import Status
 from cascan_cli.main import main
 from cascan_cli.parser.build_parser import build_parser
 from tests.data.reports import FOLDER as REPORTS
@@ -95,6 +96,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan severity test": ["severity test -f severity.yaml --findings findings.jsonl"],
     "cascan halt": ["halt", "halt --lift"],
     "cascan rebuild": ["rebuild --yes"],
+    "cascan doctor": ["doctor --state-dir state"],
     "cascan redrive list": ["redrive list"],
     "cascan redrive show": ["redrive show PARKED"],
     "cascan redrive send": ["redrive send ControlDLQ"],
@@ -197,6 +199,7 @@ def test_the_version_is_that_of_the_events() -> None:
         ("explanation", "lane", Lane),
         ("decided option", "decision", Decision),
         ("script verdict", "verdict", Verdict),
+        ("check result", "status", Status),
     ],
 )
 def test_a_word_of_a_fixed_list_has_all_of_them_in_the_document(shape: str, field: str, values: type[StrEnum]) -> None:

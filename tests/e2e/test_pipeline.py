@@ -246,3 +246,22 @@ def test_the_same_commands_reach_a_deployed_stack_by_its_name(
     missing = cascan("scans", "--stack", "no-such-stack")
     assert missing.code == 3
     assert "no-such-stack" in missing.err
+
+
+def test_a_message_that_was_given_up_is_listed_and_sent_back(cascan: Cascan) -> None:
+    """Lifting a halt that there is none of changes nothing, so that the message harms no other test."""
+    reason = {"reason": {"DataType": "String", "StringValue": "no answer"}}
+    sqs, queues = client(cascan, "sqs"), outputs(cascan)
+    message = sqs.send_message(
+        QueueUrl=queues["ControlDLQUrl"], MessageBody='{"action": "lift"}', MessageAttributes=reason
+    )
+
+    queue = next(queue for queue in cascan("redrive list", "--json").json if queue["queue"] == "ControlDLQ")
+    listed = next(letter for letter in queue["messages"] if letter["id"] == message["MessageId"])
+    checked = cascan("doctor", "--json").json
+    sent = cascan("redrive send", message["MessageId"], "--json")
+
+    assert (listed["kind"], listed["reason"]) == ("control lift", "no answer")
+    assert any(result["message"].startswith("ControlDLQ has 1 message") for result in checked)
+    assert (sent.code, [entry["sentTo"] for entry in sent.json]) == (0, ["ControlQueue"])
+    assert not any("ControlDLQ" in result["message"] for result in cascan("doctor", "--json").json)

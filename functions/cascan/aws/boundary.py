@@ -1,4 +1,4 @@
-"""What all gateways on AWS share: errors translated, pauses between tries, batches."""
+"""What all gateways on AWS share: translating errors, pauses between tries, and batches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cascan.errors import GatewayUnavailable
 
-MAX_TRIES = 8  # of a call that was answered in part, or met another writer: 2 s of pauses on average, 4 s at most
+# Of a call of which the service did only a part, or that met another writer: the pauses add up to
+# 2 s on average, and to 4 s at most.
+MAX_TRIES = 8
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
 
@@ -22,7 +24,10 @@ T = TypeVar("T")
 
 @contextmanager
 def translate_errors(gateway: str) -> Iterator[None]:
-    """Raises: GatewayUnavailable: boto3 raised an error, which is the cause. The message names gateway and request."""
+    """Turn the errors of boto3 into GatewayUnavailable, naming the gateway and the request.
+
+    Raises: GatewayUnavailable: boto3 raised an error, which is its cause.
+    """
     try:
         yield
     except (ClientError, BotoCoreError, Boto3Error) as exc:
@@ -39,7 +44,7 @@ def tries(limit: int = MAX_TRIES, longest_pause_s: float = LONGEST_PAUSE_S) -> I
 
 
 def _name_request(exc: Exception) -> str:
-    """The id by which AWS finds the request, where it answered with one."""
+    """The id by which AWS finds the request; empty if the error has none."""
     metadata = exc.response.get("ResponseMetadata", {}) if isinstance(exc, ClientError) else {}
     request_id = metadata.get("RequestId", "")
     return f" (request {request_id})" if request_id else ""
@@ -54,7 +59,7 @@ def chunks(
 ) -> Iterator[list[T]]:
     """The values in order, in lists of at most `size` that together weigh less than `below`.
 
-    A value that alone weighs as much has a list of its own.
+    A value that alone weighs `below` or more gets a list of its own.
     """
     chunk: list[T] = []
     chunk_weight = 0

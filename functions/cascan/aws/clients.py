@@ -1,7 +1,8 @@
-"""The AWS clients, built on first use and shared by the gateways of a process; region and endpoint as boto3 finds them.
+"""The AWS clients, built on first use and shared by all gateways of a process.
 
-Retries: botocore's standard mode (backoff, jitter, a retry quota) up to MAX_ATTEMPTS tries of a call; the queue behind
-the caller does the rest. To botocore a partial answer is no error: the gateways handle those themselves.
+boto3 finds the region and the endpoint. botocore tries a call up to MAX_ATTEMPTS times in its
+standard mode (backoff, jitter, a retry quota); after that, the caller's message returns to its
+queue. botocore does not retry a batch of which the service did only a part: the gateways do.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def events() -> EventBridgeClient:
 
 @cache
 def sqs() -> SQSClient:
-    return session().client("sqs", config=_config(read_timeout_s=30))  # longer than the 20 s of a long poll
+    return session().client("sqs", config=_config(read_timeout_s=30))  # a long poll takes 20 s
 
 
 @cache
@@ -60,7 +61,7 @@ def ecs() -> ECSClient:
 
 
 def forget() -> None:
-    """Build the session and the clients again on their next use, since the credentials have changed."""
+    """Drop the session and the clients; the next use builds new ones, with new credentials."""
     for built in (session, dynamodb, s3, events, sqs, scheduler, ecs):
         built.cache_clear()
 
@@ -70,6 +71,7 @@ def _config(read_timeout_s: int, *, checks_parameters: bool = True) -> Config:
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=read_timeout_s,
         retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
-        tcp_keepalive=True,  # a worker is silent for hours between two calls
-        parameter_validation=checks_parameters,  # half the CPU of a batch write, and mypy checks the parameters
+        tcp_keepalive=True,  # a worker may not make a call for hours
+        # Checking takes half the CPU of a batch write, and mypy checks the parameters as well.
+        parameter_validation=checks_parameters,
     )

@@ -1,4 +1,4 @@
-"""EventBridgeBus: puts events on the bus, up to ten in a call; an event that was not accepted is put again."""
+"""EventBridgeBus puts events on the bus, up to ten in a call, and repeats those not accepted."""
 
 from __future__ import annotations
 
@@ -44,10 +44,12 @@ class EventBridgeBus:
             with translate_errors(GATEWAY):
                 results = clients.events().put_events(Entries=entries)["Entries"]
             error_codes = {result["ErrorCode"] for result in results if "ErrorCode" in result}
-            entries = [entry for entry, result in zip(entries, results, strict=True) if "ErrorCode" in result]
+            pairs = zip(entries, results, strict=True)
+            entries = [entry for entry, result in pairs if "ErrorCode" in result]
             if not entries:
                 return
-        raise GatewayUnavailable(f"{GATEWAY}: {len(entries)} events were not taken: {', '.join(sorted(error_codes))}")
+        codes = ", ".join(sorted(error_codes))
+        raise GatewayUnavailable(f"{GATEWAY}: {len(entries)} events were not taken: {codes}")
 
 
 def _entry_size(entry: Entry) -> int:

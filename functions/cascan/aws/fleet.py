@@ -1,7 +1,8 @@
 """EcsFleet: Fargate tasks that drain a lane's queue, on Spot first.
 
-A launch names its calls by token, lane and number: ECS answers a repeated call with the tasks that it started then.
-Tasks that Spot has no capacity for are started on demand, in the same launch.
+A launch gives each call a client token made of token, lane, provider and number. ECS answers a
+repeated call with the tasks that the first one started. Tasks for which Spot has no capacity are
+started on demand, in the same launch.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ if TYPE_CHECKING:
 
 GATEWAY = "fleet"
 MAX_TASKS = 10  # RunTask
-ENDING = ("DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED")  # Source: the task life cycle of ECS
+# Source: the task life cycle of ECS
+ENDING = ("DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED")
 SPOT, ON_DEMAND = "FARGATE_SPOT", "FARGATE"
 
 
 class EcsFleet:
-    """Fleet on ECS. `task_definitions` holds ARNs or `family:revision`, by lane; a lane without one is a KeyError.
+    """Fleet on ECS.
 
-    spot_first: use Spot, which costs a third and stops a worker at two minutes' notice. Another worker continues its
-    shard.
+    `task_definitions`: an ARN or `family:revision` for each lane. A lane without one raises a
+    KeyError. `spot_first`: use Spot, which costs a third and stops a worker at two minutes' notice.
+    Another worker then continues its shard.
     """
 
     def __init__(
@@ -53,21 +56,18 @@ class EcsFleet:
         }
 
     def running(self, lane: Lane) -> int:
-        """Tasks that run or start. A task that ended by itself may still be listed, so its own status decides."""
+        """How many tasks run or start. ECS may list ended tasks, so each task's status decides."""
         with translate_errors(GATEWAY):
-            pages = (
-                clients.ecs()
-                .get_paginator("list_tasks")
-                .paginate(
-                    cluster=self._cluster,
-                    family=parse_family(self._task_definitions[lane]),  # an older revision's workers drain it as well
-                    desiredStatus="RUNNING",  # pending tasks desire it too
-                )
+            list_tasks = clients.ecs().get_paginator("list_tasks")
+            pages = list_tasks.paginate(
+                cluster=self._cluster,
+                family=parse_family(self._task_definitions[lane]),  # workers of older revisions too
+                desiredStatus="RUNNING",  # pending tasks have it as well
             )
             return sum(self._alive(page["taskArns"]) for page in pages)
 
     def _alive(self, tasks: Sequence[str]) -> int:
-        """How many of a page of tasks are not ending. One DescribeTasks takes a page."""
+        """How many tasks of a page are not ending. One DescribeTasks accepts a whole page."""
         if not tasks:
             return 0
         described = clients.ecs().describe_tasks(cluster=self._cluster, tasks=tasks)["tasks"]
@@ -79,7 +79,8 @@ class EcsFleet:
         for number, start in enumerate(range(0, count, MAX_TASKS)):
             missing = min(MAX_TASKS, count - start)
             for provider in providers:
-                running, failures = self._run(lane, missing, provider, f"{token}/{lane}/{provider}/{number}")
+                call_token = f"{token}/{lane}/{provider}/{number}"
+                running, failures = self._run(lane, missing, provider, call_token)
                 started, missing = started + running, missing - running
                 reasons |= dict.fromkeys(f"{provider}: {failure}" for failure in failures)
                 if missing <= 0:
@@ -87,7 +88,7 @@ class EcsFleet:
         return Launch(started, tuple(reasons) if started < count else ())
 
     def _run(self, lane: Lane, count: int, provider: str, token: str) -> tuple[int, list[str]]:
-        """How many tasks the call started, now or when it was first made, and why it did not start others."""
+        """How many tasks the first call with this token started, and why not all of them."""
         with translate_errors(GATEWAY):
             try:
                 answer = clients.ecs().run_task(
@@ -99,9 +100,12 @@ class EcsFleet:
                     capacityProviderStrategy=[{"capacityProvider": provider, "weight": 1}],
                     networkConfiguration=self._network,
                 )
-            except clients.ecs().exceptions.ConflictException as exc:  # the token started another number of tasks
-                return len(cast("Any", exc.response)["resourceIds"]), ["the token was used for another launch"]
-        return len(answer["tasks"]), [failure.get("reason", "unknown") for failure in answer["failures"]]
+            except clients.ecs().exceptions.ConflictException as exc:
+                # An earlier call with this token asked for another number of tasks.
+                started = cast("Any", exc.response)["resourceIds"]
+                return len(started), ["the token was used for another launch"]
+        reasons = [failure.get("reason", "unknown") for failure in answer["failures"]]
+        return len(answer["tasks"]), reasons
 
 
 def parse_family(task_definition: str) -> str:

@@ -7,9 +7,10 @@ from cascan.aws.boundary import translate_errors
 
 
 def sender_id(*, is_local: bool) -> str:
-    """The SenderId of messages that are sent with these credentials: a user's id, or a role's with its session.
+    """The SenderId of messages sent with these credentials: the id of a user or a role session.
 
-    The emulator of a local stack gives the account for every sender: only its owner can reach such a stack.
+    The emulator of a local stack reports the account as the sender of every message. Only its owner
+    can reach such a stack.
 
     Raises: GatewayUnavailable.
     """

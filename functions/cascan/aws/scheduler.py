@@ -1,7 +1,8 @@
 """EventBridgeScheduler: the times of scheduled scans, in the stack's schedule group.
 
-Each scheduled scan has one schedule there, or two if its cron restricts both day fields, of which EventBridge
-Scheduler takes one. Each sends the schedule's name and the time to the schedule queue.
+Each scheduled scan has one schedule there. It has two if its cron expression restricts both day
+fields, since EventBridge Scheduler accepts only one of them. Each schedule sends its name and the
+time to the schedule queue.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 GATEWAY = "scheduler"
 SECOND = "_2"  # the names of scheduled scans have no underscore
-RETRIES, RETRY_FOR_S = 20, 3_600  # a scan that is an hour late waits for its next time
+RETRIES, RETRY_FOR_S = 20, 3_600  # a run that is an hour late is skipped
 
 
 class EventBridgeScheduler:
@@ -32,7 +33,10 @@ class EventBridgeScheduler:
             "Arn": queue_arn,
             "RoleArn": role_arn,
             "DeadLetterConfig": {"Arn": dlq_arn},
-            "RetryPolicy": {"MaximumRetryAttempts": RETRIES, "MaximumEventAgeInSeconds": RETRY_FOR_S},
+            "RetryPolicy": {
+                "MaximumRetryAttempts": RETRIES,
+                "MaximumEventAgeInSeconds": RETRY_FOR_S,
+            },
         }
 
     def put(self, schedule: Schedule, created_at: datetime, now: datetime) -> None:
@@ -48,15 +52,21 @@ class EventBridgeScheduler:
         for schedule_name in (name + SECOND, name):
             self._remove(schedule_name)
 
-    def _build_requests(self, schedule: Schedule, created_at: datetime, now: datetime) -> list[dict[str, Any]]:
+    def _build_requests(
+        self,
+        schedule: Schedule,
+        created_at: datetime,
+        now: datetime,
+    ) -> list[dict[str, Any]]:
         minutes = schedule.flexible_minutes
+        window: dict[str, Any] = {"Mode": "OFF"}
+        if minutes:
+            window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes}
         request: dict[str, Any] = {
             "GroupName": self._group,
             "Target": self._target | {"Input": build_target_input(schedule.name)},
             "State": "DISABLED" if schedule.suspend else "ENABLED",
-            "FlexibleTimeWindow": (
-                {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes} if minutes else {"Mode": "OFF"}
-            ),
+            "FlexibleTimeWindow": window,
             "ScheduleExpressionTimezone": schedule.time_zone,
         }
         if schedule.cron:
@@ -64,7 +74,8 @@ class EventBridgeScheduler:
             return [request | {"ScheduleExpression": expression} for expression in expressions]
         rate = {
             "ScheduleExpression": f"rate({schedule.interval_minutes} minutes)",
-            "StartDate": next_interval(schedule, created_at, now),  # the first run is not its: it was asked for at once
+            # The first run is requested when the schedule is created, without the Scheduler.
+            "StartDate": next_interval(schedule, created_at, now),
         }
         return [request | rate]
 

@@ -1,4 +1,4 @@
-"""The settings and the gateways of every function that moves scans on."""
+"""The settings and the gateways that all functions which work on scans share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ScanSettings:
 
 
 def scan_gateways(settings: ScanSettings, table: DynamoScanTable | None = None) -> ScanGateways:
-    """The gateways on AWS. `table`: the one to use, where the function needs it for more than the gateways."""
+    """The gateways on AWS. `table`: a table that the function has already built for other uses."""
     return ScanGateways(
         table=table or DynamoScanTable(settings.scan_table),
         queues=SqsShardQueues.of(

@@ -3,7 +3,8 @@
 rule.py                 a CascadingRule, read and checked
 selector.py             which rules a scan selects
 matcher.py              which findings a rule matches
-expression.py           the same as an expression in CEL; evaluation.py and evaluator.py run it in a process with limits
+expression.py           the same as an expression in CEL; evaluation.py and evaluator.py run it in a
+                        process with limits
 scope_limiter.py        whether a finding may be followed at all
 scan_proposal.py        all templates of a rule, rendered: one proposal for one finding
 argument_positions.py   where targets and ports are among nmap's arguments

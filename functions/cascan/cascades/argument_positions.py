@@ -51,11 +51,19 @@ def find_argument_positions(arguments: Sequence[str]) -> ArgumentPositions:
 
 
 def _mark(position: int, argument: str) -> str:
-    """Options as they are; any other argument by its position, so that two of the same text differ."""
+    """An option as it is, and any other argument as its position.
+
+    So two arguments with the same text differ.
+    """
     return argument if argument.startswith("-") else f"<{position}>"
 
 
-def _with_ports(targets: tuple[int, ...], marked: Sequence[str], value: str, written: str) -> ArgumentPositions:
+def _with_ports(
+    targets: tuple[int, ...],
+    marked: Sequence[str],
+    value: str,
+    written: str,
+) -> ArgumentPositions:
     """`value` is that of the option -p; `written` is the argument that holds the option."""
     is_separate = value.startswith("<") and value in marked
     if is_separate:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cascan.cost.duration import estimate_seconds
+from cascan.cost.ranges import exactly
 from cascan.limits import (
     CHILD_PARTS,
     MAX_CASCADE_COST_USD,
@@ -12,15 +14,13 @@ from cascan.limits import (
     MAX_CASCADE_PROBES,
     MAX_CASCADE_SCANS,
     MAX_HOPS,
-    PROBE_SECONDS,
-    SCAN_SECONDS,
     WORKER_USD_PER_SECOND,
 )
 from cascan.model.cascade import BudgetUse, Cap
 from cascan.nmap.ports.scanned_ports import count_ports
-from cascan.planning.lane import PROBING, PROBING_COST
 
 MICRO = 1_000_000  # of one dollar
+ALL_UP = exactly(1.0)  # the share of the addresses that are up
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,22 @@ class Caps:
 def estimate_budget_use(arguments: Sequence[str], addresses: int) -> BudgetUse:
     """What a child with these arguments of nmap uses.
 
-    An upper estimate: a worker probes many ports at once.
+    An estimate from above: every address is up, and no rate makes the scan faster. How many shards will share
+    --min-rate is not known yet.
     """
-    cost_per_probe = PROBING_COST if frozenset(arguments) & PROBING else 1
     probes = addresses * count_ports(arguments)
-    seconds = probes * cost_per_probe * PROBE_SECONDS + addresses * SCAN_SECONDS
+    seconds = estimate_seconds(_drop_min_rate(arguments), addresses, ALL_UP).high
     return BudgetUse(1, probes, round(seconds * WORKER_USD_PER_SECOND * MICRO))
+
+
+def _drop_min_rate(arguments: Sequence[str]) -> list[str]:
+    remaining, is_value = list[str](), False
+    for argument in arguments:
+        is_option = argument == "--min-rate"
+        if not (is_option or is_value):
+            remaining.append(argument)
+        is_value = is_option
+    return remaining
 
 
 def format_dollars(micro_usd: int) -> str:

@@ -1,4 +1,4 @@
-"""What a rule is applied to: the scan, the operator's limits, and its findings one after another."""
+"""The context of a rule: the scan, the operator's limits, and one finding at a time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ class NewPlaces:
         attributes = finding.get("attributes") or {}
         port, protocol = attributes.get("port"), attributes.get("protocol") or ""
         port_place = ("", None) if port is None else (protocol, port)
-        return any((address, *port_place) in self.places for address in attributes.get("ip_addresses") or ())
+        addresses = attributes.get("ip_addresses") or ()
+        return any((address, *port_place) in self.places for address in addresses)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,13 @@ class CascadeContext:
 class ParentScan:
     """The scan that the findings belong to, and what was decided about targets so far."""
 
-    def __init__(self, scan: Scan, request: ScanRequest, cascades: Cascades, context: CascadeContext) -> None:
+    def __init__(
+        self,
+        scan: Scan,
+        request: ScanRequest,
+        cascades: Cascades,
+        context: CascadeContext,
+    ) -> None:
         self.scan, self.request, self.cascades, self.context = scan, request, cascades, context
         self.scan_type = context.scan_type or str(request.scan_type or ScanType.NMAP)
         self.data = {
@@ -105,10 +112,14 @@ class ParentScan:
         except RequestRefused as exc:
             return DecisionKind.REFUSED, str(exc)
         permit = self.context.permit
-        if reason := permit.scope.find_refusal(target) or (permit.reach and permit.reach.find_refusal(target)):
+        reason = permit.scope.find_refusal(target)
+        if not reason and permit.reach:
+            reason = permit.reach.find_refusal(target)
+        if reason:
             return DecisionKind.OUT_OF_SCOPE, reason
         exclusion = self._exclusion(family)
-        if exclusion and not isinstance(target, Name) and target.count == 1 and exclusion.contains(text):
+        is_address = not isinstance(target, Name) and target.count == 1
+        if exclusion and is_address and exclusion.contains(text):
             return DecisionKind.OUT_OF_SCOPE, f"{text} is excluded by the scan itself"
         self.addresses[text] = target.count
         return None

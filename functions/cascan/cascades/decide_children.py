@@ -58,7 +58,8 @@ def decide_children(
     applied = [_begin(rule, parent) for rule in selected]
     applications = [entry for entry in applied if isinstance(entry, RuleApplication)]
     if applications:
-        _apply_to_findings(applications, (FindingView(_to_json(finding), parent) for finding in findings))
+        views = (FindingView(_to_json(finding), parent) for finding in findings)
+        _apply_to_findings(applications, views)
     decisions = (decision for entry in applied for decision in _read_decisions(entry))
     yield from _cap_decisions(decisions, context)
 
@@ -67,12 +68,16 @@ def _to_json(finding: Finding | dict[str, Any]) -> dict[str, Any]:
     return finding if isinstance(finding, dict) else to_json(finding)
 
 
-def _apply_to_findings(applications: list[RuleApplication], findings: Iterable[FindingView]) -> None:
+def _apply_to_findings(
+    applications: list[RuleApplication],
+    findings: Iterable[FindingView],
+) -> None:
     """Apply each rule to each finding that is not suppressed."""
-    by_matcher = [application for application in applications if not application.rule.matches.expression]
-    by_expression = [application for application in applications if application.rule.matches.expression]
+    by_matcher = [entry for entry in applications if not entry.rule.matches.expression]
+    by_expression = [entry for entry in applications if entry.rule.matches.expression]
     findings = (finding for finding in findings if not finding.is_suppressed)
-    with Evaluation([application.rule.matches.expression for application in by_expression]) as evaluation:
+    expressions = [application.rule.matches.expression for application in by_expression]
+    with Evaluation(expressions) as evaluation:
         names = merge_named_fields(find_named_fields(text) for text in evaluation.texts)
         while batch := list(islice(findings, FINDINGS_AT_ONCE)):
             _apply_matchers(by_matcher, batch)
@@ -137,7 +142,7 @@ def _read_decisions(entry: RuleApplication | Decision) -> Iterator[Decision]:
 
 
 def _cap_decisions(decisions: Iterable[Decision], context: CascadeContext) -> Iterator[Decision]:
-    """The decisions; one that exceeds the fan-out or the root scan's budget becomes a capped one."""
+    """The decisions; those that exceed the fan-out or the root scan's budget are capped."""
     started, spent = 0, context.spent
     for decision in decisions:
         if decision.child is None:
@@ -149,7 +154,13 @@ def _cap_decisions(decisions: Iterable[Decision], context: CascadeContext) -> It
             exceeded = Cap.FAN_OUT, f"one scan has at most {context.caps.fan_out} children"
         if exceeded:
             cap, reason = exceeded
-            yield msgspec.structs.replace(decision, kind=DecisionKind.CAPPED, reason=reason, cap=cap, child=None)
+            yield msgspec.structs.replace(
+                decision,
+                kind=DecisionKind.CAPPED,
+                reason=reason,
+                cap=cap,
+                child=None,
+            )
         else:
             started, spent = started + 1, spent_with_child
             yield decision

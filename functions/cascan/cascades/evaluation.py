@@ -59,7 +59,11 @@ class Evaluation:
     def __exit__(self, *_: object) -> None:
         self._stop()
 
-    def evaluate(self, findings: Sequence[Mapping[str, Any]], pairs: Iterable[Pair]) -> dict[Pair, bool | str]:
+    def evaluate(
+        self,
+        findings: Sequence[Mapping[str, Any]],
+        pairs: Iterable[Pair],
+    ) -> dict[Pair, bool | str]:
         """By pair true, false, or a sentence where the expression has no answer.
 
         One that failed has no entry.
@@ -74,7 +78,11 @@ class Evaluation:
             answers = self._evaluate_one_by_one(findings, pairs)
         return {pair: answer for pair, answer in answers.items() if pair[1] not in self.failures}
 
-    def _evaluate_one_by_one(self, findings: Sequence[Mapping[str, Any]], pairs: list[Pair]) -> dict[Pair, bool | str]:
+    def _evaluate_one_by_one(
+        self,
+        findings: Sequence[Mapping[str, Any]],
+        pairs: list[Pair],
+    ) -> dict[Pair, bool | str]:
         answers: dict[Pair, bool | str] = {}
         for finding, number in pairs:
             if number not in self.failures:
@@ -99,17 +107,17 @@ class Evaluation:
         for number, seconds in answers.seconds.items():
             self._seconds[number] += seconds
             if self._seconds[number] > MAX_RULE_SECONDS:
-                self.failures[number] = f"its expression took more than {MAX_RULE_SECONDS:g} s over these findings"
+                limit = f"more than {MAX_RULE_SECONDS:g} s"
+                self.failures[number] = f"its expression took {limit} over these findings"
         return dict(zip(pairs, answers.verdicts, strict=True))
 
     def _count_lost(self, code: int, number: int | None) -> None:
         self._lost += 1
         if number is not None:
-            self.failures[number] = (
-                f"its expression took more than {MAX_EVALUATION_SECONDS:g} s for one finding"
-                if code == OUT_OF_TIME
-                else f"its expression needs more than {MAX_EVALUATION_MEMORY_BYTES // 1024**2} MB for one finding"
-            )
+            need = f"needs more than {MAX_EVALUATION_MEMORY_BYTES // 1024**2} MB"
+            if code == OUT_OF_TIME:
+                need = f"took more than {MAX_EVALUATION_SECONDS:g} s"
+            self.failures[number] = f"its expression {need} for one finding"
         if self._lost >= MAX_EVALUATORS_LOST:
             reason = f"expressions of this scan's rules went beyond their limits {self._lost} times"
             for position in range(len(self.texts)):
@@ -127,7 +135,8 @@ class Evaluation:
             return msgspec.json.decode(answer, type=Answers)
         code = self._stop()
         if code > 0:  # none of its limits, which end it by a signal
-            raise GatewayUnavailable(f"expressions: the process that evaluates them ended with exit code {code}")
+            problem = f"the process that evaluates them ended with exit code {code}"
+            raise GatewayUnavailable(f"expressions: {problem}")
         raise EvaluatorLost(code)
 
     def _start(self) -> _Process:
@@ -162,7 +171,8 @@ class _Process(NamedTuple):
                 start_new_session=True,  # Ctrl-C ends the command, not this process
             )
         except OSError as exc:
-            raise GatewayUnavailable(f"expressions: no process to evaluate them: {exc.strerror}") from exc
+            problem = f"no process to evaluate them: {exc.strerror}"
+            raise GatewayUnavailable(f"expressions: {problem}") from exc
         return cls(popen, cast("IO[bytes]", popen.stdin), cast("IO[bytes]", popen.stdout))
 
     def answers_within(self, seconds: float) -> bool:

@@ -45,10 +45,13 @@ LITERAL = re.compile(r"""\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'""")
 UNUSUAL = re.compile(r"""//|[rRbB]["']|\"{3}|'{3}""")
 LOOPS = "all|exists|exists_one|existsOne|filter|map"
 LOOP = re.compile(rf"\.\s*(?:{LOOPS})\s*\(\s*(?P<bound>\w+)?\s*")
-PATTERN = re.compile(r"""\.\s*matches\s*\(\s*(?P<literal>r?"(?:[^"\\]|\\.)*"|r?'(?:[^'\\]|\\.)*')\s*\)""")
+PATTERN = re.compile(
+    r"""\.\s*matches\s*\(\s*"""
+    r"""(?P<literal>r?"(?:[^"\\]|\\.)*"|r?'(?:[^'\\]|\\.)*')\s*\)"""
+)
 FUNCTIONS = frozenset({
-    "size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bool", "type", "min",
-    "max", "has",
+    "size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string",
+    "bool", "type", "min", "max", "has",
 })  # fmt: skip
 OPERATOR = re.compile(r"[^A-Za-z].*")  # as a program lists them among its functions
 
@@ -76,7 +79,8 @@ class Expression:
         except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as exc:
             raise ExpressionError(f"{self.text[:80]!r}: {_first_line(exc)}") from exc
         if not isinstance(answer, bool):
-            raise ExpressionError(f"{self.text[:80]!r} gives {type(answer).__name__}, not true or false")
+            kind = type(answer).__name__
+            raise ExpressionError(f"{self.text[:80]!r} gives {kind}, not true or false")
         return answer
 
 
@@ -95,10 +99,12 @@ def select_visible(finding: Mapping[str, Any], names: NamedFields | None = None)
         whole: dict[str, Any] = trim(dict(finding))
         return whole
     named = {key: value for key, value in finding.items() if key in names.fields}
-    visible: dict[str, Any] = {key: trim(value) for key, value in named.items() if value is not None}
+    present = {key: value for key, value in named.items() if value is not None}
+    visible: dict[str, Any] = {key: trim(value) for key, value in present.items()}
     attributes = finding.get(ATTRIBUTES)
     if names.attributes and isinstance(attributes, Mapping):
-        visible[ATTRIBUTES] = trim({key: value for key, value in attributes.items() if key in names.attributes})
+        named_attributes = {key: attributes[key] for key in attributes if key in names.attributes}
+        visible[ATTRIBUTES] = trim(named_attributes)
     return visible
 
 
@@ -118,7 +124,8 @@ def find_named_fields(text: str) -> NamedFields | None:
     if reads_all_attributes or reads_without_dots or UNUSUAL.search(text):
         return None
     fields = frozenset(field for field, _ in paths if field != ATTRIBUTES)
-    return NamedFields(fields, frozenset(name for field, name in paths if field == ATTRIBUTES and name))
+    attributes = frozenset(name for field, name in paths if field == ATTRIBUTES and name)
+    return NamedFields(fields, attributes)
 
 
 def merge_named_fields(names: Iterable[NamedFields | None]) -> NamedFields | None:
@@ -147,15 +154,17 @@ def compile_expression(text: str) -> Expression:
 
 
 def _check_names(text: str, program: Program) -> None:
-    """Raises: ExpressionError: too many comprehensions, or names that an expression does not have."""
+    """Raises: ExpressionError: too many comprehensions, or names that do not exist."""
     loops = [match["bound"] or "" for match in LOOP.finditer(text)]
     if len(loops) > MAX_EXPRESSION_LOOPS:
-        raise ExpressionError(f"{len(loops)} of {LOOPS.replace('|', ', ')} are more than {MAX_EXPRESSION_LOOPS}")
+        names = LOOPS.replace("|", ", ")
+        raise ExpressionError(f"{len(loops)} of {names} are more than {MAX_EXPRESSION_LOOPS}")
     unknown = set(program.variables()) - {VARIABLE, *loops}
     functions = {name for name in program.functions() if not OPERATOR.fullmatch(name)}
     unknown |= functions - FUNCTIONS
     if unknown:
-        raise ExpressionError(f"{', '.join(sorted(unknown))}: not known; an expression is about `{VARIABLE}`")
+        names = ", ".join(sorted(unknown))
+        raise ExpressionError(f"{names}: not known; an expression is about `{VARIABLE}`")
 
 
 def _check_patterns(text: str) -> None:

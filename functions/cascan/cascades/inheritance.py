@@ -15,7 +15,9 @@ from cascan.forms.cascades import SCOPE_PREFIX, Cascades
 from cascan.model.request import ScanRequest
 
 CASCADE_PREFIX = "cascading.securecodebox.io/"
-PARENT, FINDING, CHAIN = (f"{CASCADE_PREFIX}{name}" for name in ("parent-scan", "matched-finding", "chain"))
+PARENT = f"{CASCADE_PREFIX}parent-scan"
+FINDING = f"{CASCADE_PREFIX}matched-finding"
+CHAIN = f"{CASCADE_PREFIX}chain"
 HOOK = "securecodebox.io/hook"
 COUNT = "cascan/matched-findings"  # how many findings led to the child, where there were several
 KEPT_WHEN_EMPTY = ("affinity", "tolerations")  # an empty one overrides that of the scan type
@@ -27,7 +29,11 @@ def read_chain(annotations: Mapping[str, str]) -> list[str]:
     return [name for name in annotations.get(CHAIN, "").split(",") if name]
 
 
-def inherit_labels(parent: ScanRequest, cascades: Cascades, rule_labels: Mapping[str, str]) -> dict[str, str]:
+def inherit_labels(
+    parent: ScanRequest,
+    cascades: Cascades,
+    rule_labels: Mapping[str, str],
+) -> dict[str, str]:
     inherited = dict(parent.labels) if cascades.inherit_labels else {}
     return inherited | dict(rule_labels)
 
@@ -45,7 +51,8 @@ def inherit_annotations(
     """
     inherited = dict(parent.annotations) if cascades.inherit_annotations else {}
     inherited.pop(IDEMPOTENCY_KEY, None)
-    scope = {key: value for key, value in parent.annotations.items() if key.startswith(SCOPE_PREFIX)}
+    annotations = parent.annotations.items()
+    scope = {key: value for key, value in annotations if key.startswith(SCOPE_PREFIX)}
     return {
         **inherited,
         **rule_annotations,
@@ -66,7 +73,12 @@ def inherit_carried(
     """
     parents_rule = started_by.scan_spec if started_by else ScanSpec(scan_type="")
     carried = parent.carried
-    inherited_env = _remove_entries(carried.get("env"), parents_rule.env) if cascades.inherit_env else []
+    inherited_env = []
+    if cascades.inherit_env:
+        inherited_env = _remove_entries(carried.get("env"), parents_rule.env)
+    affinity = rule.affinity
+    if affinity is None:
+        affinity = _inherit_affinity(carried, parents_rule, cascades)
     fields = {
         "env": _join_by_name(inherited_env, rule.env),
         "volumes": _join(
@@ -93,7 +105,7 @@ def inherit_carried(
             rule.hook_selector,
             cascades,
         ),
-        "affinity": _inherit_affinity(carried, parents_rule, cascades) if rule.affinity is None else rule.affinity,
+        "affinity": affinity,
         "tolerations": _inherit_tolerations(carried, parents_rule, rule, cascades),
         "nodeSelector": rule.node_selector,
         "resources": rule.resources,
@@ -109,7 +121,7 @@ def _is_kept(name: str, empty_value: Any) -> bool:
 
 def _remove_entries(entries: Any, from_rule: Sequence[Any]) -> list[Any]:
     """The parent's entries without those that its own rule gave it."""
-    return [entry for entry in entries or [] if not any(_came_from(entry, given) for given in from_rule)]
+    return [entry for entry in entries or [] if not any(_came_from(entry, rule_entry) for rule_entry in from_rule)]
 
 
 def _came_from(entry: Any, rule_entry: Any) -> bool:
@@ -122,19 +134,32 @@ def _came_from(entry: Any, rule_entry: Any) -> bool:
     return "name" in rule_entry and entry.get("name") == rule_entry["name"] and is_template
 
 
-def _join(entries: Any, from_rule: Sequence[Any], added: Sequence[Any], *, inherit: bool) -> list[Any]:
-    """The parent's entries without those from its own rule, and the rule's that are not among them."""
+def _join(
+    entries: Any,
+    from_rule: Sequence[Any],
+    added: Sequence[Any],
+    *,
+    inherit: bool,
+) -> list[Any]:
+    """The parent's entries without those from its own rule, and the rule's new entries."""
     inherited = _remove_entries(entries, from_rule) if inherit else []
     return inherited + [entry for entry in added if entry not in inherited]
 
 
-def _join_by_name(inherited: Sequence[dict[str, Any]], added: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _join_by_name(
+    inherited: Sequence[dict[str, Any]],
+    added: Sequence[dict[str, Any]],
+) -> list[dict[str, Any]]:
     """Of two variables of the same name, the rule's."""
     names = {entry.get("name") for entry in added}
     return [entry for entry in inherited if entry.get("name") not in names] + list(added)
 
 
-def _inherit_affinity(carried: Mapping[str, Any], parents_rule: ScanSpec, cascades: Cascades) -> dict[str, Any] | None:
+def _inherit_affinity(
+    carried: Mapping[str, Any],
+    parents_rule: ScanSpec,
+    cascades: Cascades,
+) -> dict[str, Any] | None:
     """The parent's affinity, unless it came from the parent's rule. None: there is none."""
     affinity: dict[str, Any] | None = carried.get("affinity") if cascades.inherit_affinity else None
     return None if affinity and affinity == parents_rule.affinity else affinity

@@ -18,7 +18,8 @@ BundledRules = Callable[[], Mapping[str, dict[str, Any]]]  # manifests by rule n
 
 def load_current_rules(rules: RuleTable, bundled: BundledRules) -> dict[str, StoredRule]:
     """By name, in order. A stored rule replaces a bundled one of the same name."""
-    current = {name: StoredRule(name=name, version=0, document=document) for name, document in bundled().items()}
+    documents = bundled().items()
+    current = {name: StoredRule(name=name, version=0, document=text) for name, text in documents}
     current |= {rule.name: rule for rule in rules.rules()}
     return dict(sorted(current.items()))
 

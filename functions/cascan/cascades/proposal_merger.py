@@ -25,7 +25,8 @@ NO_PORTS: frozenset[int] = frozenset()
 
 def compute_digest(text: str) -> str:
     """16 characters of a-z2-7 that identify the text."""
-    return b32encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:10]).decode().lower()
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return b32encode(digest[:10]).decode().lower()
 
 
 @dataclass(slots=True)
@@ -103,7 +104,13 @@ class ProposalMerger:
         self.findings: dict[tuple[MergeKey, str], MatchedFindings] = defaultdict(MatchedFindings)
         self.duplicates = MatchedFindings()
 
-    def add(self, proposal: ScanProposal, positions: ArgumentPositions, target: str, finding_id: str) -> None:
+    def add(
+        self,
+        proposal: ScanProposal,
+        positions: ArgumentPositions,
+        target: str,
+        finding_id: str,
+    ) -> None:
         """Add one target of a proposal."""
         plain_ports = positions.read_ports(proposal.arguments)
         key = _build_key(proposal, positions, target, plain_ports)
@@ -126,7 +133,14 @@ class ProposalMerger:
                 arguments = _build_arguments(key, ports)
                 for chunk in _split_targets(targets):
                     findings = tuple(self.findings[key, target] for target in chunk)
-                    yield ChildRequest(self._digest(key), ports, key.proposal, arguments, chunk, findings)
+                    yield ChildRequest(
+                        self._digest(key),
+                        ports,
+                        key.proposal,
+                        arguments,
+                        chunk,
+                        findings,
+                    )
 
     def _digest(self, key: MergeKey) -> str:
         if key not in self.digests:
@@ -146,13 +160,24 @@ def _build_key(
         for position, argument in enumerate(proposal.arguments)
         if position not in positions.targets
     )
-    common = ScanProposal(proposal.scan_type, arguments, proposal.labels, proposal.annotations, proposal.spec)
-    return MergeKey(common, positions.prefix if ports is not None else "", 6 if ":" in target else 4)
+    common = ScanProposal(
+        proposal.scan_type,
+        arguments,
+        proposal.labels,
+        proposal.annotations,
+        proposal.spec,
+    )
+    return MergeKey(
+        common,
+        positions.prefix if ports is not None else "",
+        6 if ":" in target else 4,
+    )
 
 
 def _build_arguments(key: MergeKey, ports: tuple[int, ...]) -> tuple[str, ...]:
     port_list = key.prefix + ",".join(map(str, ports))
-    arguments = tuple(port_list if text == PORTS_PLACEHOLDER else text for text in key.proposal.arguments)
+    proposed = key.proposal.arguments
+    arguments = tuple(port_list if text == PORTS_PLACEHOLDER else text for text in proposed)
     needs_option = key.family == 6 and "-6" not in arguments  # noqa: PLR2004  the address family
     return (*arguments, "-6") if needs_option else arguments
 
@@ -176,7 +201,8 @@ def _split_targets(targets: Iterable[str]) -> Iterator[tuple[str, ...]]:
     chunk: list[str] = []
     size = 0
     for target in targets:
-        if chunk and (len(chunk) == MAX_TARGETS_PER_CHILD or size + len(target) > MAX_CHILD_TARGET_BYTES):
+        exceeds_bytes = size + len(target) > MAX_CHILD_TARGET_BYTES
+        if chunk and (len(chunk) == MAX_TARGETS_PER_CHILD or exceeds_bytes):
             yield tuple(chunk)
             chunk, size = [], 0
         chunk.append(target)

@@ -107,7 +107,13 @@ def read_rule(document: Mapping[str, Any]) -> CascadingRule:
     problems = find_unknown_fields(document, TOP_FIELDS, "")
     sections: dict[str, Any] = {}  # by path, those that can be read
     spec = _read_section(sections, _Spec, document.get("spec"), "spec", problems)
-    _read_section(sections, _Metadata, _select_metadata(document.get("metadata")), "metadata", problems)
+    _read_section(
+        sections,
+        _Metadata,
+        _select_metadata(document.get("metadata")),
+        "metadata",
+        problems,
+    )
     if spec is not None:
         _read_section(sections, Matches, spec.matches, "spec.matches", problems)
         _read_section(sections, ScanSpec, spec.scan_spec, "spec.scanSpec", problems)
@@ -129,11 +135,13 @@ def read_rule(document: Mapping[str, Any]) -> CascadingRule:
 
 def _notes(scan_spec: ScanSpec, spec: _Spec) -> Iterator[str]:
     if scan_spec.cascades is not None:
-        yield "spec.scanSpec.cascades has no effect: a child has the cascades of the scan that it follows"
+        reason = "a child has the cascades of the scan that it follows"
+        yield f"spec.scanSpec.cascades has no effect: {reason}"
         yield from (f"spec.scanSpec.{problem}" for problem in check_cascades(scan_spec.cascades))
     for path, text in (*find_templates(scan_spec), *_added_templates(spec)):
         for name in find_unknown_aliases(compile_template(text), HELPER_FIELDS):
-            yield f"{path}: {{{{{name}}}}} never renders to anything; of $ there is {', '.join(HELPER_FIELDS)}"
+            helpers = ", ".join(HELPER_FIELDS)
+            yield f"{path}: {{{{{name}}}}} never renders to anything; of $ there is {helpers}"
 
 
 def _added_templates(spec: _Spec) -> Iterator[tuple[str, str]]:
@@ -184,7 +192,8 @@ def _find_problems(sections: Mapping[str, Any]) -> Iterator[str]:
     if (spec := sections.get("spec")) is not None:
         for key in spec.scan_annotations:
             if key.startswith(SCOPE_PREFIX):
-                yield f"spec.scanAnnotations: {key} is not a rule's to set: the scope comes from the first scan"
+                reason = "the scope comes from the first scan"
+                yield f"spec.scanAnnotations: {key} is not a rule's to set: {reason}"
         for path, texts in (
             ("scanLabels", spec.scan_labels),
             ("scanAnnotations", spec.scan_annotations),
@@ -197,8 +206,8 @@ def _find_problems(sections: Mapping[str, Any]) -> Iterator[str]:
 def _name_problems(metadata: _Metadata) -> Iterator[str]:
     if not is_valid_name(metadata.name) or len(metadata.name) > MAX_RULE_NAME_CHARS:
         yield (
-            f"metadata.name: {metadata.name[:80]!r} is no name: 1 to {MAX_RULE_NAME_CHARS} of a-z, 0-9, '.' and '-', "
-            "with a letter or digit at both ends"
+            f"metadata.name: {metadata.name[:80]!r} is no name: 1 to {MAX_RULE_NAME_CHARS} "
+            "of a-z, 0-9, '.' and '-', with a letter or digit at both ends"
         )
 
 
@@ -226,7 +235,8 @@ def _scan_problems(spec: ScanSpec) -> Iterator[str]:
     if not spec.scan_type:
         yield "spec.scanSpec.scanType: empty; name a scan type"
     if len(spec.parameters) > MAX_PARAMETERS:
-        yield f"spec.scanSpec.parameters: {len(spec.parameters)} entries are more than {MAX_PARAMETERS}"
+        count = len(spec.parameters)
+        yield f"spec.scanSpec.parameters: {count} entries are more than {MAX_PARAMETERS}"
     yield from _template_problems(dict(find_templates(spec)))
 
 

@@ -82,8 +82,8 @@ class RuleApplication:
             self.failure = str(exc)
 
     def _follow(self, finding: FindingView) -> None:
-        new_places = self.parent.context.new_places
-        if self.rule.only_new_or_changed and new_places is not None and not new_places.includes(finding.json):
+        new_places = self.parent.context.new_places if self.rule.only_new_or_changed else None
+        if new_places is not None and not new_places.includes(finding.json):
             self.unchanged.add(finding.id)
             return
         if reason := finding.out_of_scope:
@@ -160,14 +160,16 @@ class RuleApplication:
             return
         for request in self.merger.requests():
             yield from self._start(request)
-        for proposal, findings in sorted(self.for_others.items(), key=lambda item: repr(item[0].values)):
+        for_others = sorted(self.for_others.items(), key=lambda item: repr(item[0].values))
+        for proposal, findings in for_others:
             reason = f"{proposal.scan_type} is another scanner's: CascadeRequested says what to run"
             identity = ChildIdentity(self.rule.name, _digest(proposal), (), ("",))
             child = self._build_child(proposal, proposal.arguments, (), findings, identity)
             yield self._decision(DecisionKind.REQUEST, reason, findings, child=child)
         duplicates = self.merger.duplicates
         if duplicates.count:
-            reason = "the same scan of the same target is asked for already, by a finding or a scan of this cascade"
+            source = "a finding or a scan of this cascade"
+            reason = f"the same scan of the same target is asked for already, by {source}"
             yield self._decision(DecisionKind.DUPLICATE, reason, duplicates)
         if self.unchanged.count:
             reason = "neither new nor changed, which the rule asks for"
@@ -186,7 +188,8 @@ class RuleApplication:
         try:
             child = self._build_request_child(request, findings)
             scan_request = build_child_request(child, parent.scan, parent.scan.scan_id, "")
-            with_one_target = msgspec.structs.replace(scan_request, targets=scan_request.targets[:1])
+            one_target = scan_request.targets[:1]
+            with_one_target = msgspec.structs.replace(scan_request, targets=one_target)
             arguments = plan(with_one_target, parent.context.permit).arguments
         except RequestRefused as exc:
             yield self._decision(DecisionKind.REFUSED, str(exc), findings)
@@ -196,13 +199,21 @@ class RuleApplication:
             findings = MatchedFindings.merge(part_request.findings)
             child = self._build_request_child(part_request, findings)
             addresses = sum(parent.addresses[target] for target in part_request.targets)
-            reason = f"{addresses} {'address' if addresses == 1 else 'addresses'}: {' '.join(child.parameters)}"
-            weighed = msgspec.structs.replace(child, weight=estimate_budget_use(arguments, addresses))
+            count = f"{addresses} {'address' if addresses == 1 else 'addresses'}"
+            reason = f"{count}: {' '.join(child.parameters)}"
+            weight = estimate_budget_use(arguments, addresses)
+            weighed = msgspec.structs.replace(child, weight=weight)
             yield self._decision(DecisionKind.START, reason, findings, child=weighed)
 
     def _build_request_child(self, request: ChildRequest, findings: MatchedFindings) -> Child:
         identity = ChildIdentity(self.rule.name, request.base, request.ports, request.targets)
-        return self._build_child(request.proposal, request.arguments, request.targets, findings, identity)
+        return self._build_child(
+            request.proposal,
+            request.arguments,
+            request.targets,
+            findings,
+            identity,
+        )
 
     def _build_child(
         self,
@@ -214,7 +225,13 @@ class RuleApplication:
     ) -> Child:
         rule, parent = self.rule, self.parent
         rule_annotations = dict(proposal.annotations)
-        annotations = inherit_annotations(parent.request, parent.scan.name, parent.cascades, rule, rule_annotations)
+        annotations = inherit_annotations(
+            parent.request,
+            parent.scan.name,
+            parent.cascades,
+            rule,
+            rule_annotations,
+        )
         annotations[FINDING] = findings.ids[0]
         annotations.pop(COUNT, None)
         if findings.count > 1:
@@ -225,15 +242,19 @@ class RuleApplication:
             env, containers = tuple(rendered["env"]), tuple(rendered["initContainers"])
             spec = msgspec.structs.replace(spec, env=env, init_containers=containers)
         content = (proposal.values, tuple(arguments), targets)
+        started_by = parent.context.started_by
+        scan_type = proposal.scan_type
+        name = build_child_name(parent.scan.name, parent.scan_type, scan_type, rule.name)
+        carried = inherit_carried(parent.request, parent.cascades, spec, started_by)
         return Child(
             key=f"{rule.name}/{compute_digest(repr(content))}",
-            name=build_child_name(parent.scan.name, parent.scan_type, proposal.scan_type, rule.name),
+            name=name,
             scan_type=proposal.scan_type,
             parameters=tuple(arguments),
             targets=targets,
             labels=inherit_labels(parent.request, parent.cascades, dict(proposal.labels)),
             annotations=annotations,
-            carried=inherit_carried(parent.request, parent.cascades, spec, parent.context.started_by),
+            carried=carried,
             ttl_seconds_after_finished=spec.ttl_seconds_after_finished,
             suspend=spec.suspend,
             weight=BudgetUse(scans=1),

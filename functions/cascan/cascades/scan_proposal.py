@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from cascan.templates.render import RenderResult, Template, TemplateError, compi
 
 PLAIN = re.compile(r"[A-Za-z0-9_.:]([A-Za-z0-9_.:-]*[A-Za-z0-9_.:])?")
 NMAP_SCAN_TYPES = frozenset(str(scan_type) for scan_type in ScanType)
+SIZED_FIELDS = "parameters, labels, annotations and env"
 NOT_AN_ADDRESS = 9  # sorts after the versions of IP
 
 
@@ -65,7 +67,8 @@ class ProposalRenderer:
         self.scan_type = compile_template(rule.scan_spec.scan_type)
         self.parameters = [compile_template(text) for text in rule.scan_spec.parameters]
         self.labels = {key: compile_template(text) for key, text in rule.scan_labels.items()}
-        self.annotations = {key: compile_template(text) for key, text in rule.scan_annotations.items()}
+        annotations = rule.scan_annotations.items()
+        self.annotations = {key: compile_template(text) for key, text in annotations}
         self.env, self.init_containers = rule.scan_spec.env, rule.scan_spec.init_containers
         self.steps = 0  # of rendering, over all findings
 
@@ -77,15 +80,14 @@ class ProposalRenderer:
             MAX_RULE_RENDER_STEPS.
         """
         if self.steps > MAX_RULE_RENDER_STEPS:
-            raise RenderingTooLong(f"its templates took more than {MAX_RULE_RENDER_STEPS:,} steps over these findings")
+            limit = f"more than {MAX_RULE_RENDER_STEPS:,} steps"
+            raise RenderingTooLong(f"its templates took {limit} over these findings")
         try:
             proposal = self._render_proposal(data)
         except TemplateError as exc:
             raise NoProposal(str(exc)) from exc
         if proposal.chars > MAX_PROPOSAL_CHARS:
-            raise NoProposal(
-                f"parameters, labels, annotations and env: together more than {MAX_PROPOSAL_CHARS} characters"
-            )
+            raise NoProposal(f"{SIZED_FIELDS}: together more than {MAX_PROPOSAL_CHARS} characters")
         return proposal
 
     def _render_proposal(self, data: Mapping[str, Any]) -> ScanProposal:
@@ -93,9 +95,11 @@ class ProposalRenderer:
         if not scan_type:
             raise NoProposal(f"scanType {self.scan_type.text!r} renders to nothing")
         is_nmap = scan_type in NMAP_SCAN_TYPES
+        render_argument = partial(self._render_argument, data=data, is_nmap=is_nmap)
+        arguments = tuple(map(render_argument, self.parameters))
         return ScanProposal(
             scan_type,
-            tuple(self._render_argument(template, data, is_nmap=is_nmap) for template in self.parameters),
+            arguments,
             self._render_texts(self.labels, data),
             self._render_texts(self.annotations, data),
             self._render_spec(data),
@@ -106,30 +110,44 @@ class ProposalRenderer:
         self.steps += rendered.steps
         return rendered
 
-    def _render_argument(self, template: Template, data: Mapping[str, Any], *, is_nmap: bool) -> str:
+    def _render_argument(
+        self,
+        template: Template,
+        data: Mapping[str, Any],
+        *,
+        is_nmap: bool,
+    ) -> str:
         if template.literal is not None:
             return template.literal
         rendered = self._render(template, data)
+        name = f"parameter {template.text!r}"
         if rendered.missing:
-            raise NoProposal(f"parameter {template.text!r}: the finding has no {', '.join(rendered.missing)}")
+            missing = ", ".join(rendered.missing)
+            raise NoProposal(f"{name}: the finding has no {missing}")
         if not rendered.text:
-            raise NoProposal(f"parameter {template.text!r} renders to nothing")
+            raise NoProposal(f"{name} renders to nothing")
         if rendered.text.startswith("-") and not template.text.startswith("-"):
-            raise NoProposal(f"parameter {template.text!r}: {rendered.text[:60]!r} would be an option")
+            raise NoProposal(f"{name}: {rendered.text[:60]!r} would be an option")
         if is_nmap:
             for value in rendered.values:
                 if not is_plain_value(value):
-                    raise NoProposal(f"parameter {template.text!r}: {value[:60]!r} is not a plain word")
+                    raise NoProposal(f"{name}: {value[:60]!r} is not a plain word")
         return rendered.text
 
-    def _render_texts(self, templates: Mapping[str, Template], data: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-        return tuple((key, self._render(template, data).text) for key, template in templates.items())
+    def _render_texts(
+        self,
+        templates: Mapping[str, Template],
+        data: Mapping[str, Any],
+    ) -> tuple[tuple[str, str], ...]:
+        results = ((key, self._render(template, data)) for key, template in templates.items())
+        return tuple((key, result.text) for key, result in results)
 
     def _render_spec(self, data: Mapping[str, Any]) -> str:
         if not (self.env or self.init_containers):
             return ""
         containers = [self._render_container(container, data) for container in self.init_containers]
-        return msgspec.json.encode({"env": self._render_env(self.env, data), "initContainers": containers}).decode()
+        env = self._render_env(self.env, data)
+        return msgspec.json.encode({"env": env, "initContainers": containers}).decode()
 
     def _render_env(self, env: Iterable[Any], data: Mapping[str, Any]) -> list[Any]:
         """Copies of the variables, with their values rendered."""
@@ -140,10 +158,15 @@ class ProposalRenderer:
             for entry in env
         ]
 
-    def _render_container(self, container: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    def _render_container(
+        self,
+        container: Mapping[str, Any],
+        data: Mapping[str, Any],
+    ) -> dict[str, Any]:
         rendered = dict(container)
         if isinstance(container.get("command"), list):
-            rendered["command"] = [self._render_text(str(argument), data) for argument in container["command"]]
+            command = map(str, container["command"])
+            rendered["command"] = [self._render_text(argument, data) for argument in command]
         if isinstance(container.get("env"), list):
             rendered["env"] = self._render_env(container["env"], data)
         return rendered
@@ -167,7 +190,8 @@ def find_host_or_ip(attributes: Mapping[str, Any]) -> str:
     if attributes.get("hostname"):
         return str(attributes["hostname"])
     value = attributes.get("ip_addresses") or attributes.get("ip_address") or ()
-    addresses = [value] if isinstance(value, str) else [entry for entry in value if isinstance(entry, str)]
+    entries = [value] if isinstance(value, str) else value
+    addresses = [entry for entry in entries if isinstance(entry, str)]
     return min(addresses, key=_address_order, default="")
 
 

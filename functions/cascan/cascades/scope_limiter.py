@@ -35,6 +35,7 @@ from cascan.templates.render import TemplateError, compile_values, render_values
 
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 MAX_DOMAIN_CHARS = 253
+MAX_SHOWN_CHARS = 120
 MISSING_RENDER = "renders to nothing here"
 
 
@@ -140,7 +141,9 @@ def _not_in_cidr(annotation: str, values: Sequence[str]) -> bool:
 
 
 def _is_inside(network: Any, outer: Any) -> bool:
-    return bool(network.version == outer.version and outer[0] <= network[0] and network[-1] <= outer[-1])
+    if network.version != outer.version:
+        return False
+    return bool(outer[0] <= network[0] and network[-1] <= outer[-1])
 
 
 def _overlap(network: Any, other: Any) -> bool:
@@ -197,7 +200,8 @@ def _not_subdomain_of(annotation: str, values: Sequence[str]) -> bool:
 
 def _parse_domain(text: str) -> list[str]:
     """The labels of a domain name, or of the host in a URL. Raises: ValueError: neither."""
-    host = (urlsplit(text.strip()).hostname or "") if "://" in text else text.strip().partition(":")[0]
+    place = text.strip()
+    host = (urlsplit(place).hostname or "") if "://" in place else place.partition(":")[0]
     labels = host.removesuffix(".").lower().split(".")
     is_domain = len(host) <= MAX_DOMAIN_CHARS and all(LABEL.fullmatch(label) for label in labels)
     if not is_domain or labels[-1].isdigit():
@@ -222,4 +226,4 @@ OPERATORS: Mapping[ScopeOperator, Callable[[str, Sequence[str]], bool]] = {
 
 
 def _shown(text: str) -> str:
-    return repr(text if len(text) <= 120 else text[:120] + "...")  # noqa: PLR2004  enough of it to judge
+    return repr(text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "...")

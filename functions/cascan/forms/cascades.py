@@ -116,7 +116,13 @@ def read_cascades(cascades: Mapping[str, Any]) -> Cascades:
     if isinstance(limiter, dict):
         limiter_path = f"{path}scopeLimiter."
         limiter = lenient | _without_nulls(limiter)
-        entries = _entries(ScopeRequirement, limiter, ("allOf", "anyOf", "noneOf"), limiter_path, problems)
+        entries = _entries(
+            ScopeRequirement,
+            limiter,
+            ("allOf", "anyOf", "noneOf"),
+            limiter_path,
+            problems,
+        )
         fields["scopeLimiter"] = _read(ScopeLimiter, {**limiter, **entries}, limiter_path, problems)
     problems += _alias_problems(fields, path)
     read = _read(Cascades, fields, path, problems)
@@ -139,8 +145,9 @@ def find_scope_notes(cascades: Mapping[str, Any]) -> Iterator[str]:
             for value in requirement.values:
                 for unknown in find_unknown_aliases(compile_values(value), aliases):
                     yield (
-                        f"cascades.scopeLimiter.{name}[{index}].values: {{{{{unknown}}}}} never renders to anything: "
-                        f"of $ there are {', '.join(sorted(aliases))}; cascades.scopeLimiterAliases takes others"
+                        f"cascades.scopeLimiter.{name}[{index}].values: {{{{{unknown}}}}} never renders "
+                        f"to anything: of $ there are {', '.join(sorted(aliases))}; "
+                        "cascades.scopeLimiterAliases takes others"
                     )
 
 
@@ -178,7 +185,9 @@ def _entries(
             continue
         read[name] = []
         if len(fields[name]) > MAX_REQUIREMENTS:
-            problems.append(f"{path}{name}: {len(fields[name])} entries are more than {MAX_REQUIREMENTS}; join some")
+            count = len(fields[name])
+            excess = f"{count} entries are more than {MAX_REQUIREMENTS}"
+            problems.append(f"{path}{name}: {excess}; join some")
         for index, entry in enumerate(fields[name][:MAX_REQUIREMENTS]):
             place = f"{path}{name}[{index}]"
             if not isinstance(entry, dict):
@@ -201,7 +210,8 @@ def _read(kind: type[S], fields: Mapping[str, Any], path: str, problems: list[st
 def _value_problems(requirement: Any, path: str) -> list[str]:
     """The number of values is limited, since each is compared for every finding or every rule."""
     if len(requirement.values) > MAX_REQUIREMENT_VALUES:
-        return [f"{path}values: {len(requirement.values)} entries are more than {MAX_REQUIREMENT_VALUES}"]
+        count = len(requirement.values)
+        return [f"{path}values: {count} entries are more than {MAX_REQUIREMENT_VALUES}"]
     return _scope_problems(requirement, path) if isinstance(requirement, ScopeRequirement) else []
 
 

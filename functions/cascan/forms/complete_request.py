@@ -36,7 +36,8 @@ class ListLimit(NamedTuple):
     fix: str  # what to do about too many
 
 
-LIST_LIMITS: Mapping[str, ListLimit] = {  # fields that are lists of any texts; `windows` has a syntax of its own
+# Fields that are lists of any texts; `windows` has a syntax of its own
+LIST_LIMITS: Mapping[str, ListLimit] = {
     "targets": ListLimit(MAX_TARGETS, MAX_TARGET_CHARS, "write ranges, or send more requests"),
     "exclude": ListLimit(MAX_TARGETS, MAX_TARGET_CHARS, "write ranges"),
     "parameters": ListLimit(MAX_PARAMETERS, MAX_PARAMETER_CHARS, "join lists with commas"),
@@ -76,17 +77,22 @@ def complete_request(request: ScanRequest, *, is_issued: bool = False) -> ScanRe
     problems += portscan_problems
     if problems:
         raise build_refusal(problems)
-    annotated_profile = request.annotations.get(POLICY_ANNOTATION, "")
+    annotations = request.annotations
+    annotated_retry = annotations.get(RETRY_ANNOTATION)
+    annotated_key = annotations.get(IDEMPOTENCY_ANNOTATION, "")
+    annotated_profile = None
+    if profile := annotations.get(POLICY_ANNOTATION):
+        annotated_profile = PolicyProfile(profile)
     return msgspec.structs.replace(
         request,
         name=request.name or build_default_name(targets[0]),
-        policy_profile=request.policy_profile or (PolicyProfile(annotated_profile) if annotated_profile else None),
+        policy_profile=request.policy_profile or annotated_profile,
         parameters=(*options, *request.parameters),
         scan_type=request.scan_type or scan_type,
         portscan=None,
         windows=windows,
-        retry_timed_out=request.retry_timed_out or request.annotations.get(RETRY_ANNOTATION) == "true",
-        idempotency_key=request.idempotency_key or request.annotations.get(IDEMPOTENCY_ANNOTATION, ""),
+        retry_timed_out=request.retry_timed_out or annotated_retry == "true",
+        idempotency_key=request.idempotency_key or annotated_key,
     )
 
 
@@ -102,19 +108,26 @@ def _read_portscan(request: ScanRequest) -> tuple[ScanType | None, tuple[str, ..
     return scan_type, options, []
 
 
+def _list_init_containers(request: ScanRequest) -> list[str]:
+    """The names of the initContainers, short enough for a sentence."""
+    entries = request.carried.get("initContainers") or ()
+    containers = [entry for entry in entries if isinstance(entry, dict)]
+    names = [str(container.get("name") or "without a name") for container in containers]
+    return [name[:MAX_SHOWN_CHARS] for name in names]
+
+
 def _target_problems(request: ScanRequest, targets: Sequence[str]) -> Iterator[str]:
     """Where an option would take targets from elsewhere, the sentence is about that option."""
     if any(targets):
         return
     options = parse_arguments(request.parameters).options
-    elsewhere = next((given for given in options if given.option.name in TARGETS_FROM_ELSEWHERE), None)
+    from_elsewhere = (option for option in options if option.option.name in TARGETS_FROM_ELSEWHERE)
+    elsewhere = next(from_elsewhere, None)
     if elsewhere is None:
         yield NO_TARGET
         return
     problem = f"parameters: {elsewhere.label} {elsewhere.option.reason}"
-    containers = [entry for entry in request.carried.get("initContainers") or () if isinstance(entry, dict)]
-    if containers:
-        names = [str(container.get("name") or "without a name")[:MAX_SHOWN_CHARS] for container in containers]
+    if names := _list_init_containers(request):
         problem += f": workers run nmap alone, and nobody runs initContainers ({', '.join(names)})"
     yield problem
 
@@ -130,7 +143,8 @@ def _name_problems(name: str) -> Iterator[str]:
 def _annotation_problems(annotations: Mapping[str, str]) -> Iterator[str]:
     profile = annotations.get(POLICY_ANNOTATION, "")
     if profile and profile not in list(PolicyProfile):
-        yield f"annotations[{POLICY_ANNOTATION!r}]: {profile[:80]!r} is none of {', '.join(PolicyProfile)}"
+        names = ", ".join(PolicyProfile)
+        yield f"annotations[{POLICY_ANNOTATION!r}]: {profile[:80]!r} is none of {names}"
     retry = annotations.get(RETRY_ANNOTATION, "")
     if retry not in ("", "true", "false"):
         yield f"annotations[{RETRY_ANNOTATION!r}]: {retry[:80]!r} is neither 'true' nor 'false'"
@@ -155,7 +169,8 @@ def build_default_name(target: str) -> str:
     except ValueError:
         name = host.replace(",", "-and-").replace("*", "all")
     else:
-        name = "-".join(["ip6", *(f"{int(group, 16):x}" for group in groups), *([zone] if zone else [])])
+        short_groups = [f"{int(group, 16):x}" for group in groups]
+        name = "-".join(["ip6", *short_groups, *([zone] if zone else [])])
     return to_slug(f"{name}-net{bits}" if slash else name)
 
 
@@ -170,7 +185,8 @@ def _provenance_problems(request: ScanRequest) -> Iterator[str]:
     if request.origin:
         yield "origin: only requests of a cascade have it, and this is not one; leave it out"
     if SCHEDULE_LABEL in request.labels:
-        yield f"labels[{SCHEDULE_LABEL!r}]: only scans of a schedule have it, and this is not one; leave it out"
+        problem = "only scans of a schedule have it, and this is not one; leave it out"
+        yield f"labels[{SCHEDULE_LABEL!r}]: {problem}"
 
 
 def _read_windows_annotation(request: ScanRequest) -> tuple[str, ...]:
@@ -181,14 +197,15 @@ def _read_windows_annotation(request: ScanRequest) -> tuple[str, ...]:
 def _cascade_problems(request: ScanRequest) -> list[str]:
     if request.cascades is None:
         return []
-    from cascan.forms.cascades import check_cascades  # noqa: PLC0415 - most requests have none, and templates stay unloaded
+    from cascan.forms.cascades import check_cascades  # noqa: PLC0415 - most requests have none
 
     return check_cascades(request.cascades)
 
 
 def _window_problems(windows: tuple[str, ...]) -> Iterator[str]:
     if len(windows) > MAX_WINDOWS:
-        yield f"windows: {len(windows)} entries are more than {MAX_WINDOWS}; join days, as in Mon-Fri"
+        count = len(windows)
+        yield f"windows: {count} entries are more than {MAX_WINDOWS}; join days, as in Mon-Fri"
     for number, window in enumerate(windows[:MAX_WINDOWS]):
         try:
             Window.parse(window)
@@ -206,7 +223,8 @@ def _check_list(name: str, entries: tuple[str, ...], limit: ListLimit) -> Iterat
         yield f"{name}: {len(entries)} entries are more than {limit.entries}; {limit.fix}"
     for index, entry in enumerate(entries):
         if len(entry) > limit.chars:
-            yield f"{name}[{index}]: {len(entry)} characters are more than {limit.chars}; {limit.fix}"
+            excess = f"{len(entry)} characters are more than {limit.chars}"
+            yield f"{name}[{index}]: {excess}; {limit.fix}"
         elif not entry.strip():
             yield f"{name}[{index}]: empty; take it out"
 
@@ -217,7 +235,8 @@ def _text_problems(request: ScanRequest) -> Iterator[str]:
     for field in TEXT_FIELDS:
         text = getattr(request, field.name)
         if len(text) > MAX_LABEL_CHARS:
-            yield f"{field.encode_name}: {len(text)} characters are more than {MAX_LABEL_CHARS}; shorten it"
+            excess = f"{len(text)} characters are more than {MAX_LABEL_CHARS}"
+            yield f"{field.encode_name}: {excess}; shorten it"
 
 
 def _check_map(name: str, entries: Mapping[str, Any]) -> Iterator[str]:

@@ -37,7 +37,8 @@ def read_document(
     if not text.strip():
         raise RequestRefused([f"{subject} is empty"])
     try:
-        document = _read_json(text, subject) if JSON.match(text) else _read_yaml(text, subject, max_values)
+        is_json = JSON.match(text)
+        document = _read_json(text, subject) if is_json else _read_yaml(text, subject, max_values)
     except RecursionError as exc:
         raise RequestRefused([f"{subject} is nested deeper than {MAX_DEPTH} levels"]) from exc
     if not isinstance(document, dict):
@@ -48,20 +49,23 @@ def read_document(
 
 def too_many_values(subject: str, max_values: int) -> RequestRefused:
     """The refusal of a document with more values than any limit of its fields allows."""
-    return RequestRefused([f"{subject} holds more than {max_values} values; write lists as ranges"], Rule.LIMIT)
+    problem = f"{subject} holds more than {max_values} values; write lists as ranges"
+    return RequestRefused([problem], Rule.LIMIT)
 
 
 def _read_json(text: str, subject: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_mapping, parse_constant=_refuse_constant)
     except json.JSONDecodeError as exc:
-        raise RequestRefused([f"{subject} is not JSON: {exc.msg} in line {exc.lineno}, column {exc.colno}"]) from exc
+        place = f"in line {exc.lineno}, column {exc.colno}"
+        raise RequestRefused([f"{subject} is not JSON: {exc.msg} {place}"]) from exc
     except ValueError as exc:
-        raise RequestRefused([f"{subject} is not JSON that can be read: a number in it is too long"]) from exc
+        problem = f"{subject} is not JSON that can be read: a number in it is too long"
+        raise RequestRefused([problem]) from exc
 
 
 def _read_yaml(text: str, subject: str, max_values: int) -> Any:
-    from cascan.forms.yaml_document import read_yaml  # noqa: PLC0415  most requests are JSON, and PyYAML stays unloaded
+    from cascan.forms.yaml_document import read_yaml  # noqa: PLC0415 - most requests are JSON
 
     return read_yaml(text, MAX_DEPTH, subject, max_values)
 
@@ -113,4 +117,5 @@ def _check_text(text: str, subject: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as exc:
-        raise RequestRefused([f"{subject} holds half of a surrogate pair, which is not a character"]) from exc
+        problem = f"{subject} holds half of a surrogate pair, which is not a character"
+        raise RequestRefused([problem]) from exc

@@ -17,7 +17,11 @@ NOTHING = ("#", "%")  # beginnings of lines without data: comments, and YAML dir
 LISTS = ("List", "ScanList", "CascadingRuleList", "ScheduledScanList")
 
 
-def read_documents(text: str, subject: str = "the request", example: str = REQUEST) -> list[dict[str, Any]]:
+def read_documents(
+    text: str,
+    subject: str = "the request",
+    example: str = REQUEST,
+) -> list[dict[str, Any]]:
     """Raises: RequestRefused: each document that is not a mapping, by its number; more than
     MAX_APPLIED documents.
     """
@@ -26,12 +30,19 @@ def read_documents(text: str, subject: str = "the request", example: str = REQUE
     texts = list(split_documents(text))
     for number, document_text in enumerate(texts, start=1):
         try:
-            documents += _read_items(read_document(document_text, subject, example, max_values=MAX_APPLIED_VALUES))
+            document = read_document(
+                document_text,
+                subject,
+                example,
+                max_values=MAX_APPLIED_VALUES,
+            )
+            documents += _read_items(document)
         except RequestRefused as exc:
             place = f"document {number}: " if len(texts) > 1 else ""
             problems += [f"{place}{reason}" for reason in exc.reasons]
     if len(documents) > MAX_APPLIED:
-        problems.append(f"{len(documents)} documents are more than {MAX_APPLIED}; apply them in several goes")
+        excess = f"{len(documents)} documents are more than {MAX_APPLIED}"
+        problems.append(f"{excess}; apply them in several goes")
     if problems:
         raise RequestRefused(problems)
     return documents

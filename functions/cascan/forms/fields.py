@@ -39,7 +39,9 @@ def read_struct(
         missing fields.
     """
     struct_fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    problems = [] if ignore_unknown else find_unknown_fields(fields, struct_fields, path, hints or {})
+    problems = []
+    if not ignore_unknown:
+        problems = find_unknown_fields(fields, struct_fields, path, hints or {})
     values: dict[str, Any] = {}
     for name, field in struct_fields.items():
         if name not in fields:
@@ -62,7 +64,11 @@ def _find_unknown_inside(value: Any, kind: Any, path: str) -> list[str]:
     struct = _find_struct(kind)
     if struct is None or not isinstance(value, dict):
         return []
-    return find_unknown_fields(value, [field.encode_name for field in msgspec.structs.fields(struct)], path)
+    return find_unknown_fields(
+        value,
+        [field.encode_name for field in msgspec.structs.fields(struct)],
+        path,
+    )
 
 
 def build_refusal(problems: Iterable[str]) -> RequestRefused:
@@ -71,7 +77,8 @@ def build_refusal(problems: Iterable[str]) -> RequestRefused:
     Each problem is a sentence that begins with the path of its field.
     """
     listed = list(problems)
-    refusals = [Refusal(_read_path(problem), Rule.FIELD, problem) for problem in listed[:MAX_REASONS]]
+    shown = listed[:MAX_REASONS]
+    refusals = [Refusal(_read_path(problem), Rule.FIELD, problem) for problem in shown]
     if len(listed) > MAX_REASONS:
         refusals.append(Refusal("", Rule.LIMIT, f"and {len(listed) - MAX_REASONS} more reasons"))
     return RequestRefused(refusals)
@@ -113,5 +120,6 @@ def _to_sentence(name: str, complaint: str, kind: Any, value: Any) -> str:
     match = SENTENCE.fullmatch(complaint)
     problem, path = (match["problem"], match["path"] or "") if match else (complaint, "")
     problem = problem.replace("`", "")
-    quotes = "; put it in quotes" if re.match(r"Expected str, got (int|float|bool)", problem) else ""
+    is_unquoted = re.match(r"Expected str, got (int|float|bool)", problem)
+    quotes = "; put it in quotes" if is_unquoted else ""
     return f"{name}{path}: {problem[:1].lower()}{problem[1:]}{quotes}"

@@ -109,7 +109,7 @@ def read_manifest(document: Mapping[str, Any]) -> tuple[ScanRequest, tuple[str, 
         cascades=spec.cascades,
         ttl_seconds_after_finished=spec.ttl_seconds_after_finished,
         suspend=spec.suspend,
-        carried={name: document["spec"][name] for name in CARRIED if document["spec"].get(name) is not None},
+        carried=_select_carried(document["spec"]),
     )
     return request, _notes(document["spec"])
 
@@ -139,11 +139,17 @@ def _read_section(
     return read_struct(kind, fields, f"{name}.", hints)
 
 
+def _select_carried(spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: spec[name] for name in CARRIED if spec.get(name) is not None}
+
+
 def _hints() -> dict[str, str]:
     """Hints on fields of the short form, which a Scan does not have."""
-    short_form = {field.encode_name: SHORT_FORM_ONLY for field in msgspec.structs.fields(ScanRequest)}
+    fields = msgspec.structs.fields(ScanRequest)
+    short_form = {field.encode_name: SHORT_FORM_ONLY for field in fields}
     return {**short_form, "target": TARGETS, "targets": TARGETS, "name": "put it under metadata"}
 
 
 def _notes(spec: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(f"spec.{name} has no effect here: {why}" for name, why in NO_EFFECT.items() if spec.get(name))
+    ignored = [(name, why) for name, why in NO_EFFECT.items() if spec.get(name)]
+    return tuple(f"spec.{name} has no effect here: {why}" for name, why in ignored)

@@ -46,7 +46,8 @@ def _technique(portscan: PortScan) -> str:
 
 def _problems(portscan: PortScan) -> Iterator[str]:
     if not portscan.scanner_bin_path:
-        yield "scannerBinPath: To enable the PortScan option, ScannerBinPath must be set. Set it to nmap"
+        problem = "To enable the PortScan option, ScannerBinPath must be set. Set it to nmap"
+        yield f"scannerBinPath: {problem}"
     elif PurePosixPath(portscan.scanner_bin_path).name != "nmap":
         path = portscan.scanner_bin_path[:80]
         missing = f"scanner is not found. ScannerBinPath: {path} not exists"
@@ -60,7 +61,8 @@ def _problems(portscan: PortScan) -> Iterator[str]:
         yield "scanTechniques: Currently multiple ScanTechniques are not supported. Choose one"
     technique = _technique(portscan)
     if technique not in ("", "sT") and not portscan.has_privileged:
-        yield "scanTechniques: If not privileged, only TCPConnect Scan(-sT) can be used. Or set hasPrivileged"
+        problem = "If not privileged, only TCPConnect Scan(-sT) can be used. Or set hasPrivileged"
+        yield f"scanTechniques: {problem}"
     if portscan.source_port:
         yield from _source_port_problems(portscan.source_port, technique)
 

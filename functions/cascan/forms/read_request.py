@@ -62,7 +62,7 @@ def read_short_form(document: Mapping[str, Any], *, is_issued: bool = False) -> 
 
 def _scope_notes(request: ScanRequest) -> Iterator[str]:
     if request.cascades and request.cascades.get("scopeLimiter"):
-        from cascan.forms.cascades import find_scope_notes  # noqa: PLC0415 - as in complete_request()
+        from cascan.forms.cascades import find_scope_notes  # noqa: PLC0415 - most have none
 
         yield from find_scope_notes(request.cascades)
 
@@ -84,8 +84,10 @@ def _decode(body: str | bytes) -> str:
     size = len(body) if isinstance(body, bytes) else len(body.encode(errors="surrogatepass"))
     if size > MAX_REQUEST_BYTES:
         fix = "write targets as ranges, or as several requests"
-        raise RequestRefused([f"the request has {size} bytes, more than {MAX_REQUEST_BYTES}: {fix}"], Rule.LIMIT)
+        problem = f"the request has {size} bytes, more than {MAX_REQUEST_BYTES}: {fix}"
+        raise RequestRefused([problem], Rule.LIMIT)
     try:
         return body.decode() if isinstance(body, bytes) else body
     except UnicodeDecodeError as exc:
-        raise RequestRefused([f"the request is not UTF-8 text: byte {exc.start} cannot be read"]) from exc
+        problem = f"the request is not UTF-8 text: byte {exc.start} cannot be read"
+        raise RequestRefused([problem]) from exc

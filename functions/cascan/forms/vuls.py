@@ -89,7 +89,12 @@ def _read_server(
     yield from _request_problems(path, documents[name], server["portscan"], default.get("portscan"))
 
 
-def _request_problems(path: str, document: Mapping[str, Any], portscan: Any, default: Any) -> Iterator[str]:
+def _request_problems(
+    path: str,
+    document: Mapping[str, Any],
+    portscan: Any,
+    default: Any,
+) -> Iterator[str]:
     """The problems of a server's request.
 
     A setting that only the default section has gets a hint.
@@ -99,7 +104,8 @@ def _request_problems(path: str, document: Mapping[str, Any], portscan: Any, def
     except RequestRefused as exc:
         has_replaced = portscan is not default and "scannerbinpath" in _fold_keys(default)
         for reason in exc.reasons:
-            yield f"{path}.{reason}" + (f"; {REPLACES}" if has_replaced and "must be set" in reason else "")
+            is_replaced = has_replaced and "must be set" in reason
+            yield f"{path}.{reason}; {REPLACES}" if is_replaced else f"{path}.{reason}"
 
 
 def _document(name: str, server: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,10 +135,14 @@ def _fold_keys(section: Any) -> dict[str, Any]:
 
     The names of servers are values, and are not changed.
     """
-    return {key.lower(): value for key, value in section.items()} if isinstance(section, dict) else {}
+    if not isinstance(section, dict):
+        return {}
+    return {key.lower(): value for key, value in section.items()}
 
 
 def _describe_unknown(name: str, sections: Mapping[str, Any]) -> str:
     near = get_close_matches(name[:64], sections, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(list(sections)[:10])}"
+    hint = f"it has {', '.join(list(sections)[:10])}"
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
     return f"servers.{name[:64]} is not in the configuration; {hint}"

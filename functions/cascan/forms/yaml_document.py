@@ -22,11 +22,16 @@ class _PlainLoader(Loader):  # type: ignore[misc, valid-type]  # one of the two,
     """Reads mappings with text keys, without duplicates."""
 
 
-def read_yaml(text: str, max_depth: int, subject: str = "the request", max_values: int = MAX_DOCUMENT_VALUES) -> Any:
+def read_yaml(
+    text: str,
+    max_depth: int,
+    subject: str = "the request",
+    max_values: int = MAX_DOCUMENT_VALUES,
+) -> Any:
     """Raises: RequestRefused: not YAML, or not plain data, or beyond a limit."""
     try:
         _check_events(text, max_depth, subject, max_values)
-        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506  a safe loader with fewer constructors
+        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a safe loader, restricted
     except (yaml.YAMLError, ValueError) as exc:  # ValueError: a number that cannot be read
         complaint = _complaint(exc, lines=len(text.splitlines()))
         raise RequestRefused([f"{subject} is not YAML that can be read: {complaint}"]) from exc
@@ -38,8 +43,10 @@ def _complaint(exc: Exception, lines: int) -> str:
     A text that ends too early has the error in its last line, not after it.
     """
     if isinstance(exc, yaml.MarkedYAMLError):
-        where = f" in line {min(exc.problem_mark.line + 1, max(lines, 1))}" if exc.problem_mark else ""
-        return f"{exc.problem or exc.context}{where}"
+        place = ""
+        if exc.problem_mark:
+            place = f" in line {min(exc.problem_mark.line + 1, max(lines, 1))}"
+        return f"{exc.problem or exc.context}{place}"
     return str(exc).splitlines()[0]
 
 
@@ -49,20 +56,23 @@ def _check_events(text: str, max_depth: int, subject: str, max_values: int) -> N
     for event in yaml.parse(text, Loader=Loader):
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise RequestRefused([f"line {line}: anchors and aliases are not read; write the value out"])
+            problem = "anchors and aliases are not read; write the value out"
+            raise RequestRefused([f"line {line}: {problem}"])
         if tag := getattr(event, "tag", None):
             raise RequestRefused([f"line {line}: tags are not read ({tag}); write plain values"])
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise RequestRefused([f"line {line}: a second document begins; send one request a message"])
+                problem = "a second document begins; send one request a message"
+                raise RequestRefused([f"line {line}: {problem}"])
         nodes += isinstance(event, yaml.NodeEvent)
         if nodes > 2 * max_values:  # a key is a node as well
             raise RequestRefused(
                 [f"{subject} holds more than {max_values} values; write lists as ranges"],
                 Rule.LIMIT,
             )
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > max_depth:
             raise RequestRefused([f"line {line}: nested deeper than {max_depth} levels"])
 
@@ -71,7 +81,8 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
-        key = loader.construct_object(key_node, deep=True) if isinstance(key_node, yaml.ScalarNode) else None
+        is_scalar = isinstance(key_node, yaml.ScalarNode)
+        key = loader.construct_object(key_node, deep=True) if is_scalar else None
         if not isinstance(key, str):
             raise RequestRefused([f"line {line}: a key has to be text; put it in quotes"])
         if key in mapping:
@@ -98,7 +109,8 @@ def _check_number(node: yaml.ScalarNode) -> None:
     """YAML's numbers of base 60 take time that grows with the square of their length."""
     if len(node.value) > MAX_NUMBER_CHARS:
         line = node.start_mark.line + 1
-        raise RequestRefused([f"line {line}: a number of more than {MAX_NUMBER_CHARS} digits; put it in quotes"])
+        problem = f"a number of more than {MAX_NUMBER_CHARS} digits; put it in quotes"
+        raise RequestRefused([f"line {line}: {problem}"])
 
 
 _PlainLoader.add_constructor("tag:yaml.org,2002:map", _mapping)

@@ -1,6 +1,9 @@
-"""Protocols for what lies outside the process: passed as arguments, and implemented in `cascan.aws` and `tests/fakes`.
+"""Protocols for the services outside the process: the table, the bucket, the queues, the bus.
 
-Every method may raise GatewayUnavailable, also for a partial answer. Every write may be repeated.
+`cascan.aws` implements them on AWS, `tests/fakes` in memory; functions take them as arguments.
+
+Every method may raise GatewayUnavailable, also when a service did only a part of a call. Every
+write may be repeated.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is due, and when."""
+"""The agenda: what has to be done for a scan, and when."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cascan.model.agenda import AgendaEntry
 
 
 class Agenda(Protocol):
-    """Entries about scans, each with the time when it is due."""
+    """The agenda's entries. Each has a scan, a task, and the time when the task is due."""
 
     def add_to_agenda(self, entry: AgendaEntry) -> None:
-        """Put on the agenda; a repeat is one entry."""
+        """Store the entry. A repeat stores nothing new."""
 
     def due(self, now: datetime, limit: int) -> Iterator[AgendaEntry]:
-        """At most `limit` entries whose time has come, the oldest first."""
+        """At most `limit` entries that are due at `now`, the oldest first."""
 
     def done(self, entry: AgendaEntry) -> None:
-        """Take off the agenda; also one that is not there."""
+        """Remove the entry, if it exists."""

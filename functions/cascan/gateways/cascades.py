@@ -1,4 +1,4 @@
-"""Rules, and what followed a scan by them."""
+"""Cascading rules, and the child scans that they started."""
 
 from __future__ import annotations
 
@@ -17,52 +17,69 @@ from cascan.model.cascade import (
 
 
 class RuleTable(Protocol):
-    """Cascading rules, every version of them."""
+    """Cascading rules, with every version of each."""
 
     def put_rule(self, name: str, document: Mapping[str, Any]) -> StoredRule:
-        """Store the document as the rule's next version, unless the latest is the same. Returns the latest."""
+        """Store the document as the rule's next version, unless it equals the latest version.
+
+        Returns the version that is the latest afterwards.
+        """
 
     def restore_rule(self, rule: StoredRule) -> bool:
-        """Store a version as it was, unless this or a later one is stored. False: one is."""
+        """Store a version from a backup. False: this version, or a later one, is already stored."""
 
     def rules(self) -> Iterator[StoredRule]:
-        """The latest version of each that is not deleted, in order of their names."""
+        """The latest version of each rule that is not deleted, in order of the rules' names."""
 
     def rule(self, name: str, version: int) -> StoredRule | None:
-        """A version of the rule, also of a deleted one."""
+        """One version of the rule, even if the rule is deleted. None: there is no such version."""
 
     def delete_rule(self, name: str) -> bool:
-        """Delete the rule. Its versions stay, for scans that began with them. False: there is no such rule."""
+        """Delete the rule, but keep its versions for the scans that began with them.
+
+        False: there is no such rule.
+        """
 
 
 class CascadeTable(Protocol):
-    """What followed a scan, and what a root scan has spent on all that followed it."""
+    """The children of each scan, and the budget that all scans below one root share."""
 
     def begin_cascade(self, scan_id: str, rules: Mapping[str, int]) -> CascadeRecord:
-        """Fix the rules, by name and version. The record as it stands: an earlier delivery may have fixed others."""
+        """Fix the versions of the rules, by name, that apply to the scan's findings.
+
+        Returns the stored record. An earlier delivery may have stored other versions.
+        """
 
     def cascade(self, scan_id: str) -> CascadeRecord | None:
-        """What was decided about the scan's findings, read consistently."""
+        """What was decided about the scan's findings, read consistently. None: nothing yet."""
 
     def spent(self, root_scan: str) -> BudgetUse:
-        """What is reserved below the root scan, read consistently."""
+        """The budget that the scans below the root have reserved, read consistently."""
 
     def asked(self, root_scan: str) -> Iterator[ChildIdentity]:
-        """What was asked for below the root scan, read consistently."""
+        """The identities of all children requested below the root scan, read consistently."""
 
-    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: BudgetUse) -> Reservation:
-        """Store the child, and count it in the root scan's budget `most`, in one transaction; one that is there stays.
+    def reserve_child(
+        self,
+        scan_id: str,
+        root_scan: str,
+        child: StoredChild,
+        most: BudgetUse,
+    ) -> Reservation:
+        """Store the child and count it in the root scan's budget, in one transaction.
 
-        Its request is noted among the issued ones, if it is for us to plan.
+        `most` is the whole budget. A child that is already stored stays as it is. If cascan
+        itself runs the child, the transaction also stores its request among the issued requests.
 
-        Nothing is written where the budget does not hold it, or another scan below the root has one of its key.
+        Nothing is written if the budget is too small, or if another scan below the root already
+        has a child with the same key.
         """
 
     def cascade_children(self, scan_id: str) -> Iterator[StoredChild]:
-        """In order of their keys, read consistently."""
+        """The scan's children, in order of their keys, read consistently."""
 
     def mark_sent(self, scan_id: str, key: str) -> None:
-        """The child's request is on its way."""
+        """Record that the child's request was sent."""
 
     def end_cascade(self, scan_id: str, lines: Sequence[CascadeLine]) -> None:
-        """All children are reserved; the lines say why there are no more."""
+        """Record that all children are reserved. The lines explain each decision."""

@@ -1,4 +1,4 @@
-"""Messages for later."""
+"""Messages that are sent later."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ class DelayedMessage(msgspec.Struct, frozen=True):
 
 
 class DelayedMessages(RequestQueue, Protocol):
-    """Messages that are kept until they are due. A repeat with the same body and time is one message."""
+    """Messages that are stored until they are due.
+
+    Two messages with the same body and the same time are one message.
+    """
 
     def due(self, now: datetime, limit: int) -> Iterator[DelayedMessage]:
-        """At most `limit` messages whose time has come, the oldest first."""
+        """At most `limit` messages that are due at `now`, the oldest first."""
 
     def done(self, message: DelayedMessage) -> None:
-        """Forget a message that was sent."""
+        """Remove a message that was sent."""

@@ -1,4 +1,4 @@
-"""The bus."""
+"""The event bus."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from cascan.events import BusEvent
 
 class EventBus(Protocol):
     def put(self, events: Iterable[BusEvent]) -> None:
-        """Put every event on the bus, or raise."""
+        """Put every event on the bus. Raises: GatewayUnavailable: some events were not accepted."""

@@ -1,4 +1,4 @@
-"""Findings of scans."""
+"""The findings of scans."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from cascan.model.finding import Finding, FindingLine
 
 
 class Findings(Protocol):
-    """Findings, by scan."""
+    """Findings, by the scan that produced them."""
 
     def put_findings(
-        self, scan_id: str, findings: Iterable[Finding | FindingLine], source: ReportKey | None = None
+        self,
+        scan_id: str,
+        findings: Iterable[Finding | FindingLine],
+        source: ReportKey | None = None,
     ) -> None:
-        """Keyed by the finding's id: a repeat rewrites the same items. One beyond MAX_FINDING_BYTES is cut down, and
-        says that `source` has the whole of it.
+        """Store the findings under their ids, so that a repeat rewrites the same items.
+
+        A finding longer than MAX_FINDING_BYTES is truncated, and names `source` as the report that
+        has all of it.
         """
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
-        """In order of their id."""
+        """The scan's findings, in order of their ids."""

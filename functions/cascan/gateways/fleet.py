@@ -1,4 +1,4 @@
-"""The workers that run."""
+"""The Fargate workers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from cascan.model.shard import Lane
 
 
 class Launch(msgspec.Struct, frozen=True):
-    """What came of a launch: workers that start, and why others do not, one reason each."""
+    """The result of a launch: how many workers start, and the reasons why others do not."""
 
     started: int
     reasons: tuple[str, ...] = ()
 
 
 class Fleet(Protocol):
-    """The Fargate workers."""
+    """Counts and starts Fargate workers."""
 
     def running(self, lane: Lane) -> int:
-        """Workers of the lane that run or start."""
+        """How many workers of the lane are running or starting."""
 
     def launch(self, lane: Lane, count: int, token: str, *, spot: bool = True) -> Launch:
-        """Start workers, on Spot first; the same token and lane start them once. `spot=False`: on demand."""
+        """Start workers: on Spot first, or only on demand if `spot` is false.
+
+        A repeated call with the same token and lane does not start workers again.
+        """

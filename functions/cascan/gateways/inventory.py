@@ -1,4 +1,4 @@
-"""What is known of addresses."""
+"""The inventory of scanned addresses."""
 
 from __future__ import annotations
 
@@ -11,28 +11,32 @@ from cascan.nmap.intervals import Interval
 
 
 class Inventory(Protocol):
-    """What is known of addresses, and what each report changed."""
+    """The newest record of every host, and the changes that each report made."""
 
     def known_hosts(self, addresses: Iterable[str]) -> dict[str, HostRecord]:
-        """The records of these addresses, read consistently; an address without one is left out."""
+        """The records of those addresses that have one, by address, read consistently."""
 
     def save_hosts(self, source: ReportKey, updates: Iterable[HostUpdate]) -> list[str]:
-        """Store each record with its changes, which are the report's from then on; or neither.
+        """Store each record together with its changes, which are listed under the report `source`.
 
-        Returns the addresses whose record was changed since it was read: of these nothing is stored.
+        A record that another writer changed since it was read is not stored, nor are its changes.
+        Returns the addresses of these records.
         """
 
     def known_addresses(self, family: int, low: int, high: int) -> Iterator[str]:
-        """Addresses from `low` to `high` that have a record, in order."""
+        """The addresses from `low` to `high` that have a record, in order."""
 
     def hosts(self, sought: InventoryQuery) -> Iterator[HostRecord]:
-        """The records that fit, IPv4 first, in order of their address."""
+        """The records that match the query, in order of their address, IPv4 first."""
 
     def note_asked(self, family: int, intervals: Iterable[Interval], asked: Sighting) -> None:
-        """Record that every address in the intervals was scanned. An older record changes nothing."""
+        """Record that every address in the intervals was scanned; a newer record is kept."""
 
     def asked(self, family: int, low: int, high: int) -> Iterator[tuple[Interval, Sighting]]:
-        """The notes that touch `low` to `high`."""
+        """The recorded intervals that overlap `low` to `high`, each with its latest scan."""
 
     def changes(self, scan_id: str, shard: int, after: str = "") -> Iterator[Change]:
-        """What the shard's reports changed, by address; in the same order each time. `after`: behind this address."""
+        """The changes that the shard's reports made, in order of address.
+
+        `after`: only the changes of addresses behind this one.
+        """

@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class IssuedRequests(Protocol):
-    """What was sent under which scan id. The reader of a request checks here where it came from."""
+    """The requests that cascan sent, by scan id. on_scan_requested checks that a request is one."""
 
     def issue(self, scan_id: str, body: str) -> None:
-        """Note a request before it is sent; a repeat changes nothing."""
+        """Record a request before it is sent. A repeat changes nothing."""
 
     def was_issued(self, scan_id: str, digest: str) -> bool:
-        """Whether a request with this digest of its body was noted for the scan, read consistently."""
+        """Whether a request whose body has this digest was recorded for the scan."""

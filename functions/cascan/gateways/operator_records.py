@@ -1,4 +1,4 @@
-"""The bucket, as far as it keeps what the operator decided."""
+"""Copies of the operator's decisions, in the bucket."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Protocol
 
 
 class OperatorRecords(Protocol):
-    """Small texts by name, which is a path: `rules/telnet/000001.json`."""
+    """Short texts by name. A name is a path, such as `rules/telnet/000001.json`."""
 
     def put(self, name: str, text: bytes) -> None:
-        """Keep the text, over what has the name."""
+        """Store the text under the name; it replaces an earlier text."""
 
     def get(self, name: str) -> bytes | None:
-        """The text; None: there is none of this name."""
+        """The text with this name. None: there is none."""
 
     def names(self, prefix: str) -> Iterator[str]:
-        """Those that begin so, in order."""
+        """The names that begin with the prefix, in order."""
 
     def remove(self, name: str) -> None:
-        """Also one that is not there."""
+        """Remove the text, if it exists."""

@@ -1,4 +1,4 @@
-"""The queues: of requests, and of shards from both ends."""
+"""The request queue, and both ends of the shard queues."""
 
 from __future__ import annotations
 
@@ -13,45 +13,51 @@ from cascan.model.shard import Lane
 
 class RequestQueue(Protocol):
     def send(self, body: str, *, delay_s: int = 0) -> str:
-        """Queue a scan request, to be received after `delay_s` seconds; the message's id."""
+        """Queue a request, visible after `delay_s` seconds. Returns the message's id."""
 
 
 class ShardQueues(Protocol):
-    """The queues that workers drain, one a lane."""
+    """The queues that workers drain, one for each lane."""
 
     def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
-        """Queue every message, to be received after `delay_s` seconds, or raise."""
+        """Queue every message; it becomes visible after `delay_s` seconds.
+
+        Raises: GatewayUnavailable: some messages were not accepted.
+        """
 
     def give_up(self, lane: Lane, message: ShardQueued) -> None:
-        """Put a message where those of the lane go that are out of attempts."""
+        """Send a message that has no attempts left to the lane's dead-letter queue."""
 
     def park(self, lane: Lane, body: str, reason: str) -> None:
-        """Put a message of the lane among its dead letters, with the reason: no retry can help it."""
+        """Send a message that no retry can help to the lane's dead letters, with the reason."""
 
     def waiting(self, lane: Lane) -> int:
-        """Messages that no worker has received; approximate, as SQS counts."""
+        """How many messages no worker has received; SQS counts approximately."""
 
     def held(self, lane: Lane) -> int:
-        """Messages that workers hold, or held until lately; approximate as well."""
+        """How many messages workers hold, or held until lately; approximate as well."""
 
 
 class Received(msgspec.Struct, frozen=True):
-    """One message of a shard queue, hidden from others for a while."""
+    """One delivery of a message of a shard queue, hidden from other workers for a while."""
 
     body: str
-    receipt: str  # of this delivery
-    message_id: str  # of every delivery of the message
-    deliveries: int = 1  # so far, this one included; approximate, as SQS counts
+    receipt: str  # identifies this delivery
+    message_id: str  # the same for every delivery of the message
+    deliveries: int = 1  # so far, this one included; SQS counts approximately
 
 
 class ShardSource(Protocol):
     """A worker's end of its shard queue."""
 
     def receive(self, wait_s: int, hold_s: int) -> Received | None:
-        """The next message, hidden from others for `hold_s` seconds; None after `wait_s` seconds without one."""
+        """The next message, hidden from other workers for `hold_s` seconds.
+
+        None: no message came within `wait_s` seconds.
+        """
 
     def hold(self, received: Received, hold_s: int) -> None:
-        """Hide the message for another `hold_s` seconds from now; 0 gives it back at once."""
+        """Hide the message for `hold_s` seconds from now; 0 makes it visible at once."""
 
     def delete(self, received: Received) -> None:
-        """The message is done with."""
+        """Remove the message from the queue, since it is handled."""

@@ -1,4 +1,4 @@
-"""Reports that take longer to record than a function may run."""
+"""Checkpoints of reports that take longer to record than a function may run."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from cascan.nmap.intervals import Interval
 
 
 class Recordings(Protocol):
-    """How far reports are recorded."""
+    """How far each report has been recorded."""
 
     def recording(self, source: ReportKey) -> Recording | None:
-        """How far the report is recorded, read consistently; None: there is no record."""
+        """The report's checkpoint, read consistently. None: there is none."""
 
     def recorded_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
-        """The addresses of the host elements before its place, as numbers."""
+        """The addresses, as numbers, of all host elements before the checkpoint."""
 
     def store_recording(
         self, source: ReportKey, recording: Recording, addresses: Iterable[Interval], writer: str
     ) -> bool:
-        """Note how far the report is recorded, with the addresses of its last stretch.
+        """Store the checkpoint, with the addresses of its last stretch. `writer`: one delivery.
 
-        False: another writer recorded as much, or any writer more, and that stays. `writer` names one delivery.
+        False: the stored checkpoint is further, or another writer's checkpoint is equally far. It
+        stays as it is.
         """

@@ -1,4 +1,4 @@
-"""The gateways of everything that moves a scan on: planning, releasing, closing, cancelling."""
+"""The gateways that all steps of a scan need: planning, releasing, closing, cancelling."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from cascan.gateways.scan_table import ScanLifecycle
 
 @dataclass(frozen=True, slots=True)
 class ScanGateways:
-    """One value for the four, since whatever ends a shard may release the next, or end the scan and announce it."""
+    """The four gateways together.
+
+    A function that ends a shard needs all of them: it may release the next shard, or end the scan
+    and announce the end.
+    """
 
     table: ScanLifecycle
     queues: ShardQueues

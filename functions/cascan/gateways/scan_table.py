@@ -1,6 +1,7 @@
-"""What the one table offers, whole and in the combinations that several functions need.
+"""The protocols of the one table, in the combinations that several functions need.
 
-A function that needs less asks for less: `Scans`, `Shards` … each stand in a module of this folder.
+A function that needs only a part of them takes `Scans`, `Shards` or another protocol of this
+folder.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from cascan.gateways.stack_switch import StackSwitch
 
 
 class ScanLifecycle(Scans, Shards, Agenda, Protocol):
-    """What moves a scan from its plan to its end."""
+    """What a function needs that takes a scan from its plan to its end."""
 
 
 class ReportResults(Findings, Inventory, Recordings, SeverityRules, Protocol):
-    """What recording a report reads and writes, apart from its scan and shard."""
+    """What a function needs to record a report, apart from its scan and its shard."""
 
 
 class ScanTable(ScanLifecycle, ReportResults, StackSwitch, Protocol):
-    """The whole table. Only what builds gateways, and the command, ask for all of it."""
+    """The whole table. Only the command and the code that builds gateways use all of it."""

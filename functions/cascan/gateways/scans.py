@@ -1,4 +1,4 @@
-"""Scans, apart from their shards."""
+"""Scans, without their shards."""
 
 from __future__ import annotations
 
@@ -14,18 +14,26 @@ class Scans(Protocol):
     """Scans. Every transition is a conditional write."""
 
     def create_scan(self, scan: Scan) -> bool:
-        """False: a scan of this id exists, and stays as it is."""
+        """Store a new scan. False: a scan with this id exists, and stays as it is."""
 
     def get_scan(self, scan_id: str) -> Scan | None:
-        """The scan, read consistently."""
+        """The scan, read consistently. None: there is none."""
 
     def list_scans(self, limit: int) -> Iterator[Scan]:
-        """Newest first."""
+        """At most `limit` scans, the newest first."""
 
-    def advance_scan(self, scan_id: str, to: ScanState, *, expected: Iterable[ScanState], why: str = "") -> bool:
-        """Move the scan from one of the states `expected` to `to`, with `why` as its error description.
+    def advance_scan(
+        self,
+        scan_id: str,
+        to: ScanState,
+        *,
+        expected: Iterable[ScanState],
+        why: str = "",
+    ) -> bool:
+        """Set the state of a scan that is in one of the states `expected`.
 
-        False: it was in another state.
+        `why` becomes the error description, if it is not empty. False: the scan was in another
+        state.
         """
 
     def close_scan(
@@ -38,22 +46,32 @@ class Scans(Protocol):
         *,
         reasons: Reasons = NO_REASONS,
     ) -> bool:
-        """End the scan: it has no open shard left. `reasons`: why the outcome is not complete.
+        """End a scan that has no open shards. `reasons`: why the outcome is not complete.
 
-        False: an earlier delivery did it. A scan that is Cancelled already, and has no outcome yet, is given it.
+        A cancelled scan has its state already, and gets its outcome here. False: the scan has
+        ended before, or has open shards.
         """
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
-        """The scan's end is on the bus; or, of one that was rebuilt and goes on, it is not."""
+        """Record whether the scan's end was put on the bus.
+
+        Only a rebuild passes `announced=False`, for a scan that continues.
+        """
 
     def finish_scan(self, scan_id: str, counts: Counts) -> bool:
-        """HookProcessing → Done, with the findings as counted from the table. False: it was done already."""
+        """Move the scan to Done, with the exact counts of its findings.
+
+        False: it was done already.
+        """
 
     def scan_brief(self, scan_id: str) -> ScanBrief | None:
-        """The few words of a scan that say whether its shards may run now, read consistently, however long it is."""
+        """The few fields that decide whether the scan's shards may run now, read consistently.
+
+        None: there is no such scan.
+        """
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
-        """Remove the scan with its shards, findings and changes, the scan itself last; not the inventory.
+        """Remove the scan's shards, findings and changes, then the scan. The inventory stays.
 
-        False: `most` items were removed, and some are left.
+        False: `most` items were removed, and others remain.
         """

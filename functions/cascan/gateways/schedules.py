@@ -6,50 +6,59 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from cascan.model.schedule import LatestResult, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
+from cascan.model.schedule import (
+    LatestResult,
+    ScanTypes,
+    ScheduledRun,
+    ScheduleStatus,
+    StoredSchedule,
+)
 
 
 class ScheduleTable(Protocol):
-    """Scheduled scans: their manifests, what became of their times, and the scans they asked for."""
+    """Scheduled scans: their manifests, their status and their runs."""
 
     def put_schedule(self, name: str, document: Mapping[str, Any]) -> StoredSchedule:
-        """Store the manifest over the one that stands; that one, if it is the same. Intervals go on from the first."""
+        """Store the manifest, unless it equals the stored one. Returns what is stored afterwards.
+
+        The time of the first version is kept, from which intervals are counted.
+        """
 
     def restore_schedule(self, stored: StoredSchedule) -> bool:
-        """Store a manifest as it was. False: there is one of this name."""
+        """Store a manifest from a backup. False: a manifest with this name is already stored."""
 
     def schedule(self, name: str) -> StoredSchedule | None:
-        """The manifest, read consistently."""
+        """The manifest, read consistently. None: there is none."""
 
     def schedules(self) -> Iterator[StoredSchedule]:
-        """In order of their names."""
+        """All manifests, in order of their names."""
 
     def delete_schedule(self, name: str) -> bool:
-        """Remove the manifest, its status and its runs; not its scans. False: there is none."""
+        """Remove the manifest, its status and its runs, but not its scans. False: there is none."""
 
     def scan_types(self) -> ScanTypes | None:
-        """What was last seen of the scan types, read consistently; None: nothing yet."""
+        """The stored scan types, read consistently. None: none are stored yet."""
 
     def put_scan_types(self, scan_types: ScanTypes) -> bool:
-        """Store them over their version before. False: another version is there."""
+        """Store the next version of the scan types. False: another version is stored."""
 
     def record_due(self, name: str, due_at: datetime) -> bool:
-        """Record that the schedule was due. False: a later time was recorded before."""
+        """Record that the schedule was due. False: a later time is already recorded."""
 
     def record_result(self, name: str, result: LatestResult) -> None:
-        """Record a scan of it that succeeded. An older one than the recorded one changes nothing."""
+        """Record the result of a scan that succeeded, unless a later result is recorded."""
 
     def status(self, name: str) -> ScheduleStatus:
-        """What became of its times."""
+        """When the schedule was last due and last ran, and its latest result."""
 
     def add_run(self, run: ScheduledRun) -> ScheduledRun:
-        """Store the run. Returns the stored run of this time: an earlier delivery's, if there was one."""
+        """Store the run, unless a run of this time is stored. Returns the stored run."""
 
     def runs(self, name: str) -> Iterator[ScheduledRun]:
-        """By the time they were due, the oldest first."""
+        """The runs of the schedule, the oldest first."""
 
     def end_run(self, run: ScheduledRun) -> None:
-        """Its scan is over, and was removed or is about to be."""
+        """Record that the run's scan has ended, and was removed or is about to be."""
 
     def forget_run(self, run: ScheduledRun) -> None:
-        """Remove it; also one that is not there."""
+        """Remove the run, if it is stored."""

@@ -1,4 +1,4 @@
-"""The operator's rules on findings."""
+"""The operator's severity rules."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from cascan.rules.severity import StoredRules
 
 
 class SeverityRules(Protocol):
-    """The newest version of the rules."""
+    """The severity rules, of which only the newest version is stored."""
 
     def severity_rules(self) -> StoredRules | None:
-        """The rules on findings, read consistently; None: there are none."""
+        """The severity rules, read consistently. None: there are none."""
 
     def put_severity_rules(self, stored: StoredRules) -> bool:
-        """Store them over version `stored.version - 1`. False: another version is there."""
+        """Store the rules over version `stored.version - 1`. False: another version is stored."""

@@ -6,70 +6,115 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Protocol
 
-from cascan.model.shard import NmapRun, Progress, Shard, ShardClosing, ShardCut, ShardReturn, ShardState
+from cascan.model.shard import (
+    NmapRun,
+    Progress,
+    Shard,
+    ShardClosing,
+    ShardCut,
+    ShardReturn,
+    ShardState,
+)
 
 
 class Shards(Protocol):
-    """Shards. Every transition is a conditional write, which also counts it in the scan.
+    """Shards. Every transition is a conditional write that also updates the scan's counters.
 
-    `cascan.scans.transitions` says which move is made from which states. None or False: the condition did not hold.
+    `cascan.scans.transitions` lists the states from which each move is allowed. None or False: the
+    condition did not hold.
     """
 
     def add_shards(self, shards: Iterable[Shard]) -> None:
-        """Store shards that are not there yet; one that is stays as it is."""
+        """Store the shards. One that is already stored stays as it is."""
 
     def shards(self, scan_id: str) -> Iterator[Shard]:
-        """In order of their number."""
+        """All shards of the scan, in order of their number."""
 
     def list_shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
-        """In order of their number; those that wait are found without reading the others, a moment late."""
+        """The scan's shards in this state, in order of their number.
+
+        Waiting shards are found in an index, without reading the others; the index lags a moment.
+        """
 
     def get_shard(self, scan_id: str, number: int) -> Shard | None:
-        """The shard, read consistently."""
+        """The shard, read consistently. None: there is none."""
 
     def release_shard(self, scan_id: str, number: int) -> bool:
-        """waiting → queued, while fewer than `parallel` of its scan are in flight. Its message was sent before."""
+        """waiting → queued, if fewer than `parallel` shards of the scan are in flight.
+
+        The caller has sent the shard's message before.
+        """
 
     def hold_shard(self, scan_id: str, number: int) -> bool:
-        """queued → waiting. Its message is deleted afterwards."""
+        """queued → waiting. The caller deletes the shard's message afterwards."""
 
     def claim_shard(
-        self, scan_id: str, number: int, *, worker: str, message_id: str, lease_until: datetime, now: datetime
+        self,
+        scan_id: str,
+        number: int,
+        *,
+        worker: str,
+        message_id: str,
+        lease_until: datetime,
+        now: datetime,
     ) -> Shard | None:
-        """queued → running; or from a holder whose lease ran out, or whose message came again, with one failure more.
+        """queued → running, or take the shard over from a worker that has lost it.
 
-        None: the shard waits, is closed, or somebody else holds it.
+        A worker has lost the shard when its lease has ended, or when its message was delivered
+        again. Then a failure is counted. None: the shard waits, is closed, or another worker
+        holds it.
         """
 
     def beat(
-        self, scan_id: str, number: int, attempt: int, *, lease_until: datetime, progress: Progress | None = None
+        self,
+        scan_id: str,
+        number: int,
+        attempt: int,
+        *,
+        lease_until: datetime,
+        progress: Progress | None = None,
     ) -> bool:
-        """Extend the lease. False: the shard is no longer this attempt's, whose process must stop."""
+        """Extend the lease. False: this attempt no longer holds the shard.
+
+        The worker then has to stop nmap.
+        """
 
     def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
-        """running → reported, with what the run did. False: the shard is no longer this attempt's."""
+        """running → reported, with the run. False: this attempt no longer holds the shard."""
 
     def cut_shard(self, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
-        """running → reported, with what is done; the rest becomes a new shard. Both, and the scan's counts, or nothing.
+        """running → reported for the finished part; the remainder becomes a new shard.
 
-        Returns the new shard, whose message the caller sends if it is queued. None: the shard is no longer this
-        attempt's, also after a repeat: then the shard's `remainder` is the number of the new one.
+        One transaction writes both, and the scan's counters. Returns the remainder; if it is
+        queued, the caller sends its message. None: this attempt no longer holds the shard, or this
+        call was made before; then the shard's `remainder` is the number of the new shard.
         """
 
-    def return_shard(self, scan_id: str, number: int, attempt: int, back: ShardReturn) -> Shard | None:
-        """running → queued or waiting, without a holder. Returns the shard afterwards."""
+    def return_shard(
+        self,
+        scan_id: str,
+        number: int,
+        attempt: int,
+        back: ShardReturn,
+    ) -> Shard | None:
+        """running → queued or waiting; no worker holds it any more. Returns the changed shard."""
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
-        """Close the shard and count it in its scan, in one transaction. False: it was closed already."""
+        """Close the shard and count it in its scan. False: it was closed already."""
 
     def close_shards(self, scan_id: str, shards: Iterable[Shard], closing: ShardClosing) -> int:
-        """Close shards of one scan, as they were read, many in one transaction; how many.
+        """Close many shards of one scan in each transaction. Returns how many were closed.
 
-        One that has moved since it was read may stay open; `closing` brings no findings.
+        A shard that has moved since it was read may stay open. `closing` may not have findings.
         """
 
-    def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
-        """Count the addresses of the shard's names in their scan. Returns those that another shard counted before.
+    def count_addresses(
+        self,
+        scan_id: str,
+        number: int,
+        addresses: Collection[str],
+    ) -> frozenset[str]:
+        """Count the addresses of the shard's names in their scan.
 
-        A repeat for the same shard returns the same.
+        Returns the addresses that another shard has counted before. A repeat returns the same.
         """

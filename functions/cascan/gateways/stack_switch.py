@@ -1,4 +1,4 @@
-"""The switch that halts the whole stack."""
+"""The switch with which an operator halts the whole stack."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class StackSwitch(Protocol):
     """While it is set, no shard is claimed or released."""
 
     def switch(self) -> Switch | None:
-        """Why nothing is scanned at all; None: the stack runs."""
+        """The halt, with its reason. None: the stack is not halted."""
 
     def halt(self, switch: Switch) -> None:
-        """Nothing is scanned until `lift`."""
+        """Halt the stack until `lift` is called."""
 
     def lift(self) -> None:
-        """The stack runs again."""
+        """End the halt."""

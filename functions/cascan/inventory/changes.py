@@ -60,7 +60,10 @@ def apply_observation(
     return (record if updated == record else updated), named
 
 
-def _create_record(seen: Observation, last_scanned: Sighting | None) -> tuple[HostRecord, Change | None]:
+def _create_record(
+    seen: Observation,
+    last_scanned: Sighting | None,
+) -> tuple[HostRecord, Change | None]:
     """Of an address that was never seen up before."""
     sighting = Sighting(state=UP, seen_at=seen.seen_at, scan_id=seen.scan_id)
     # A newer scan found it not up
@@ -74,7 +77,13 @@ def _create_record(seen: Observation, last_scanned: Sighting | None) -> tuple[Ho
     )
     if is_late:
         return record, None
-    return record, Change(kind=ChangeKind.HOST_APPEARED, address=seen.address, before=last_scanned, after=sighting)
+    change = Change(
+        kind=ChangeKind.HOST_APPEARED,
+        address=seen.address,
+        before=last_scanned,
+        after=sighting,
+    )
+    return record, change
 
 
 def _update_host(record: HostRecord, seen: Observation) -> tuple[HostRecord, Change | None]:
@@ -130,7 +139,9 @@ class _PortComparison:
         """
         has_opened = sighting.state == OPEN != previous.state
         says_more = has_opened and self.host.latest.order == sighting.order
-        return previous.order > sighting.order or (previous.order == sighting.order and not says_more)
+        if previous.order == sighting.order:
+            return not says_more
+        return previous.order > sighting.order
 
     def _sightings(self) -> Iterator[tuple[PortKey, Sighting]]:
         """The ports that the report lists, in its order; then the recorded ones that it covers
@@ -142,7 +153,8 @@ class _PortComparison:
                 continue
             coverage = _find_conclusive(self.observation.coverage, key)
             if coverage:
-                yield key, replace(coverage.sighting, state=self._unlisted_state(key) or coverage.state)
+                state = self._unlisted_state(key) or coverage.state
+                yield key, replace(coverage.sighting, state=state)
 
     def _unlisted_state(self, key: PortKey) -> str:
         """The state that the report counts the port under; empty: it does not say."""
@@ -159,7 +171,12 @@ class _PortComparison:
         coverage = _find_conclusive(self.host.coverage, key)
         return coverage.sighting if coverage else None
 
-    def _last_scanned(self, key: PortKey, sighting: Sighting, previous: Sighting | None) -> Sighting | None:
+    def _last_scanned(
+        self,
+        key: PortKey,
+        sighting: Sighting,
+        previous: Sighting | None,
+    ) -> Sighting | None:
         """The newest scan of the port before `sighting`: `previous`, or one since then that got no
         answer.
         """
@@ -171,7 +188,13 @@ class _PortComparison:
         scans = [*silent, *([previous] if previous else [])]
         return max(scans, key=lambda scan: scan.order, default=None)
 
-    def _add_open(self, key: PortKey, sighting: Sighting, previous: Sighting | None, record: PortRecord | None) -> None:
+    def _add_open(
+        self,
+        key: PortKey,
+        sighting: Sighting,
+        previous: Sighting | None,
+        record: PortRecord | None,
+    ) -> None:
         """The port is open in the newest scan."""
         if record and record.is_open:
             latest = _with_service(record.latest, sighting)
@@ -184,7 +207,13 @@ class _PortComparison:
         first_seen = record.first_seen if record else sighting.seen_at
         self._records[key] = _port_record(key, sighting, first_seen, sighting.seen_at)
 
-    def _add_history(self, key: PortKey, sighting: Sighting, newer: Sighting, record: PortRecord | None) -> None:
+    def _add_history(
+        self,
+        key: PortKey,
+        sighting: Sighting,
+        newer: Sighting,
+        record: PortRecord | None,
+    ) -> None:
         """A newer scan covered the port: the sighting only tells when the port was open."""
         if sighting.state != OPEN:
             return
@@ -195,16 +224,40 @@ class _PortComparison:
         last_seen = max(record.last_seen, sighting.seen_at)
         self._records[key] = replace(record, first_seen=first_seen, last_seen=last_seen)
 
-    def _add_change(self, kind: ChangeKind, key: PortKey, before: Sighting | None, after: Sighting) -> None:
+    def _add_change(
+        self,
+        kind: ChangeKind,
+        key: PortKey,
+        before: Sighting | None,
+        after: Sighting,
+    ) -> None:
         protocol, port = key
         self.changes.append(
-            Change(kind=kind, address=self.host.address, protocol=protocol, port=port, before=before, after=after)
+            Change(
+                kind=kind,
+                address=self.host.address,
+                protocol=protocol,
+                port=port,
+                before=before,
+                after=after,
+            )
         )
 
 
-def _port_record(key: PortKey, latest: Sighting, first_seen: datetime, last_seen: datetime) -> PortRecord:
+def _port_record(
+    key: PortKey,
+    latest: Sighting,
+    first_seen: datetime,
+    last_seen: datetime,
+) -> PortRecord:
     protocol, number = key
-    return PortRecord(protocol=protocol, port=number, latest=latest, first_seen=first_seen, last_seen=last_seen)
+    return PortRecord(
+        protocol=protocol,
+        port=number,
+        latest=latest,
+        first_seen=first_seen,
+        last_seen=last_seen,
+    )
 
 
 def _find_conclusive(coverages: Iterable[PortCoverage], key: PortKey) -> PortCoverage | None:
@@ -233,14 +286,21 @@ def _with_service(before: Sighting, after: Sighting) -> Sighting:
     """The later sighting, with details of the same service that only the earlier one saw."""
     if before.probed and not after.probed:
         return replace(
-            after, service=before.service, product=before.product, version=before.version, probed=before.probed
+            after,
+            service=before.service,
+            product=before.product,
+            version=before.version,
+            probed=before.probed,
         )
     if after.probed and before.service == after.service and after.product in ("", before.product):
         return replace(after, product=before.product, version=after.version or before.version)
     return after
 
 
-def _add_coverage(stored: tuple[PortCoverage, ...], new: tuple[PortCoverage, ...]) -> tuple[PortCoverage, ...]:
+def _add_coverage(
+    stored: tuple[PortCoverage, ...],
+    new: tuple[PortCoverage, ...],
+) -> tuple[PortCoverage, ...]:
     """Newest first. A layer that a newer one covers as a whole is dropped, and no more than
     MAX_COVERAGES are kept.
     """

@@ -15,7 +15,13 @@ from typing import IO
 
 from cascan.inventory.changes import apply_observation
 from cascan.inventory.coverage import ScannedPorts, accounts_for_all
-from cascan.inventory.observations import Absence, interpret_absence, names_by_address, observe_absence, observe_host
+from cascan.inventory.observations import (
+    Absence,
+    interpret_absence,
+    names_by_address,
+    observe_absence,
+    observe_host,
+)
 from cascan.inventory.scanned_addresses import ScannedAddresses
 from cascan.model.host import Host
 from cascan.model.inventory import NOT_UP, Change, HostRecord, Observation, Sighting
@@ -57,7 +63,12 @@ class Comparison:
         not_up = Sighting(state=NOT_UP, seen_at=seen_at, scan_id=shard.scan_id)
         self._scanned += [(scanned.family, interval, not_up) for interval in scanned.intervals()]
 
-    def _add_absent(self, shard: Shard, scanned: ScannedAddresses, reported: set[int]) -> Iterator[Change]:
+    def _add_absent(
+        self,
+        shard: Shard,
+        scanned: ScannedAddresses,
+        reported: set[int],
+    ) -> Iterator[Change]:
         for address in list(self._records):
             if int(ip_address(address)) not in reported and scanned.names_for(address):
                 yield from self._apply(observe_absence(address, shard.scan_id, _ended(shard)))

@@ -71,9 +71,15 @@ class ScannedPorts(msgspec.Struct, frozen=True):
                 guessed.add(protocol)
             if info.type in CONCLUSIVE_SCANS:
                 conclusive[protocol] = parse_port_set(info.services or "")
-        return cls({protocol: ports for protocol, ports in conclusive.items() if ports}, frozenset(guessed))
+        with_ports = {protocol: ports for protocol, ports in conclusive.items() if ports}
+        return cls(with_ports, frozenset(guessed))
 
-    def build_coverage(self, host: Host, seen_at: datetime, scan_id: str) -> tuple[PortCoverage, ...]:
+    def build_coverage(
+        self,
+        host: Host,
+        seen_at: datetime,
+        scan_id: str,
+    ) -> tuple[PortCoverage, ...]:
         """The host's ports that were covered: those known to be open or not, and those that gave no
         answer.
 
@@ -85,7 +91,8 @@ class ScannedPorts(msgspec.Struct, frozen=True):
         for protocol, scanned in self.conclusive.items():
             conclusive = _find_conclusive(host, protocol, scanned)
             silent = PortSet() if conclusive is scanned else scanned - conclusive
-            states = ((conclusive, _common_closed_state(host, protocol)), (silent, OPEN_OR_FILTERED))
+            closed_state = _common_closed_state(host, protocol)
+            states = ((conclusive, closed_state), (silent, OPEN_OR_FILTERED))
             for ports, state in states:
                 if ports:
                     yield PortCoverage(
@@ -157,4 +164,6 @@ def _common_closed_state(host: Host, protocol: str) -> str:
 
 def _truncate(ports: str) -> str:
     """A long list without its end: what is left out counts as not covered."""
-    return ports if len(ports) <= MAX_COVERAGE_CHARS else ports[:MAX_COVERAGE_CHARS].rpartition(",")[0]
+    if len(ports) <= MAX_COVERAGE_CHARS:
+        return ports
+    return ports[:MAX_COVERAGE_CHARS].rpartition(",")[0]

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from cascan.inventory.coverage import CLOSED_STATES, ScannedPorts, unlisted_ports
 from cascan.limits import MAX_SERVICE_CHARS
 from cascan.model.host import Host, Port, Service
-from cascan.model.inventory import OPEN, Observation, PortKey, Sighting
+from cascan.model.inventory import OPEN, Observation, PortKey, Sighting, Unlisted
 from cascan.model.shard import NmapRun
 from cascan.nmap.addresses import parse_address
 
@@ -26,7 +26,12 @@ class Absence(Enum):
     UNKNOWN = auto()  # some of those without an element were up, or no probe was sent
 
 
-def interpret_absence(*, counted_up: int | None, elements_up: int, elements_unasked: int) -> Absence:
+def interpret_absence(
+    *,
+    counted_up: int | None,
+    elements_up: int,
+    elements_unasked: int,
+) -> Absence:
     """Compares nmap's own count of hosts that are up with the host elements, whatever the options
     were.
 
@@ -39,7 +44,11 @@ def interpret_absence(*, counted_up: int | None, elements_up: int, elements_unas
 
 
 def observe_host(
-    host: Host, scanned: ScannedPorts, scan_id: str, seen_at: datetime, names: Mapping[str, str] | None = None
+    host: Host,
+    scanned: ScannedPorts,
+    scan_id: str,
+    seen_at: datetime,
+    names: Mapping[str, str] | None = None,
 ) -> Observation | None:
     """What the report says of the host's address; None of a host without a valid address.
 
@@ -59,9 +68,14 @@ def observe_host(
         up=is_up,
         hostname=host.find_name(names or {}),
         ports=ports,
-        unlisted=tuple(group for group in unlisted_ports(host) if group.ports and group.state in CLOSED_STATES),
+        unlisted=_list_closed_groups(host),
         coverage=scanned.build_coverage(host, seen_at, scan_id) if host.state == "up" else (),
     )
+
+
+def _list_closed_groups(host: Host) -> tuple[Unlisted, ...]:
+    groups = unlisted_ports(host)
+    return tuple(group for group in groups if group.ports and group.state in CLOSED_STATES)
 
 
 def names_by_address(run: NmapRun | None) -> dict[str, str]:
@@ -76,7 +90,7 @@ def names_by_address(run: NmapRun | None) -> dict[str, str]:
 
 
 def observe_absence(address: str, scan_id: str, seen_at: datetime) -> Observation:
-    """Of an address that was scanned and is in no host element of a complete report: it was not up."""
+    """The observation of a scanned address that a complete report does not mention: not up."""
     return Observation(address=address, seen_at=seen_at, scan_id=scan_id, up=False)
 
 
@@ -88,14 +102,21 @@ def _is_up(host: Host) -> bool | None:
         return False if host.state == "down" else None
     if host.reason != ASSUMED_UP:
         return True
-    states = {port.state for port in host.ports} | {extra.state for extra in host.extraports if extra.count}
+    states = {port.state for port in host.ports}
+    states |= {extra.state for extra in host.extraports if extra.count}
     return True if states & ANSWERS else None
 
 
-def _ports(host: Host, scanned: ScannedPorts, scan_id: str, seen_at: datetime) -> Iterator[tuple[PortKey, Sighting]]:
+def _ports(
+    host: Host,
+    scanned: ScannedPorts,
+    scan_id: str,
+    seen_at: datetime,
+) -> Iterator[tuple[PortKey, Sighting]]:
     for port in host.ports:
         is_open = port.state == OPEN and port.protocol not in scanned.guessed
-        is_closed = port.state in CLOSED_STATES and port.number in scanned.conclusive.get(port.protocol, ())
+        conclusive = scanned.conclusive.get(port.protocol, ())
+        is_closed = port.state in CLOSED_STATES and port.number in conclusive
         if is_open or is_closed:
             yield (port.protocol, port.number), _sighting(port, scan_id, seen_at)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -57,7 +58,11 @@ class ScannedAddresses(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_shard(cls, shard: Shard) -> ScannedAddresses:
-        return cls(shard.family, tuple(_ranges_of(shard)), Exclusion.parse(shard.exclude, shard.family))
+        return cls(
+            shard.family,
+            tuple(_ranges_of(shard)),
+            Exclusion.parse(shard.exclude, shard.family),
+        )
 
     def names_for(self, address: str) -> set[str]:
         """The names that the address was scanned for; empty text: by number. An empty set: it was
@@ -76,14 +81,20 @@ class ScannedAddresses(msgspec.Struct, frozen=True):
         gaps a little more.
         """
         filled = [scanned for scanned in self.ranges if scanned.start < scanned.stop]
-        intervals = merge_intervals(interval for scanned in filled for interval in scanned.intervals())
+        filled_intervals = chain.from_iterable(scanned.intervals() for scanned in filled)
+        intervals = merge_intervals(filled_intervals)
         return subtract_intervals(intervals, self.exclusion.intervals)
 
 
 class ReassignedHosts:
     """The addresses that a shard scanned, and that shards which were cut off from it scan again."""
 
-    def __init__(self, shard: Shard, remainders: Iterable[Shard], scanned: ScannedAddresses | None = None) -> None:
+    def __init__(
+        self,
+        shard: Shard,
+        remainders: Iterable[Shard],
+        scanned: ScannedAddresses | None = None,
+    ) -> None:
         """`scanned`: the shard's own addresses, where they are at hand."""
         self._scanned = scanned or ScannedAddresses.from_shard(shard)
         self._reassigned = tuple(

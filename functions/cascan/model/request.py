@@ -69,6 +69,8 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     # hosts that exceed --host-timeout are scanned once more, with twice the time
     retry_timed_out: bool = False
     hosts_per_shard: Annotated[int, Meta(ge=1, le=65_536)] | None = None
+    # None: only the stack's limit applies. Compared with the high end of the estimate
+    budget_usd: Annotated[float, Meta(ge=0.01, le=1_000_000)] | None = None
     authorization: str = ""  # the permission behind the scan: a change or contract number
     contact: str = ""  # who answers questions about the packets
     idempotency_key: str = ""

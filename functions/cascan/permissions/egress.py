@@ -1,7 +1,10 @@
-"""The scope → the networks that a worker's security group has to let out. IPv4 only, like the small VPC.
+"""The scope → the networks to which a worker's security group allows traffic.
 
-A security group can only allow. Denied networks are cut out of the allowed ones as long as its rules suffice. Else the
-whole allowed networks are let out, and only the scope's own three checks keep the denied part out.
+IPv4 only, like the small VPC.
+
+A security group cannot deny. So denied networks are cut out of the allowed ones, as long as the
+group has enough rules. Otherwise the whole allowed networks are let out, and only the scope's own
+three checks keep scans off the denied part.
 """
 
 from __future__ import annotations
@@ -21,16 +24,20 @@ MAX_NETWORKS = 16  # places in infra/network.yaml
 
 
 class Egress(msgspec.Struct, frozen=True):
-    """Networks to let out, and a sentence for each part of the scope that they miss, or exceed."""
+    """Networks to let out, and a sentence for each difference between them and the scope."""
 
     networks: tuple[str, ...]
     remarks: tuple[str, ...] = ()
 
 
 def build_egress(allowed: Sequence[str], denied: Sequence[str] = ()) -> Egress:
-    """Raises: SettingsError: names every entry that is not a network, an address or a domain."""
+    """The networks for a scope.
+
+    Raises: SettingsError: names every entry that is not a network, an address or a domain.
+    """
     scope = Scope.of(allowed, denied)
-    remarks = [f"{domain}: a name has no fixed network; add the networks of its hosts" for domain in scope.domains]
+    advice = "a name has no fixed network; add the networks of its hosts"
+    remarks = [f"{domain}: {advice}" for domain in scope.domains]
     if scope.permitted6:
         remarks.append("IPv6: the small VPC has none; set WorkerSubnets and WorkerIpv6=enabled for IPv6 targets")
     remarks += _describe_unrouted(allowed, scope)
@@ -39,7 +46,8 @@ def build_egress(allowed: Sequence[str], denied: Sequence[str] = ()) -> Egress:
         networks = _list_allowed(allowed)
         remarks.append("denied networks are let out too: a security group has no room to leave them out")
     if len(networks) > MAX_NETWORKS:
-        remarks.append(f"{len(networks)} networks are more than {MAX_NETWORKS}: name wider ones, or take WorkerSubnets")
+        excess = f"{len(networks)} networks are more than {MAX_NETWORKS}"
+        remarks.append(f"{excess}: name wider ones, or take WorkerSubnets")
     return Egress(tuple(networks), tuple(remarks))
 
 
@@ -59,7 +67,7 @@ def _describe_unrouted(allowed: Sequence[str], scope: Scope) -> list[str]:
 
 
 def _list_allowed(allowed: Sequence[str]) -> list[str]:
-    """The allowed IPv4 networks, whatever is denied inside them."""
+    """The allowed IPv4 networks, with any denied networks inside them."""
     networks: list[IPv4Network] = []
     for entry in allowed:
         with suppress(ValueError):  # IPv6, or a domain

@@ -1,4 +1,7 @@
-"""What the operator of a stack permits. Every request is judged by it, whether it is planned or only checked."""
+"""What the operator of a stack permits.
+
+Every request is judged by it, to be planned or only to be checked.
+"""
 
 from __future__ import annotations
 
@@ -33,32 +36,42 @@ class PermissionSettings(Protocol):
 
 
 class Permissions(msgspec.Struct, frozen=True):
+    """Everything that decides whether a request may run."""
+
     scope: Scope
-    policy: PolicyProfile = PolicyProfile.SAFE  # which a request may narrow
+    policy: PolicyProfile = PolicyProfile.SAFE  # a request may narrow it
     raw_scans: bool = True
-    express_reaches_private: bool = True  # the Lambda that takes small shards runs in the operator's network
+    express_reaches_private: bool = True  # the express Lambda runs in the operator's network
     reach: WorkerReach | None = None  # of workers in AWS; None: they run on this machine
 
     @classmethod
     def of(cls, settings: PermissionSettings, *, express_reaches_private: bool = True) -> Permissions:
-        """Raises: SettingsError: an entry of a list is neither a network nor a domain."""
+        """The permissions of a stack.
+
+        Raises: SettingsError: an entry of a list is neither a network nor a domain.
+        """
         return cls(
-            Scope.of(settings.allowed_targets, settings.denied_targets),
-            settings.policy_profile,
-            settings.raw_scans == "enabled",
-            express_reaches_private,
-            WorkerReach.of(settings.worker_egress, settings.worker_network, has_ipv6=settings.worker_ipv6 == "enabled"),
+            scope=Scope.of(settings.allowed_targets, settings.denied_targets),
+            policy=settings.policy_profile,
+            raw_scans=settings.raw_scans == "enabled",
+            express_reaches_private=express_reaches_private,
+            reach=WorkerReach.of(
+                settings.worker_egress,
+                settings.worker_network,
+                has_ipv6=settings.worker_ipv6 == "enabled",
+            ),
         )
 
     def narrow_policy(self, requested: PolicyProfile | None) -> PolicyProfile:
-        """The policy profile of one request: the operator's, or a narrower one that the request names.
+        """The policy profile of a request: the operator's, or a narrower one that it names.
 
         Raises:
-            RequestRefused: the request names a wider one.
+            RequestRefused: the request names a wider profile.
         """
         if requested is None:
             return self.policy
         if not self.policy.allows(requested):
-            reason = f"policyProfile {requested} is more than {self.policy}, which the operator of this stack allows"
-            raise RequestRefused([f"{reason}; ask for less"])
+            excess = f"policyProfile {requested} is more than {self.policy}"
+            policy = "which the operator of this stack allows"
+            raise RequestRefused([f"{excess}, {policy}; ask for less"])
         return requested

@@ -1,6 +1,9 @@
-"""What may be scanned, and why not. Fails closed: nothing is allowed until it is named, and a denial wins.
+"""What may be scanned, and why the rest may not.
 
-Checked at the request (its targets), at launch (the addresses of a name), and on the report (the hosts that answered).
+Nothing is allowed until it is named, and a denial wins.
+
+The scope is checked three times: the targets of a request, the addresses of a name at launch, and
+the hosts that answered, in the report.
 """
 
 from __future__ import annotations
@@ -25,29 +28,37 @@ from cascan.nmap.special_addresses import (
     to_effective_number,
 )
 from cascan.nmap.targets.coverage import find_first_outside, find_gap
-from cascan.nmap.targets.kinds import IPV4, IPV6, Name, Target
-from cascan.nmap.targets.octets import Octets
+from cascan.nmap.targets.kinds import IPV4, IPV6, Name, Network6, Target
 from cascan.settings import SettingsError
 
 DOMAIN = re.compile(r"(\*?\.)?(?P<suffix>[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?)", re.IGNORECASE)
+ENDS_IN_NUMBER = re.compile(r"(^|\.)([0-9]+|0[xX][0-9A-Fa-f]*)\.?$")
+UNNAMED_LOOPBACK = "is the worker itself; AllowedTargets has to name it"
 NOT_GLOBAL = "is not a public address, and its name alone allows public ones only"
 
 
+Network = tuple[int, Interval, str]  # family, addresses, as written or its purpose
+
+
 def _parse_interval(text: str) -> Interval:
-    network = ip_network(text)
+    return _to_interval(ip_network(text))
+
+
+def _to_interval(network: IPv4Network | IPv6Network) -> Interval:
     return int(network.network_address), int(network.broadcast_address)
 
 
-def _list_spans(*uses: Use) -> tuple[tuple[int, Interval, str], ...]:
-    return tuple((block.family, (block.low, block.high), block.purpose) for block in find_blocks(*uses))
+def _list_blocks(*uses: Use) -> tuple[Network, ...]:
+    blocks = find_blocks(*uses)
+    return tuple((block.family, (block.low, block.high), block.purpose) for block in blocks)
 
 
-NEVER = _list_spans(Use.NEVER, Use.HIDES)
+NEVER = _list_blocks(Use.NEVER, Use.HIDES)
 LOOPBACK = ((4, _parse_interval("127.0.0.0/8")), (6, _parse_interval("::1/128")))
 MAPPED = 0xFFFF << 32  # ::ffff:0:0
 ALLOWED, DENIED = "AllowedTargets", "DeniedTargets"
 LOOPBACK6 = _parse_interval("::1/128")
-HOLDING_IPV4 = _list_spans(Use.EMBEDS, Use.HIDES)
+HOLDING_IPV4 = _list_blocks(Use.EMBEDS, Use.HIDES)
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -55,15 +66,17 @@ class Scope(msgspec.Struct, frozen=True):
 
     permitted4: tuple[Interval, ...] = ()
     permitted6: tuple[Interval, ...] = ()
-    denied: tuple[tuple[int, Interval, str], ...] = ()  # family, interval, as written; empty for loopback
+    denied: tuple[Network, ...] = ()  # the text is empty for loopback that is not named
     domains: tuple[str, ...] = ()
     denied_domains: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, allowed: Sequence[str], denied: Sequence[str] = ()) -> Scope:
-        """Entries are networks, single addresses and domains (`example.org` includes every name below it).
+        """The scope of two lists of networks, addresses and domains.
 
-        Raises: SettingsError: names every entry that is neither.
+        `example.org` includes every name below it.
+
+        Raises: SettingsError: names every entry that is neither a network nor a domain.
         """
         problems: list[str] = []
         networks, domains = _parse_entries(ALLOWED, allowed, problems)
@@ -72,39 +85,49 @@ class Scope(msgspec.Struct, frozen=True):
             raise SettingsError("; ".join(problems))
         denied_networks += _find_unnamed_loopback(networks)
         holes = [*denied_networks, *NEVER, *HOLDING_IPV4]
+        permitted4 = subtract_intervals(_filter_family(networks, 4), _filter_family(holes, 4))
+        permitted6 = subtract_intervals(_filter_family(networks, 6), _filter_family(holes, 6))
+        loopback6 = _permit_loopback6(networks, denied_networks)
         return cls(
-            subtract_intervals(_filter_family(networks, 4), _filter_family(holes, 4)),
-            merge_intervals(
-                (
-                    *subtract_intervals(_filter_family(networks, 6), _filter_family(holes, 6)),
-                    *_permit_loopback6(networks, denied_networks),
-                )
-            ),
-            tuple(denied_networks),
-            tuple(domains),
-            tuple(denied_domains),
+            permitted4=permitted4,
+            permitted6=merge_intervals((*permitted6, *loopback6)),
+            denied=tuple(denied_networks),
+            domains=tuple(domains),
+            denied_domains=tuple(denied_domains),
         )
 
     def find_refusal(self, target: Target) -> str | None:
-        """Why the target may not be scanned: one sentence, naming its first address outside. None: it may."""
+        """Why the target may not be scanned: a sentence that names its first address outside.
+
+        None: it may.
+        """
         if isinstance(target, Name):
             return self._find_name_refusal(target)
-        if isinstance(target, Octets):
-            outside = find_first_outside(target, self.permitted4)
-            return None if outside is None else self._write_refusal(4, outside, target.expression)
+        if isinstance(target, Network6):
+            return self._find_network6_refusal(target)
+        outside = find_first_outside(target, self.permitted4)
+        return None if outside is None else self._write_refusal(IPV4, outside, target.expression)
+
+    def _find_network6_refusal(self, target: Network6) -> str | None:
         if target.count == 1:
-            return self.find_address_refusal(str(IPv6Address(target.first)), written=target.expression)
+            address = str(IPv6Address(target.first))
+            return self.find_address_refusal(address, written=target.expression)
         low, high = target.bounds
         meets_ipv4 = any(start <= high and low <= end for _, (start, end), _ in HOLDING_IPV4)
-        if meets_ipv4 or (low >> 32 == high >> 32 and is_isatap(IPV6, low)):  # no scan has a network wider than that
-            return f"{target.expression} holds embedded IPv4 addresses; name the IPv4 addresses themselves"
-        outside6 = find_gap(self.permitted6, low, high)
-        return None if outside6 is None else self._write_refusal(6, outside6, target.expression)
+        is_in_isatap = low >> 32 == high >> 32 and is_isatap(IPV6, low)  # no wider network can be scanned
+        if meets_ipv4 or is_in_isatap:
+            embedding = f"{target.expression} holds embedded IPv4 addresses"
+            return f"{embedding}; name the IPv4 addresses themselves"
+        outside = find_gap(self.permitted6, low, high)
+        return None if outside is None else self._write_refusal(IPV6, outside, target.expression)
 
     def find_address_refusal(self, address: str, name: str = "", *, written: str = "") -> str | None:
-        """Why the address may not be scanned; None: it may. With `name`, an allowed domain covers public addresses.
+        """Why the address may not be scanned.
 
-        An address that cannot be parsed is refused.
+        None: it may. An address that cannot be parsed is refused.
+
+        With the `name` that resolved to it, an allowed domain permits any public address. `written`
+        is the target's expression, for the sentence.
         """
         try:
             value = parse_address(address.partition("%")[0])
@@ -113,46 +136,57 @@ class Scope(msgspec.Struct, frozen=True):
             return f"{address} cannot be judged, so it is not scanned: {exc}"
         except ValueError:
             return f"{address!r} is not a valid address, so it is not scanned"
-        if name and (domain := _find_domain(name, self.denied_domains)):
-            return f"{name} is in DeniedTargets ({domain})"
-        embedding = self._find_embedding_refusal(value.version, int(value), judged, written or name or address)
-        return embedding or self._find_number_refusal(judged.family, judged.number, address, name, written)
+        denied_domain = _find_domain(name, self.denied_domains) if name else ""
+        if denied_domain:
+            return f"{name} is in DeniedTargets ({denied_domain})"
+        label = written or name or address
+        embedding = self._find_embedding_refusal(value.version, int(value), judged, label)
+        return embedding or self._find_number_refusal(judged, address, name, label)
 
     def find_address_denial(self, address: str) -> str:
-        """Why packets may not carry the address, whatever is allowed: one sentence. Empty: they may."""
+        """Why packets may not carry the address, even if it is allowed: a sentence.
+
+        Empty: they may.
+        """
         try:
             value = parse_address(address.partition("%")[0])
             judged = to_effective_number(value.version, int(value))
         except ValueError:
             return f"{address!r} is not a valid address, so it is not scanned"
-        denial = self._find_denial(value.version, int(value)) or self._find_denial(judged.family, judged.number)
+        denial = self._find_denial(value.version, int(value))
+        denial = denial or self._find_denial(judged.family, judged.number)
         return f"{address} {denial}" if denial else ""
 
     def _find_embedding_refusal(self, family: int, number: int, judged: EffectiveAddress, written: str) -> str:
-        """Why an IPv6 address is refused before the IPv4 address that it embeds is judged. Empty: it is not."""
+        """Why an IPv6 address is refused, whatever IPv4 address it embeds. Empty: it is not."""
         if not judged.embedded_in:
             return ""
         if self._find_denial(family, number):
             return self._write_refusal(family, number, written)
         if is_loopback(judged.text):
-            return f"{judged.text} ({written}) is the worker itself; an embedded address may not name it"
-        if judged.embedded_in is ISATAP_BLOCK and find_gap(self.permitted6, number, number) is not None:
+            worker = f"{judged.text} ({written}) is the worker itself"
+            return f"{worker}; an embedded address may not name it"
+        is_outside = find_gap(self.permitted6, number, number) is not None
+        if is_outside and judged.embedded_in is ISATAP_BLOCK:
             return self._write_refusal(family, number, written)
         return ""
 
-    def _find_number_refusal(self, family: int, number: int, address: str, name: str, written: str) -> str | None:
+    def _find_number_refusal(self, judged: EffectiveAddress, address: str, name: str, written: str) -> str | None:
+        """Why the address that packets would go to is refused. None: it is not."""
+        family, number = judged.family, judged.number
         permitted = self.permitted4 if family == IPV4 else self.permitted6
         if find_gap(permitted, number, number) is None:
             return None
         if not name or not _find_domain(name, self.domains) or self._find_denial(family, number):
-            return self._write_refusal(family, number, written or name or address)
+            return self._write_refusal(family, number, written)
         if not is_public(family, number):
             return f"{address} of {name} {NOT_GLOBAL}; add {address} to AllowedTargets"
         return None
 
     def _find_name_refusal(self, target: Name) -> str | None:
-        if domain := _find_domain(target.name, self.denied_domains):
-            return f"{target.name} is in DeniedTargets ({domain})"
+        denied_domain = _find_domain(target.name, self.denied_domains)
+        if denied_domain:
+            return f"{target.name} is in DeniedTargets ({denied_domain})"
         networks = self.permitted4 if target.family == IPV4 else self.permitted6
         if networks or (target.count == 1 and _find_domain(target.name, self.domains)):
             return None  # its addresses are judged when they are known
@@ -161,83 +195,95 @@ class Scope(msgspec.Struct, frozen=True):
     def _write_refusal(self, family: int, number: int, written: str) -> str:
         address = str(IPv4Address(number) if family == IPV4 else IPv6Address(number))
         origin = "" if written in ("", address) else f" ({written})"
-        return f"{address}{origin} {self._find_denial(family, number) or 'is outside AllowedTargets'}"
+        reason = self._find_denial(family, number) or "is outside AllowedTargets"
+        return f"{address}{origin} {reason}"
 
     def _find_denial(self, family: int, number: int) -> str:
-        if why := find_never_scanned_purpose(family, number):
-            return f"is never scanned: {why}"
-        for kind, (low, high), text in self.denied:
-            if kind == family and low <= number <= high:
-                return (
-                    f"is in DeniedTargets ({text})" if text else "is the worker itself; AllowedTargets has to name it"
-                )
+        """Why an address is denied, as the end of a sentence. Empty: it is not denied."""
+        purpose = find_never_scanned_purpose(family, number)
+        if purpose:
+            return f"is never scanned: {purpose}"
+        for denied_family, (low, high), text in self.denied:
+            if denied_family == family and low <= number <= high:
+                return f"is in DeniedTargets ({text})" if text else UNNAMED_LOOPBACK
         return ""
 
 
-def _parse_entries(
-    parameter: str, entries: Sequence[str], problems: list[str]
-) -> tuple[list[tuple[int, Interval, str]], list[str]]:
-    networks: list[tuple[int, Interval, str]] = []
+def _parse_entries(parameter: str, entries: Sequence[str], problems: list[str]) -> tuple[list[Network], list[str]]:
+    """The networks and the domains of a list.
+
+    Adds a sentence to `problems` for each entry that is neither.
+    """
+    networks: list[Network] = []
     domains: list[str] = []
     for entry in entries:
         try:
             network = ip_network(entry)
         except ValueError as exc:
             match = DOMAIN.fullmatch(entry)
-            if match and not re.search(r"(^|\.)([0-9]+|0[xX][0-9A-Fa-f]*)\.?$", entry):
+            if match and not ENDS_IN_NUMBER.search(entry):
                 domains.append(match["suffix"].rstrip(".").lower())
             else:
                 problems.append(f"{parameter}: {entry!r} is neither a network nor a domain ({exc})")
             continue
-        if problem := _find_embedding(network, is_denied=parameter == DENIED):
+        problem = _find_embedding(network, is_denied=parameter == DENIED)
+        if problem:
             problems.append(f"{parameter}: {entry!r} {problem}")
-        networks.append((network.version, _to_span(network), entry))
+        networks.append((network.version, _to_interval(network), entry))
     return networks, domains
 
 
 def _find_embedding(network: IPv4Network | IPv6Network, *, is_denied: bool) -> str:
-    """Why a network may not be in a list. Empty: it may. Embedded IPv4 addresses are judged as IPv4.
+    """Why a network may not be in a list. Empty: it may.
 
-    A denial holds for the addresses as they are written: only of mapped ones it is certain that they mean IPv4.
+    Embedded IPv4 addresses are judged as IPv4, so they cannot be allowed here. A denial of them
+    holds as written. Only mapped addresses certainly mean IPv4, so they cannot be denied here
+    either.
     """
-    low, high = _to_span(network)
-    for family, (start, end), purpose in HOLDING_IPV4:
+    low, high = _to_interval(network)
+    if network.version != IPV6 or low <= LOOPBACK6[1]:
+        return ""
+    for _, (start, end), purpose in HOLDING_IPV4:
         means_ipv4 = not is_denied or start == MAPPED
-        is_inside = network.version == family and start <= low and high <= end and low > LOOPBACK6[1]
-        if is_inside and means_ipv4:
-            return f"holds embedded IPv4 addresses ({purpose}), which are judged as IPv4: name the IPv4 network"
+        if means_ipv4 and start <= low and high <= end:
+            embedding = f"holds embedded IPv4 addresses ({purpose}), which are judged as IPv4"
+            return f"{embedding}: name the IPv4 network"
     return ""
 
 
-def _to_span(network: IPv4Network | IPv6Network) -> Interval:
-    return int(network.network_address), int(network.broadcast_address)
+def _filter_family(networks: Iterable[Network], family: int) -> tuple[Interval, ...]:
+    return merge_intervals(interval for version, interval, _ in networks if version == family)
 
 
-def _filter_family(entries: Iterable[tuple[int, Interval, str]], family: int) -> tuple[Interval, ...]:
-    return merge_intervals(interval for kind, interval, _ in entries if kind == family)
+def _find_unnamed_loopback(networks: Sequence[Network]) -> list[Network]:
+    """Loopback addresses that are allowed only as a part of wider networks.
 
-
-def _find_unnamed_loopback(networks: Sequence[tuple[int, Interval, str]]) -> list[tuple[int, Interval, str]]:
-    """Loopback that is allowed only as a part of wider networks: those do not mean the worker itself."""
-    unnamed: list[tuple[int, Interval, str]] = []
+    Those do not mean the worker itself.
+    """
+    unnamed: list[Network] = []
     for family, (low, high) in LOOPBACK:
-        of_family = [span for kind, span, _ in networks if kind == family]
-        named = merge_intervals((start, end) for start, end in of_family if low <= start and end <= high)
-        if any(start <= low and high <= end for start, end in of_family):
-            unnamed += ((family, interval, "") for interval in subtract_intervals(((low, high),), named))
+        intervals = [interval for version, interval, _ in networks if version == family]
+        if any(start <= low and high <= end for start, end in intervals):
+            inside = [(start, end) for start, end in intervals if low <= start and end <= high]
+            remaining = subtract_intervals(((low, high),), merge_intervals(inside))
+            unnamed += ((family, interval, "") for interval in remaining)
     return unnamed
 
 
-def _permit_loopback6(
-    networks: Sequence[tuple[int, Interval, str]], denied: Sequence[tuple[int, Interval, str]]
-) -> tuple[Interval, ...]:
-    """::1 lies in a block that embeds IPv4 but embeds none itself. It needs to be allowed, and not denied."""
+def _permit_loopback6(networks: Sequence[Network], denied: Sequence[Network]) -> tuple[Interval, ...]:
+    """::1, if it is allowed and not denied.
+
+    It lies in a block that embeds IPv4, but embeds no address itself.
+    """
     not_allowed = subtract_intervals((LOOPBACK6,), _filter_family(networks, 6))
     allowed = subtract_intervals((LOOPBACK6,), not_allowed)
     return subtract_intervals(allowed, _filter_family(denied, 6))
 
 
 def _find_domain(name: str, domains: Iterable[str]) -> str:
-    """The domain in the list that the name equals or lies below. Empty: there is none."""
+    """The domain in the list that is the name or a parent of it. Empty: there is none."""
     name = name.rstrip(".").lower()
-    return next((domain for domain in domains if name == domain or name.endswith(f".{domain}")), "")
+    for domain in domains:
+        if name == domain or name.endswith(f".{domain}"):
+            return domain
+    return ""

@@ -1,7 +1,11 @@
-"""A request → what planning makes of it, accepted or not, with the reasons: for `cascan check`, which scans nothing."""
+"""A request → an explanation of how it would be planned, or why it is refused.
+
+For `cascan check`, without a scan.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -23,8 +27,11 @@ UNRESOLVED = "a worker checks each of its addresses when it resolves the name"
 FOLDER = Path("PRIVATE_FOLDER")  # stands for the worker's own folder with targets and report
 
 
+PlanCheck = Callable[[ScanRequest, Plan], None]  # raises RequestRefused
+
+
 class OptionDecision(msgspec.Struct, frozen=True):
-    """An option as it was written, and the decision about it."""
+    """An option, as written, and the decision about it."""
 
     written: str
     option: str
@@ -33,14 +40,16 @@ class OptionDecision(msgspec.Struct, frozen=True):
 
 
 class TargetVerdict(msgspec.Struct, frozen=True):
-    """A target, and why it is refused. Empty: it is inside the scope, as far as is known."""
+    """The verdict on one target."""
 
     target: str
-    refusal: str
+    refusal: str  # empty: it is inside the scope, as far as is known
     note: str = ""  # what is not known yet
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a request would be accepted, what would run, and the verdict on each part of it."""
+
     accepted: bool
     argv: tuple[str, ...] = ()  # of each shard; empty when refused
     addresses: int | None = None  # exact; None when refused
@@ -53,14 +62,25 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[TargetVerdict, ...] = ()
 
 
-def explain(request: ScanRequest, permissions: Permissions, defaults: ScanDefaults = STANDARD) -> Explanation:
+def accept_plan(request: ScanRequest, plan: Plan) -> None:
+    """The check of a stack without further limits: every plan is accepted."""
+
+
+def explain(
+    request: ScanRequest,
+    permissions: Permissions,
+    defaults: ScanDefaults = STANDARD,
+    check_plan: PlanCheck = accept_plan,
+) -> Explanation:
     """The plan of a request, or its refusals, with the verdict on each part. Never raises.
 
-    `defaults` are the stack's: they decide on each shard's share of a rate.
+    `defaults` are the stack's: they decide on each shard's share of a rate. `check_plan` may refuse the plan, such as
+    for what it would cost.
     """
     checked = check_request(request, permissions)
     try:
         plan = build_plan(checked, permissions, defaults)
+        check_plan(request, plan)
     except RequestRefused as refused:
         return _describe(checked, Explanation(accepted=False, refusals=refused.refusals))
     return _describe(checked, _describe_plan(plan))

@@ -14,35 +14,47 @@ from cascan.nmap.special_addresses import is_public
 from cascan.nmap.targets.kinds import IPV4, IPV6
 from cascan.nmap.targets.target_set import enumerate_slice
 
-PROBING = frozenset({"-sV", "--script"})  # options that talk to a port instead of only probing it: a few seconds each
-PROBING_COST = 4
-SLOW = frozenset({"-T0", "-T1", "--scan-delay", "--max-rate"})  # of unpredictable duration: not for a Lambda
+PROBING = frozenset({"-sV", "--script"})  # options that talk to open ports, for seconds
+PROBING_COST = 4  # in probes
+SLOW = frozenset({"-T0", "-T1", "--scan-delay", "--max-rate"})  # duration unknown: not for a Lambda
 
 
 def choose_profile(request: ScanRequest, parsed: Arguments) -> Profile:
-    """The profile that the request names. Where it names none: raw if an option needs raw sockets."""
+    """The profile of the request's scan type.
+
+    Without a scan type: raw if an option needs raw sockets.
+    """
     if request.scan_type is None:
         return "raw" if parsed.raw_only else "connect"
     return "raw" if request.scan_type is ScanType.NMAP_PRIVILEGED else "connect"
 
 
 def choose_lane(profile: Profile, options: Sequence[str], addresses: int, shards: int) -> Lane:
-    """Raw scans need raw workers. A single small connect shard takes the express lane. `options` are canonical."""
+    """The lane: raw for the raw profile, express for a single small shard, else connect.
+
+    `options` are canonical.
+    """
     if profile == "raw":
         return Lane.RAW
     names = frozenset(options)
-    probes = addresses * count_ports(options) * (PROBING_COST if names & PROBING else 1)
+    cost = PROBING_COST if names & PROBING else 1
+    probes = addresses * count_ports(options) * cost
     is_small = shards == 1 and probes <= EXPRESS_MAX_PROBES
     return Lane.EXPRESS if is_small and not names & SLOW else Lane.CONNECT
 
 
 def needs_operators_network(slices: Iterable[TargetSlice], family: int) -> bool:
-    """Whether a Lambda outside the operator's network, which has no IPv6, cannot reach one of the addresses.
+    """Whether a Lambda outside the operator's network cannot reach one of the addresses.
 
-    Every address is looked at, so this is only for the few of an express shard. A name is not resolved here: it counts
-    as reachable.
+    It has no IPv6.
+
+    Every address is checked, so this is only for the few of an express shard. A name is not
+    resolved here: it counts as reachable.
     """
     if family == IPV6:
         return True
-    addresses = (address for target_slice in slices for address in enumerate_slice(target_slice, family, {}))
-    return any(not is_public(IPV4, int(IPv4Address(address))) for address in addresses)
+    for target_slice in slices:
+        for address in enumerate_slice(target_slice, family, {}):
+            if not is_public(IPV4, int(IPv4Address(address))):
+                return True
+    return False

@@ -1,4 +1,7 @@
-"""A request → its plan, computed once: shards with their lane and arguments. Everything later only reads the plan."""
+"""A request → its plan: shards with their lane and arguments.
+
+It is computed once; later steps only read it.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +33,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     scan_type: ScanType  # as requested, or chosen by what the options need
     lane: Lane
-    arguments: tuple[str, ...]  # of the scan: its rates are not shared yet
-    parallel: int  # shards at once, which share the rates
+    arguments: tuple[str, ...]  # of the scan, with its whole rates
+    parallel: int  # shards at once; they share the rates
     family: int
     exclude: tuple[str, ...]
-    names: frozenset[str]  # expressions that the worker resolves, with a mask or without
+    names: frozenset[str]  # expressions of names, which the worker resolves
     slices: tuple[tuple[TargetSlice, ...], ...]  # of each shard
-    addresses: int  # without duplicates and excludes; one for each name
+    addresses: int  # without duplicates and excludes; a name counts as one
     probes: int  # addresses times ports, at most
     backoff_limit: int
     retry_timed_out: bool
@@ -48,10 +51,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return split_rates(self.arguments, self.parallel)
 
     def shards(self, scan_id: str, *, queued: int | None = None) -> Iterator[Shard]:
-        """The shards of the scan. The first `queued` are queued and the others wait. None: all are queued.
+        """The shards of the scan.
 
-        The slices are without the excludes already. Only a shard with names carries them, for what the names resolve
-        to.
+        The first `queued` are queued and the others wait. None: all are queued.
+
+        Slices have no excluded addresses. Only a shard with names carries the excludes, for the
+        addresses of its names.
         """
         arguments = self.shard_arguments
         for number, slices in enumerate(self.slices):
@@ -92,12 +97,11 @@ def build_plan(checked: CheckedRequest, permissions: Permissions, defaults: Scan
     request, arguments, targets = checked.request, checked.arguments.options, checked.targets
     target_slices = tuple(slice_targets(targets, checked.exclusion))
     addresses = _count_allowed(target_slices)
-    # a very wide scan gets larger shards, so that their number stays bounded
-    hosts_per_shard = max(request.hosts_per_shard or HOSTS_PER_SHARD, -(-addresses // MAX_SHARDS_PER_SCAN))
-    packed = tuple(pack_shards(target_slices, hosts_per_shard))
+    packed = tuple(pack_shards(target_slices, _choose_hosts_per_shard(request, addresses)))
     lane = choose_lane(checked.profile, arguments, addresses, len(packed))
     if lane is Lane.EXPRESS and not permissions.express_reaches_private:
-        lane = Lane.CONNECT if needs_operators_network(target_slices, checked.arguments.family) else lane
+        family = checked.arguments.family
+        lane = Lane.CONNECT if needs_operators_network(target_slices, family) else lane
     shards, names_note = one_shard_per_name(packed, arguments, targets)
     can_double_timeout = bool(lengthen_host_timeout(arguments))
     timeout_note = NO_LONGER_LIMIT if request.retry_timed_out and not can_double_timeout else ""
@@ -122,6 +126,12 @@ def build_plan(checked: CheckedRequest, permissions: Permissions, defaults: Scan
     )
 
 
+def _choose_hosts_per_shard(request: ScanRequest, addresses: int) -> int:
+    """As requested; more for a very wide scan, so that the number of shards stays bounded."""
+    least = -(-addresses // MAX_SHARDS_PER_SCAN)
+    return max(request.hosts_per_shard or HOSTS_PER_SHARD, least)
+
+
 def _count_allowed(slices: Sequence[TargetSlice]) -> int:
     """The number of addresses. Raises: RequestRefused: there are none, or too many."""
     addresses = count_addresses(slices)
@@ -129,22 +139,26 @@ def _count_allowed(slices: Sequence[TargetSlice]) -> int:
         reason = "all targets are excluded: the excludes cover every address"
         raise RequestRefused([Refusal("exclude", Rule.FIELD, reason)])
     if addresses > MAX_ADDRESSES_PER_SCAN:
-        reason = f"{addresses} addresses are more than {MAX_ADDRESSES_PER_SCAN}: ask for several scans"
-        raise RequestRefused([Refusal("targets", Rule.LIMIT, reason)])
+        excess = f"{addresses} addresses are more than {MAX_ADDRESSES_PER_SCAN}"
+        raise RequestRefused([Refusal("targets", Rule.LIMIT, f"{excess}: ask for several scans")])
     return addresses
 
 
 def _check_reach(checked: CheckedRequest, permissions: Permissions, lane: Lane) -> tuple[str, ...]:
-    """Notes on targets whose reach is unknown yet, and on packets that AWS drops; empty texts where there is nothing.
+    """Notes on targets whose reach is unknown yet, and on packets that AWS drops.
+
+    A note may be empty.
 
     Raises:
-        RequestRefused: targets that the workers do not reach.
+        RequestRefused: workers do not reach a target.
     """
     reach = permissions.reach
     if reach is None:
         return ()
-    forged_note = describe_forged_senders(given.option.canonical for given in checked.parsed.options)
-    if lane is Lane.EXPRESS and not permissions.express_reaches_private:  # its Lambda is in neither network
+    options = checked.parsed.options
+    forged_note = describe_forged_senders(given.option.canonical for given in options)
+    is_in_workers_network = lane is not Lane.EXPRESS or permissions.express_reaches_private
+    if not is_in_workers_network:
         return (forged_note,)
     reasons = {target.expression: reach.find_refusal(target) for target in checked.targets}
     refusals = [Refusal(expression, Rule.SCOPE, reason) for expression, reason in reasons.items() if reason]

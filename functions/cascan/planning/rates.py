@@ -1,7 +1,8 @@
 """How fast a scan may go as a whole: how many of its shards run at once, and the rate of each.
 
-`--max-rate` and `--min-rate` of a request are rates of the scan, but nmap knows only of its own packets. So a scan with
-a rate runs as few shards at once as can use it, and each of them gets an equal share.
+`--max-rate` and `--min-rate` of a request are rates of the whole scan, but each nmap counts only
+its own packets. So a scan with a rate runs as few shards at once as can use it, and each of them
+gets an equal share.
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ from cascan.limits import MIN_RATE
 from cascan.model.request import ScanRequest
 
 RATES = ("--max-rate", "--min-rate")
-RATE_OF_ONE_SHARD = 1_000  # packets a second that one nmap surely reaches; a higher rate is shared by several
-RATE_STEPS = 1_000  # per packet a second; shares are rounded down, so that their sum never exceeds the rate
+RATE_OF_ONE_SHARD = 1_000  # packets a second that one nmap surely reaches
+RATE_STEPS = 1_000  # shares are rounded down to a thousandth: their sum never exceeds the rate
 NO_EXPIRY = -1
 
 
 @dataclass(frozen=True, slots=True)
 class ScanDefaults:
-    """The operator's settings for every scan. A request may ask for less, or replace what is only a default."""
+    """The operator's limits and defaults for every scan.
 
-    shards_per_scan: int = 40  # at once
-    backoff_limit: int = 3  # unless the request names one
-    ttl_s: int = NO_EXPIRY  # after the end, unless the request names one
+    A request may lower a limit and replace a default.
+    """
+
+    shards_per_scan: int = 40  # limit of shards at once
+    backoff_limit: int = 3  # default
+    ttl_s: int = NO_EXPIRY  # default, after the scan's end
 
     def choose_parallel(self, request: ScanRequest) -> int:
         """How many shards of the scan may be in flight at once."""
@@ -44,9 +48,10 @@ class ScanDefaults:
 
 
 def choose_shards_at_once(arguments: Sequence[str], shards: int, allowed: int) -> int:
-    """How many shards of a scan run at once; of a scan with a rate only as many as can use it.
+    """How many shards of a scan run at once: `allowed`, or with a rate only as many as can use it.
 
-    nmap cannot change its rate while it runs, so a share that no other shard uses would be lost.
+    nmap cannot change its rate while it runs. So a running shard could not take over the share of
+    one that ended.
     """
     rates = [float(rate) for rate in _find_rates(arguments).values()]
     if not rates:
@@ -55,7 +60,7 @@ def choose_shards_at_once(arguments: Sequence[str], shards: int, allowed: int) -
 
 
 def split_rates(arguments: Sequence[str], shards_at_once: int) -> tuple[str, ...]:
-    """nmap's canonical options for each of so many shards at once: the scan's options with a share of its rates."""
+    """The canonical options of each shard: the scan's options with a share of its rates."""
     options = list(arguments)
     for index, share in _find_shares(arguments, shards_at_once).items():
         options[index] = share
@@ -63,21 +68,29 @@ def split_rates(arguments: Sequence[str], shards_at_once: int) -> tuple[str, ...
 
 
 def describe_shares(arguments: Sequence[str], shards_at_once: int) -> str:
-    """A note with the share of each rate. Empty where no rate is shared."""
+    """A note with the share of each rate. Empty: no rate is shared."""
     shares = _find_shares(arguments, shards_at_once)
     if not shares:
         return ""
-    listed = ", ".join(f"{arguments[index - 1]} {arguments[index]}: {share}" for index, share in shares.items())
-    return f"rates are the scan's: each of up to {shards_at_once} shards at once gets its share, {listed}"
+    listed = []
+    for index, share in shares.items():
+        option, rate = arguments[index - 1], arguments[index]
+        listed.append(f"{option} {rate}: {share}")
+    each = f"each of up to {shards_at_once} shards at once gets its share"
+    return f"rates are the scan's: {each}, {', '.join(listed)}"
 
 
 def _find_rates(arguments: Sequence[str]) -> Mapping[int, str]:
     """The values of rate options, by their index."""
-    return {index: arguments[index] for index, option in enumerate(arguments, start=1) if option in RATES}
+    value_indices = [index for index, option in enumerate(arguments, start=1) if option in RATES]
+    return {index: arguments[index] for index in value_indices}
 
 
 def _find_shares(arguments: Sequence[str], shards_at_once: int) -> Mapping[int, str]:
-    """The share of each rate, by the index of its value. Empty where one shard gets the whole rate."""
+    """The share of each rate, by the index of its value.
+
+    Empty: there is no rate, or one shard gets all of it.
+    """
     if shards_at_once <= 1:
         return {}
     shares = {}

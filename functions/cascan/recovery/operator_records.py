@@ -1,4 +1,4 @@
-"""The operator's decisions, kept in the bucket so that a rebuilt table has them: rules, schedules, a halt.
+"""Copies of the operator's decisions in the bucket: rules, schedules, a halt. A rebuild reads them.
 
     switch.json                     why the stack is halted; null: it is not
     severity.json                   the rules on findings
@@ -6,8 +6,9 @@
     rules/<name>/deleted.json       when it was deleted
     schedules/<name>.json           a schedule's manifest
 
-Each is written after the table, by the process that changed the table. A version of a rule never changes, so that two
-processes may apply a rule at once; of all else, the record is what the table says at that time.
+The process that changed the table writes each record afterwards. A version of a rule never changes,
+so that two processes may apply a rule at the same time. Every other record is a copy of what the
+table holds when the record is written.
 """
 
 from __future__ import annotations
@@ -37,17 +38,17 @@ DELETED = "deleted.json"
 
 
 class OperatorTable(StackSwitch, SeverityRules, Protocol):
-    """What the operator decided and the scan table keeps."""
+    """The operator's decisions that the scan table stores."""
 
 
 @dataclass(slots=True)
 class RestoreResult:
-    """What was missing in the table, and was restored."""
+    """What the table lacked, and a restore has stored."""
 
     halted: bool = False
     severity_rules: int = 0
-    rules: list[str] = field(default_factory=list)  # names, without those that were deleted
-    schedules: list[str] = field(default_factory=list)  # names; nothing fires them yet
+    rules: list[str] = field(default_factory=list)  # names, without deleted rules
+    schedules: list[str] = field(default_factory=list)  # names; EventBridge does not have them yet
 
 
 def record_switch(records: OperatorRecords, stack_switch: StackSwitch) -> None:
@@ -55,7 +56,7 @@ def record_switch(records: OperatorRecords, stack_switch: StackSwitch) -> None:
 
 
 def is_switch_recorded(switch: Switch | None, records: OperatorRecords) -> bool:
-    """Whether the record says the same as the switch. A switch that was never set has no record."""
+    """Whether the record equals the switch. A switch that was never set has no record."""
     return (records.get(SWITCH) or b"null") == msgspec.json.encode(switch)
 
 
@@ -82,9 +83,9 @@ def record_schedule(records: OperatorRecords, schedules: ScheduleTable, name: st
 def restore_records(
     records: OperatorRecords, *, table: OperatorTable, rules: RuleTable, schedules: ScheduleTable
 ) -> RestoreResult:
-    """Store in the table what the records hold and the table lacks. Safe to repeat.
+    """Store in the table the records that it lacks. A repeat is harmless.
 
-    A record that cannot be read is skipped; if it is the switch's, the stack is halted.
+    A record that cannot be read is skipped. If it is the record of the switch, the stack is halted.
     """
     restored = RestoreResult()
     switch = _read_switch(records)
@@ -92,7 +93,8 @@ def restore_records(
         table.halt(switch)
         restored.halted = True
     severity = _read(records, SEVERITY, StoredRules)
-    if severity and table.put_severity_rules(replace(severity, version=1)):  # False: there are newer ones
+    # The table rejects version 1 if it has newer rules.
+    if severity and table.put_severity_rules(replace(severity, version=1)):
         restored.severity_rules = len(severity.rules)
     for name in islice(_rule_names(records), MAX_RULES):
         if _restore_rule(records, name, rules):
@@ -105,11 +107,12 @@ def restore_records(
 
 
 def _read_switch(records: OperatorRecords) -> Switch | None:
-    """The switch. One that cannot be read halts the stack, until a person lifts it."""
+    """The switch. If it cannot be read, a halt that lasts until a person lifts it."""
     text = records.get(SWITCH)
     if text in (None, b"null"):
         return None
-    return _read(records, SWITCH, Switch) or Switch(halted_at=utc_now(), reason=f"{SWITCH} cannot be read")
+    switch = _read(records, SWITCH, Switch)
+    return switch or Switch(halted_at=utc_now(), reason=f"{SWITCH} cannot be read")
 
 
 def _rule_names(records: OperatorRecords) -> Iterator[str]:
@@ -118,7 +121,7 @@ def _rule_names(records: OperatorRecords) -> Iterator[str]:
 
 def _restore_rule(records: OperatorRecords, name: str, rules: RuleTable) -> bool:
     versions = list(islice(_read_versions(records, name), MAX_RULE_VERSIONS))
-    restored = [rules.restore_rule(version) for version in versions]  # the latest last
+    restored = [rules.restore_rule(version) for version in versions]  # the latest comes last
     deleted_at = _read(records, f"{RULES}{name}/{DELETED}", datetime)
     latest_at = versions[-1].stored_at if versions else None
     is_deleted = deleted_at is not None and latest_at is not None and deleted_at >= latest_at
@@ -130,7 +133,8 @@ def _restore_rule(records: OperatorRecords, name: str, rules: RuleTable) -> bool
 def _read_versions(records: OperatorRecords, name: str) -> Iterator[StoredRule]:
     """The rule's versions in order, up to one that is older than its predecessor.
 
-    Such a version is from before an earlier loss of the table, after which the rule's versions started again.
+    An older version was written before an earlier loss of the table, after which the versions
+    started again from 1.
     """
     previous: StoredRule | None = None
     for path in records.names(f"{RULES}{name}/"):

@@ -1,12 +1,13 @@
-"""Rebuild the table from records and reports in the bucket: scans, shards, findings and the inventory.
+"""Rebuild the table from the bucket: scans, shards, findings and the inventory.
 
-Reports are recorded again by the function that recorded them first, oldest first, so that the inventory comes out the
-same. The bus and the queues pass nothing on meanwhile, so that nothing is announced twice. Scans that had ended are
-ended again. The others are put on the agenda: on_minute_passed sends the messages of their shards, or announces their
-end.
+Reports are recorded again by the function that first recorded them, in the order of their time, so
+that the inventory becomes the same. A bus and queues that send nothing replace the real ones, so
+that nothing is announced twice. Scans that had ended are ended again. The others are put on the
+agenda: on_minute_passed sends the messages of their shards, or announces their end.
 
-A scan that is in the table is newer than its records, and stays as it is. A scan that an interrupted rebuild left is
-recognised by `announced` without an end, and is continued. So a rebuild may break off anywhere and be repeated.
+A scan that is in the table is newer than its records, and stays as it is. A scan that an
+interrupted rebuild left behind is marked as announced although it has not ended; it is continued.
+So a rebuild may be interrupted anywhere and repeated.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ from cascan.scans.close import settle_scan
 
 
 class NoBus:
-    """EventBus that passes nothing on: all events were announced before."""
+    """An EventBus that sends nothing, since all events were announced before."""
 
     def put(self, events: Iterable[BusEvent]) -> None:
-        for _ in events:  # an iterator may count its events as they are taken
+        for _ in events:  # the iterator may count the events that are taken from it
             pass
 
 
 class NoQueues:
-    """ShardQueues that pass nothing on: the agenda takes care of open shards."""
+    """ShardQueues that send nothing, since the agenda takes care of open shards."""
 
     def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None: ...
 
@@ -56,7 +57,7 @@ class NoQueues:
 
 
 class RecordReport(Protocol):
-    """on_report_stored's record_findings, apart from the gateways of its scan."""
+    """on_report_stored's record_findings, with all gateways but those of the scan bound."""
 
     def __call__(self, stored: ReportStored, gateways: ScanGateways) -> object: ...
 
@@ -68,7 +69,7 @@ class RebuildResult:
     scans: int = 0
     reports: int = 0
     open: int = 0  # scans that continue
-    left: int = 0  # scans that were in the table
+    left: int = 0  # scans that the table already had
     unreadable: int = 0  # scans whose records cannot be read, and reports that cannot be read
 
 
@@ -80,9 +81,13 @@ def rebuild(
     clock: Clock,
     tell: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> RebuildResult:
-    """Put every scan that has records, and is not in the table, into it. `tell`: reports done, reports there are."""
+    """Put every scan that has records, and is not in the table, into the table.
+
+    `tell`: called before each report, with the numbers of reports done and of all reports.
+    """
     rebuilt = RebuildResult()
-    begun = (_begin_scan(scan_id, table, reports, rebuilt, clock) for scan_id in reports.recorded_scans())
+    scan_ids = reports.recorded_scans()
+    begun = (_begin_scan(scan_id, table, reports, rebuilt, clock) for scan_id in scan_ids)
     histories = [history for history in begun if history]
     timeline = sorted(entry for history in histories for entry in history.reports())
     for number, (_, key, ended_at) in enumerate(timeline):
@@ -96,15 +101,18 @@ def rebuild(
 def _begin_scan(
     scan_id: str, table: ScanLifecycle, reports: ReportStore, rebuilt: RebuildResult, clock: Clock
 ) -> ScanHistory | None:
-    """Put the scan and its shards into the table. Returns its history; None: nothing more is to be done for it."""
+    """Put the scan and its shards into the table.
+
+    Returns its history. None: nothing else has to be done for the scan.
+    """
     try:
         existing = table.get_scan(scan_id)
-    except UnreadableItem:  # it is in the table, and stays there
+    except UnreadableItem:  # the scan is in the table, and stays there
         rebuilt.unreadable += 1
         return None
     if existing and not _is_half_rebuilt(existing):
         rebuilt.left += 1
-        if existing.shards_open:  # a rebuild may have died before it put the scan on the agenda
+        if existing.shards_open:  # an earlier rebuild may have ended before it wrote the agenda
             table.add_to_agenda(AgendaEntry(clock(), scan_id, AgendaTask.LOOK))
         return None
     try:
@@ -121,25 +129,35 @@ def _begin_scan(
 
 
 def _is_half_rebuilt(scan: Scan) -> bool:
-    """Only a rebuild marks a scan as announced before its end, to show that it is at work."""
+    """Whether a rebuild left the scan unfinished. Only a rebuild announces a scan before its end."""
     return scan.announced and (scan.state not in FINAL_STATES or scan.outcome is None)
 
 
 def _silent_gateways(table: ScanLifecycle, now: datetime) -> ScanGateways:
-    """The table, with queues and a bus that pass nothing on, at a time of the past."""
+    """The table, with queues and a bus that send nothing, at a time in the past."""
     return ScanGateways(table, NoQueues(), NoBus(), lambda: now)
 
 
-def _record_again(key: ReportKey, record: RecordReport, gateways: ScanGateways, rebuilt: RebuildResult) -> None:
+def _record_again(
+    key: ReportKey,
+    record: RecordReport,
+    gateways: ScanGateways,
+    rebuilt: RebuildResult,
+) -> None:
     try:
         record(ReportStored(str(key), "", 0, ""), gateways)
         rebuilt.reports += 1
-    except Rejected:  # it was rejected the first time, too
+    except Rejected:  # as when it was first recorded
         rebuilt.unreadable += 1
 
 
-def _end_scan(history: ScanHistory, table: ScanLifecycle, rebuilt: RebuildResult, clock: Clock) -> None:
-    """End the scan as it had ended, or let it continue."""
+def _end_scan(
+    history: ScanHistory,
+    table: ScanLifecycle,
+    rebuilt: RebuildResult,
+    clock: Clock,
+) -> None:
+    """End the scan as it had ended before, or let it continue."""
     scan_id, end = history.scan.scan_id, history.end
     if end is None:
         rebuilt.open += 1
@@ -155,17 +173,24 @@ def _end_scan(history: ScanHistory, table: ScanLifecycle, rebuilt: RebuildResult
 
 
 def _close_open_shards(end: Scan, table: ScanLifecycle) -> None:
-    """Close the shards without a report, with the outcomes that the scan had counted and no report accounts for."""
+    """Close the shards without a report.
+
+    They share the outcomes that the scan had counted and that no report accounts for.
+    """
     scan = table.get_scan(end.scan_id)
     counted = Counter(scan.shard_outcomes) if scan else Counter[str]()
     outcomes = sorted((Counter(end.shard_outcomes) - counted).elements())
     state = ShardState.CANCELLED if end.state is ScanState.CANCELLED else ShardState.FAILED
+    why = end.error_description or "it had ended without a report when the table was lost"
     for shard in list(table.shards(end.scan_id)):
         if shard.state in OPEN_STATES:
-            outcome = Outcome(outcomes.pop()) if outcomes else Outcome.FAILED
-            why = end.error_description or "it had ended without a report when the table was lost"
-            reasons = Reasons.of(reason for reason in end.reasons.listed if reason.shard == shard.number)
-            closing = ShardClosing(state=state, outcome=outcome, reasons=reasons, error_description=why)
+            reasons = (reason for reason in end.reasons.listed if reason.shard == shard.number)
+            closing = ShardClosing(
+                state=state,
+                outcome=Outcome(outcomes.pop()) if outcomes else Outcome.FAILED,
+                reasons=Reasons.of(reasons),
+                error_description=why,
+            )
             table.close_shard(end.scan_id, shard.number, closing)
 
 

@@ -1,4 +1,7 @@
-"""From the records of a scan: the scan and its shards as they were when the table was lost. See rebuild.py."""
+"""Read from a scan's records how the scan and its shards were when the table was lost.
+
+rebuild.py uses them.
+"""
 
 from __future__ import annotations
 
@@ -20,47 +23,68 @@ from cascan.recovery.scan_records import read_end, read_plan, read_runs, read_su
 class ScanHistory:
     """A scan as its records describe it."""
 
-    scan: Scan  # as accepted; as it ended, if it was refused
+    scan: Scan  # as accepted; a refused scan as it ended
     shards: tuple[Shard, ...]
     end: Scan | None
-    suspended: bool | None = None  # false: resumed; None: neither
+    suspended: bool | None = None  # None: it was never suspended or resumed
 
     def reports(self) -> Iterator[tuple[datetime, ReportKey, datetime]]:
-        """When each was made, its key, and when its scan ended, as far as it has."""
+        """Of each report: when it was made, its key, and when its scan ended.
+
+        If the scan has not ended, the last is the time of the report.
+        """
         for shard in self.shards:
             if shard.state is ShardState.REPORTED and shard.run:
+                key = ReportKey(shard.scan_id, shard.number, shard.run.attempt)
                 reported_at = shard.run.finished_at or self.scan.requested_at
                 ended_at = self.end.finished_at if self.end else None
-                yield reported_at, ReportKey(shard.scan_id, shard.number, shard.run.attempt), ended_at or reported_at
+                yield reported_at, key, ended_at or reported_at
 
 
 def read_scan_history(scan_id: str, reports: ReportStore) -> ScanHistory | None:
-    """The scan's history. None: it has no plan and no end. Raises: UnreadableItem."""
+    """The scan's history. None: the scan has no record of a plan or an end.
+
+    Raises: UnreadableItem.
+    """
     plan, end = read_plan(reports, scan_id), read_end(reports, scan_id)
     if plan is None:
         return ScanHistory(end, (), end) if end else None
     scan, planned = plan
-    stored, shards = set(reports.report_keys(scan_id)), {shard.number: _run_again(shard) for shard in planned}
+    stored = set(reports.report_keys(scan_id))
+    shards = {shard.number: _run_again(shard) for shard in planned}
     for reported in read_runs(reports, scan_id):
         shard, number = reported.shard, reported.shard.number
         if reported.rest:
             shards.setdefault(reported.rest.number, _run_again(reported.rest))
         if ReportKey(scan_id, number, shard.attempt) in stored:
             shards[number] = replace(shard, lease_until=None)
-        elif reported.rest:  # the worker died between record and report: the finished part is scanned again
+        elif reported.rest:
+            # The worker ended after it wrote the record, before it stored the report. So the part
+            # that it had finished is scanned again.
             shards[number] = _run_again(shard)
-    return ScanHistory(scan, tuple(shards[number] for number in sorted(shards)), end, read_suspension(reports, scan_id))
+    ordered = tuple(shards[number] for number in sorted(shards))
+    return ScanHistory(scan, ordered, end, read_suspension(reports, scan_id))
 
 
 def _run_again(shard: Shard) -> Shard:
-    """The shard, to be run again. A worker that still runs it holds an earlier attempt, and loses it."""
+    """The shard, ready to run again. A worker that still runs an older attempt loses it."""
     state = ShardState.WAITING if shard.state is ShardState.WAITING else ShardState.QUEUED
-    attempt = shard.attempt + ATTEMPTS_AHEAD
-    return replace(shard, state=state, attempt=attempt, message_id="", lease_until=None, run=None, progress=None)
+    return replace(
+        shard,
+        state=state,
+        attempt=shard.attempt + ATTEMPTS_AHEAD,
+        message_id="",
+        lease_until=None,
+        run=None,
+        progress=None,
+    )
 
 
 def reopen_scan(history: ScanHistory) -> Scan:
-    """The scan before its first report. It is marked as announced, so that its end is not announced a second time."""
+    """The scan as it was before its first report.
+
+    It is marked as announced, so that its end is not announced again.
+    """
     if not history.shards:
         return replace(history.scan, announced=True)
     waiting = sum(shard.state is ShardState.WAITING for shard in history.shards)
@@ -80,5 +104,6 @@ def _first_state(history: ScanHistory) -> ScanState:
         return ScanState.CANCELLED
     if history.suspended is not None and history.end is None:
         return ScanState.SUSPENDED if history.suspended else ScanState.SCANNING
+    began_suspended = history.scan.state is ScanState.SUSPENDED
     has_run = any(shard.run for shard in history.shards)
-    return ScanState.SUSPENDED if history.scan.state is ScanState.SUSPENDED and not has_run else ScanState.SCANNING
+    return ScanState.SUSPENDED if began_suspended and not has_run else ScanState.SCANNING

@@ -1,12 +1,15 @@
-"""The records from which a lost table is rebuilt: beside a scan's reports, written as the scan proceeds.
+"""The records from which a lost table is rebuilt.
 
-    scans/<scan id>/plan.jsonl                              the scan as accepted, then its shards, one a line
-    scans/<scan id>/runs/<shard, 6 digits>-<attempt>.json   a shard as this attempt reported it, and its remainder
-    scans/<scan id>/end.json                                the scan as it ended
-    scans/<scan id>/request                                 a request that its queue gave up, unchanged
-    scans/<scan id>/suspension.json                         true: it was suspended; false: it was resumed
+They are in the bucket, under `scans/<scan id>/`, and written as the scan proceeds:
 
-The plan is stored before any shard runs, a run's record before its report. cascan/recovery/rebuild.py reads them.
+    plan.jsonl                               the scan as accepted, then its shards, one on each line
+    runs/<shard, 6 digits>-<attempt>.json    a shard as this attempt reported it, and its remainder
+    end.json                                 the scan as it ended
+    request                                  a request that its queue gave up on, unchanged
+    suspension.json                          true: it was suspended; false: it was resumed
+
+The plan is stored before any shard runs, and the record of a run before its report.
+cascan/recovery/rebuild.py reads them.
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ class ReportedShard(msgspec.Struct, frozen=True):
 
 
 def store_plan(reports: ReportStore, scan: Scan, shards: Iterable[Shard]) -> None:
-    reports.put_record(scan.scan_id, PLAN, (msgspec.json.encode(line) + b"\n" for line in _lines(scan, shards)))
+    lines = (msgspec.json.encode(line) + b"\n" for line in _lines(scan, shards))
+    reports.put_record(scan.scan_id, PLAN, lines)
 
 
 def store_run(reports: ReportStore, reported: ReportedShard) -> None:
@@ -54,17 +58,18 @@ def store_suspension(reports: ReportStore, scan_id: str, *, suspended: bool) -> 
 
 
 def read_plan(reports: ReportStore, scan_id: str) -> tuple[Scan, list[Shard]] | None:
-    """The scan as accepted, and its shards. None: there is no plan; a refused request has none."""
+    """The scan as accepted, and its shards. None: there is no plan, as for a refused request."""
     stream = reports.open_record(scan_id, PLAN)
     if stream is None:
         return None
     with stream:
         scan_line, *shard_lines = stream.read().splitlines()
-    return _decode(scan_line, Scan, scan_id), [_decode(line, Shard, scan_id) for line in shard_lines]
+    scan = _decode(scan_line, Scan, scan_id)
+    return scan, [_decode(line, Shard, scan_id) for line in shard_lines]
 
 
 def read_runs(reports: ReportStore, scan_id: str) -> list[ReportedShard]:
-    """In order of shard and attempt."""
+    """The recorded runs of the scan's shards, in order of shard and attempt."""
     names = filter(RUN.fullmatch, reports.records(scan_id))
     texts = filter(None, (_read_text(reports, scan_id, name) for name in names))
     runs = [_decode(text, ReportedShard, scan_id) for text in texts]
@@ -72,20 +77,21 @@ def read_runs(reports: ReportStore, scan_id: str) -> list[ReportedShard]:
 
 
 def read_end(reports: ReportStore, scan_id: str) -> Scan | None:
-    """The scan as it ended. None: it has no record of an end."""
+    """The scan as it ended. None: there is no record of its end."""
     text = _read_text(reports, scan_id, END)
     return _decode(text, Scan, scan_id) if text else None
 
 
 def read_suspension(reports: ReportStore, scan_id: str) -> bool | None:
-    """Whether the scan was suspended last. None: it was neither suspended nor resumed."""
+    """Whether the scan was last suspended, not resumed. None: it was neither."""
     text = _read_text(reports, scan_id, SUSPENSION)
     return _decode(text, bool, scan_id) if text else None
 
 
 def _decode(text: bytes, kind: type[T], scan_id: str) -> T:
-    """Raises: UnreadableItem."""
-    decoded: T = read_stored(text, partial(msgspec.json.decode, type=kind), lambda _: f"a record of scan {scan_id}")
+    """The value in a record. Raises: UnreadableItem."""
+    decode = partial(msgspec.json.decode, type=kind)
+    decoded: T = read_stored(text, decode, lambda _: f"a record of scan {scan_id}")
     return decoded
 
 

@@ -13,9 +13,12 @@ from cascan.timing.windows import Window, find_opening
 
 
 def initial_entries(scan: Scan, lane: Lane) -> Iterator[AgendaEntry]:
-    """The entries of an accepted scan: its deadline, the next change of its windows, and a check for lost messages.
+    """The entries of an accepted scan.
 
-    An express scan needs no such check: SQS delivers its only message to the Lambda until the shard is closed.
+    They are its deadline, the next change of its windows, and a check for lost messages.
+
+    An express scan needs no such check: SQS delivers its only message to the Lambda until the shard
+    is closed.
     """
     if scan.deadline_at:
         yield AgendaEntry(scan.deadline_at, scan.scan_id, AgendaTask.DEADLINE)
@@ -32,7 +35,10 @@ def next_window_change(scan: Scan, now: datetime) -> AgendaEntry | None:
 
 
 def next_minute(now: datetime) -> datetime:
-    """The time of a check that is due soon; the same for all calls within a minute, so that they share one entry."""
+    """The time of a check that is due soon.
+
+    It is the same for all calls within a minute, so that they share one entry.
+    """
     return now.replace(second=0, microsecond=0) + timedelta(seconds=LOOK_AGAIN_S)
 
 
@@ -46,4 +52,8 @@ def expiry_entry(scan: Scan) -> AgendaEntry | None:
     """The entry for the removal of the ended scan; None: it is kept."""
     if scan.expires_after_s is None or scan.finished_at is None:
         return None
-    return AgendaEntry(scan.finished_at + timedelta(seconds=scan.expires_after_s), scan.scan_id, AgendaTask.EXPIRE)
+    return AgendaEntry(
+        scan.finished_at + timedelta(seconds=scan.expires_after_s),
+        scan.scan_id,
+        AgendaTask.EXPIRE,
+    )

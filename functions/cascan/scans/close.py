@@ -1,4 +1,6 @@
-"""Close a shard: then release the next ones, or after the last one close the scan and announce its end on the bus.
+"""Close a shard, and then release the next ones or close the scan.
+
+The scan is closed after its last shard, and its end is announced on the bus.
 
 An invocation may end between any two of these writes; the next one reads the scan and continues.
 """
@@ -18,17 +20,28 @@ NO_HOST_IN_TIME = "the time ran out before any host was found"
 ENDED_STATES = FINAL_STATES | {ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING}
 
 
-def close_shard(scan_id: str, number: int, closing: ShardClosing, gateways: ScanGateways) -> Scan | None:
-    """Close the shard, and the scan if it was the last open one; the scan afterwards. None: there is no such scan."""
+def close_shard(
+    scan_id: str,
+    number: int,
+    closing: ShardClosing,
+    gateways: ScanGateways,
+) -> Scan | None:
+    """Close the shard, and the scan if it was the last open one; the scan afterwards.
+
+    None: there is no such scan.
+    """
     # If an earlier delivery closed the shard, the scan may still be open.
     gateways.table.close_shard(scan_id, number, closing)
     return settle_scan(scan_id, gateways, error=closing.error_description)
 
 
 def settle_scan(scan_id: str, gateways: ScanGateways, *, error: str = "") -> Scan | None:
-    """Release waiting shards; if no shard is open, close the scan and announce its end. Safe to repeat at any point.
+    """Release waiting shards; if no shard is open, close the scan and announce its end.
 
-    The scan afterwards; None: there is no such scan. `error` describes a failure that the shards do not explain.
+    Safe to repeat at any point.
+
+    The scan afterwards; None: there is no such scan. `error` describes a failure that the shards do
+    not explain.
     """
     table = gateways.table
     scan = table.get_scan(scan_id)
@@ -72,7 +85,8 @@ def collect_reasons(scan: Scan, table: Shards) -> Reasons:
     if Outcome.COMPLETE in kinds and kinds <= ACCOUNTED:
         return Reasons()
     ignored = {Outcome.COMPLETE} if kinds <= ACCOUNTED else ACCOUNTED
-    return merge_reasons(shard.reasons for shard in table.shards(scan.scan_id) if shard.outcome not in ignored)
+    shards = table.shards(scan.scan_id)
+    return merge_reasons(shard.reasons for shard in shards if shard.outcome not in ignored)
 
 
 def _timed_out_without_hosts(scan: Scan) -> bool:

@@ -1,8 +1,9 @@
-"""Close the open shards of a scan that was cancelled or is past its deadline, over several invocations if needed.
+"""Close the open shards of a scan that was cancelled or is past its deadline.
 
-By then the scan's state or its deadline keeps every worker from claiming a shard and every function from releasing
-one, so each call leaves fewer open shards. A call closes many shards per transaction, and ends when its time or
-MAX_CLOSED_AT_ONCE is used up; an agenda entry continues the work.
+By then the scan's state or its deadline keeps every worker from claiming a shard and every function
+from releasing one, so each call leaves fewer open shards. A call closes many shards per
+transaction, and ends when its time or MAX_CLOSED_AT_ONCE is used up; an agenda entry continues the
+work.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from itertools import islice
 
 from cascan.clock import TimeLeft, no_time_limit
 from cascan.gateways import ScanGateways
-from cascan.limits import LOOK_AGAIN_S, MAX_CLOSED_AT_ONCE, MAX_CLOSED_PER_TRANSACTION, MIN_TIME_LEFT_S, REPORT_GRACE_S
+from cascan.limits import (
+    LOOK_AGAIN_S,
+    MAX_CLOSED_AT_ONCE,
+    MAX_CLOSED_PER_TRANSACTION,
+    MIN_TIME_LEFT_S,
+    REPORT_GRACE_S,
+)
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
@@ -39,13 +46,20 @@ def cancel_scan(
     most: int = MAX_CLOSED_AT_ONCE,
     left_s: TimeLeft = no_time_limit,
 ) -> Scan | None:
-    """Cancel the scan and close up to `most` of its shards; the scan afterwards. None: there is no such scan.
+    """Cancel the scan and close up to `most` of its shards; the scan afterwards.
 
-    A scan that has ended is not changed. If shards stay open, an agenda entry continues the work. A worker that runs
-    a closed shard learns of it by its next heartbeat, and stops nmap.
+    None: there is no such scan.
+
+    A scan that has ended is not changed. If shards stay open, an agenda entry continues the work. A
+    worker that runs a closed shard learns of it by its next heartbeat, and stops nmap.
     """
     table = gateways.table
-    table.advance_scan(scan_id, ScanState.CANCELLED, expected=set(ScanState) - ENDED_STATES, why=why)
+    table.advance_scan(
+        scan_id,
+        ScanState.CANCELLED,
+        expected=set(ScanState) - ENDED_STATES,
+        why=why,
+    )
     scan = table.get_scan(scan_id)
     if scan is None or scan.state is not ScanState.CANCELLED:
         return scan
@@ -58,11 +72,18 @@ def cancel_scan(
 
 
 def close_open_shards(
-    scan: Scan, gateways: ScanGateways, *, most: int = MAX_CLOSED_AT_ONCE, left_s: TimeLeft = no_time_limit
+    scan: Scan,
+    gateways: ScanGateways,
+    *,
+    most: int = MAX_CLOSED_AT_ONCE,
+    left_s: TimeLeft = no_time_limit,
 ) -> Remaining:
-    """Close open shards of a cancelled or overdue scan: at most `most`, and while MIN_TIME_LEFT_S are left.
+    """Close open shards of a cancelled or overdue scan.
 
-    A shard of an overdue scan that a worker holds is not closed here: its worker stops nmap and stores what it has.
+    It closes at most `most`, and stops when less than MIN_TIME_LEFT_S is left.
+
+    A shard of an overdue scan that a worker holds is not closed here: its worker stops nmap and
+    stores what it has.
     """
     is_cancelled = scan.state is ScanState.CANCELLED
     now, skipped = gateways.clock(), 0
@@ -94,7 +115,10 @@ def is_over(scan: Scan, now: datetime) -> bool:
 
 
 def is_in_progress(shard: Shard, now: datetime) -> bool:
-    """Whether a worker holds the shard, or its report may still be read: within REPORT_GRACE_S of the lease."""
+    """Whether a worker holds the shard, or its report may still be read.
+
+    The report may be read until REPORT_GRACE_S after the lease.
+    """
     grace_s = REPORT_GRACE_S if shard.state is ShardState.REPORTED else 0
     return shard.is_held(now - timedelta(seconds=grace_s))
 
@@ -102,6 +126,12 @@ def is_in_progress(shard: Shard, now: datetime) -> bool:
 def _build_closing(scan: Scan) -> ShardClosing:
     if scan.state is ScanState.CANCELLED:
         return ShardClosing(
-            state=ShardState.CANCELLED, outcome=Outcome.FAILED, error_description=scan.error_description
+            state=ShardState.CANCELLED,
+            outcome=Outcome.FAILED,
+            error_description=scan.error_description,
         )
-    return ShardClosing(state=ShardState.FAILED, outcome=Outcome.TIMED_OUT, error_description=DEADLINE_PASSED)
+    return ShardClosing(
+        state=ShardState.FAILED,
+        outcome=Outcome.TIMED_OUT,
+        error_description=DEADLINE_PASSED,
+    )

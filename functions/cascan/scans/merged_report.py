@@ -1,9 +1,12 @@
-"""Merge the reports of a scan's shards into one, as a stream: of each shard the attempt that was recorded."""
+"""Merge the reports of a scan's shards into one, as a stream.
+
+Of each shard it takes the attempt that was recorded.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,8 +31,9 @@ class MergedReport:
 def open_merged_report(scan_id: str, *, table: Shards, reports: ReportStore) -> MergedReport:
     """Merge the reports of the scan; they are read from the store while the result is consumed.
 
-    If the report of a shard is missing, the merged report says `exit="error"`; a shard without targets needs none.
-    A host that was scanned twice, because it had timed out or could not be cut off, is taken from the later report.
+    If the report of a shard is missing, the merged report says `exit="error"`; a shard without
+    targets needs none. A host that was scanned twice, because it had timed out or could not be cut
+    off, is taken from the later report.
     """
     shards = list(table.shards(scan_id))
     keys = select_reports(shards, reports.report_keys(scan_id))
@@ -45,29 +49,42 @@ def open_merged_report(scan_id: str, *, table: Shards, reports: ReportStore) -> 
     return MergedReport(report_count, chunks)
 
 
-def _merge_inputs(shards: Sequence[Shard], keys: Mapping[int, ReportKey], reports: ReportStore) -> Iterator[MergeInput]:
+def _merge_inputs(
+    shards: Sequence[Shard],
+    keys: Mapping[int, ReportKey],
+    reports: ReportStore,
+) -> Iterator[MergeInput]:
     """One report after another, each opened when it is needed."""
     by_number = {shard.number: shard for shard in shards}
     for shard in shards:
         if key := keys.get(shard.number):
             remainders = list(_remainders(shard, by_number))
             later_keys = [keys[later.number] for later in remainders if later.number in keys]
-            later = ReportedByRemainders(shard, remainders, later_keys, reports) if later_keys else ()
+            later: Container[str] = ()
+            if later_keys:
+                later = ReportedByRemainders(shard, remainders, later_keys, reports)
             yield MergeInput(reports.open_report(key), later)
 
 
 def _remainders(shard: Shard, by_number: Mapping[int, Shard]) -> Iterator[Shard]:
-    """The shard that was cut off from this one, the shard that was cut off from that one, and so on."""
+    """The shard that was cut off from this one, the one that was cut off from that, and so on."""
     while shard.remainder is not None and (remainder := by_number.get(shard.remainder)):
         yield remainder
         shard = remainder
 
 
 class ReportedByRemainders:
-    """The addresses of a shard that its remainders report as well. The reports are read when an address may be one."""
+    """The addresses of a shard that its remainders report as well.
+
+    The reports are read when an address may be one.
+    """
 
     def __init__(
-        self, shard: Shard, remainders: Sequence[Shard], keys: Sequence[ReportKey], reports: ReportStore
+        self,
+        shard: Shard,
+        remainders: Sequence[Shard],
+        keys: Sequence[ReportKey],
+        reports: ReportStore,
     ) -> None:
         self._reassigned = ReassignedHosts(shard, remainders)
         self._keys, self._reports = keys, reports
@@ -78,7 +95,8 @@ class ReportedByRemainders:
     @cached_property
     def _reported(self) -> set[str]:
         """At most as many addresses as one shard has."""
-        return {host.address for key in self._keys for host in self._hosts(key) if host.address in self._reassigned}
+        addresses = (host.address for key in self._keys for host in self._hosts(key))
+        return {address for address in addresses if address in self._reassigned}
 
     def _hosts(self, key: ReportKey) -> Iterator[Host]:
         with self._reports.open_report(key) as stream:
@@ -89,7 +107,7 @@ class ReportedByRemainders:
 
 
 def select_reports(shards: Iterable[Shard], keys: Iterable[ReportKey]) -> dict[int, ReportKey]:
-    """By shard number, the report of the shard's attempt, or of the latest earlier attempt that stored one."""
+    """The report of each shard's attempt, or of the latest earlier attempt that stored one."""
     attempts: dict[int, list[int]] = defaultdict(list)
     for key in keys:
         attempts[key.shard].append(key.attempt)
@@ -102,5 +120,8 @@ def select_reports(shards: Iterable[Shard], keys: Iterable[ReportKey]) -> dict[i
 
 
 def _had_no_target(shard: Shard) -> bool:
-    """nmap was not started: no name had an address, or everything was excluded or outside the scope."""
+    """Whether nmap was not started because no target was left to scan.
+
+    No name had an address, or everything was excluded or outside the scope.
+    """
     return shard.run is not None and shard.run.exit_code is None

@@ -1,7 +1,8 @@
-"""Release waiting shards of a scan: queue as many as `parallel` leaves room for, if the scan may run now.
+"""Queue waiting shards of a scan, up to its `parallel`, if the scan may run now.
 
-A queue never holds more than `parallel` shards of one scan, so a scan of thousands of shards does not delay a small
-one. Shards of a scan that is suspended, halted or outside its hours wait in the table, where no attempt is counted.
+A queue never holds more than `parallel` shards of one scan, so a scan of thousands of shards does
+not delay a small one. Shards of a scan that is suspended, halted or outside its hours wait in the
+table, where no attempt is counted.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from cascan.scans.transitions import StopReason, run_permission
 
 
 def release_waiting(scan: Scan, gateways: ScanGateways) -> dict[str, int]:
-    """Queue the next waiting shards of the scan, which has just been read; their number by lane. Safe to repeat.
+    """Queue the next waiting shards of the scan, which has just been read; their number by lane.
 
-    Each message is sent before its shard is marked as queued. A crash between the two leads to a second message, which
-    a worker recognises; the other order could leave a queued shard without a message.
+    Safe to repeat.
+
+    Each message is sent before its shard is marked as queued. A crash between the two leads to a
+    second message, which a worker recognises; the other order could leave a queued shard without a
+    message.
     """
     room = min(scan.parallel - scan.shards_in_flight, scan.shards_waiting, MAX_RELEASED_AT_ONCE)
     if room <= 0 or scan.state not in UNDER_WAY or _is_blocked(scan, gateways):
@@ -53,15 +57,24 @@ def resend_messages(scan: Scan, gateways: ScanGateways) -> dict[str, int]:
 
 def build_shard_message(shard: Shard, scan: Scan) -> ShardQueued:
     """The message of the shard, for a worker."""
-    return ShardQueued(scan_id=scan.scan_id, cause_id=scan.cause_id, hop=scan.hop, shard=shard.number)
+    return ShardQueued(
+        scan_id=scan.scan_id,
+        cause_id=scan.cause_id,
+        hop=scan.hop,
+        shard=shard.number,
+    )
 
 
 def _is_blocked(scan: Scan, gateways: ScanGateways) -> bool:
-    """Whether the scan may not run now. The agenda has the entries for its next window and its deadline."""
+    """Whether the scan may not run now.
+
+    The agenda has the entries for its next window and its deadline.
+    """
     brief, now = gateways.table.scan_brief(scan.scan_id), gateways.clock()
     blocked_by = run_permission(brief, now).blocked_by if brief else StopReason.OVER
     if blocked_by is None:
         return False
     if blocked_by is StopReason.HALTED:
-        gateways.table.add_to_agenda(AgendaEntry(next_minute(now), scan.scan_id, AgendaTask.RELEASE))
+        next_check = AgendaEntry(next_minute(now), scan.scan_id, AgendaTask.RELEASE)
+        gateways.table.add_to_agenda(next_check)
     return True

@@ -1,7 +1,7 @@
 """The transitions of a shard's state, and whether a scan's shards may run now.
 
-Only the conditional write of a transition decides what happens to a shard. Messages are hints: they may arrive twice,
-late, or not at all and be sent again. docs/life-of-a-shard.md draws the picture.
+Only the conditional write of a transition decides what happens to a shard. Messages are hints: they
+may arrive twice, late, or not at all and be sent again. docs/life-of-a-shard.md draws the picture.
 """
 
 from __future__ import annotations
@@ -14,11 +14,17 @@ import msgspec
 from cascan.model.scan import FINAL_STATES, ScanBrief, ScanState
 from cascan.model.shard import OPEN_STATES, ShardState
 
-WAITING, QUEUED, RUNNING, REPORTED = ShardState.WAITING, ShardState.QUEUED, ShardState.RUNNING, ShardState.REPORTED
+WAITING = ShardState.WAITING
+QUEUED = ShardState.QUEUED
+RUNNING = ShardState.RUNNING
+REPORTED = ShardState.REPORTED
 
 
 class Move(msgspec.Struct, frozen=True):
-    """One kind of transition. `expected` is part of the condition of its write; `actor` and `condition` document it."""
+    """One kind of transition.
+
+    `expected` is part of the condition of its write; `actor` and `condition` document it.
+    """
 
     name: str  # the method of ScanTable
     expected: frozenset[ShardState]
@@ -41,7 +47,13 @@ HOLD = Move(
     "the worker that receives its message while the scan may not run",
     "always: suspended, halted, or outside its window",
 )
-CLAIM = Move("claim_shard", frozenset({QUEUED}), frozenset({RUNNING}), "a worker with its message", "always")
+CLAIM = Move(
+    "claim_shard",
+    frozenset({QUEUED}),
+    frozenset({RUNNING}),
+    "a worker with its message",
+    "always",
+)
 TAKE_OVER = Move(
     "claim_shard",
     frozenset({RUNNING, REPORTED}),
@@ -107,7 +119,10 @@ HOLD_REASONS = frozenset({StopReason.WINDOW, StopReason.SUSPENDED, StopReason.HA
 
 
 class RunPermission(msgspec.Struct, frozen=True):
-    """Whether a scan's shards may run now: yes if `blocked_by` is None, until `until`, when `limit_reason` applies."""
+    """Whether a scan's shards may run now.
+
+    They may if `blocked_by` is None: until `until`, when `limit_reason` applies.
+    """
 
     blocked_by: StopReason | None = None
     until: datetime | None = None
@@ -115,7 +130,10 @@ class RunPermission(msgspec.Struct, frozen=True):
 
 
 def run_permission(brief: ScanBrief, now: datetime) -> RunPermission:
-    """Whether the scan may run at `now`. A passed deadline takes precedence over a halt, a suspension and windows."""
+    """Whether the scan may run at `now`.
+
+    A passed deadline takes precedence over a halt, a suspension and windows.
+    """
     if brief.state in FINAL_STATES:
         return RunPermission(StopReason.OVER)
     if brief.deadline_at and brief.deadline_at <= now:

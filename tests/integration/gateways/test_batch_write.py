@@ -58,7 +58,7 @@ def stored(server: TableServer) -> int:
 
 
 class TestWhatIsSent:
-    def test_every_item_arrives_as_it_was_given_in_batches_that_the_service_takes(self, server: TableServer) -> None:
+    def test_every_item_arrives_unchanged_in_batches_that_the_service_accepts(self, server: TableServer) -> None:
         put_all(TABLE, items(130))
         assert server.items == {("scan/1", item["sk"]["S"]): item for item in items(130)}
         assert sorted(len(asked.puts) for asked in server.asked) == [5, 25, 25, 25, 25, 25]
@@ -72,7 +72,7 @@ class TestWhatIsSent:
         assert stored(server) == 20
         assert max(len(asked.body) for asked in server.asked) <= MAX_BATCH_BYTES + 100
 
-    def test_nothing_to_store_is_no_call(self, server: TableServer) -> None:
+    def test_an_empty_list_of_items_makes_no_call(self, server: TableServer) -> None:
         put_all(TABLE, [])
         assert server.asked == []
 
@@ -191,7 +191,7 @@ class TestSideBySide:
 
 
 class TestAnotherTry:
-    def test_what_was_left_unprocessed_is_sent_again_and_alone(self, server: TableServer) -> None:
+    def test_only_unprocessed_items_are_sent_again(self, server: TableServer) -> None:
         def tell(asked: Asked) -> Told | None:
             left = [{"PutRequest": {"Item": item}} for item in asked.puts[:2]]
             return Told(answer={"UnprocessedItems": {TABLE: left}}) if asked.number == 0 else None
@@ -252,7 +252,7 @@ class TestAnotherTry:
             put_all(TABLE, items(25))
         assert len(server.asked) == 1
 
-    def test_nobody_there_is_an_error(self, server: TableServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_unreachable_service_is_an_error(self, server: TableServer, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
         forget_clients()
         with pytest.raises(GatewayUnavailable, match=r"scan table: .*refused") as caught:
@@ -261,7 +261,7 @@ class TestAnotherTry:
 
 
 class TestOneCall:
-    def test_an_answer_comes_back_on_a_kept_connection(self, server: TableServer) -> None:
+    def test_an_answer_arrives_on_a_connection_that_was_kept_open(self, server: TableServer) -> None:
         server.tell = lambda _: Told(answer={"Items": [], "Count": 0})
         assert [call("Query", {"TableName": TABLE}) for _ in range(3)] == 3 * [{"Items": [], "Count": 0}]
         assert (json.loads(server.asked[0].body), server.connections) == ({"TableName": TABLE}, 1)
@@ -282,7 +282,7 @@ class TestOneCall:
         assert len(server.asked) == clients.MAX_ATTEMPTS + 2
         assert len({asked.body for asked in server.asked}) == 1
 
-    def test_a_connection_that_breaks_is_no_lost_call(self, server: TableServer) -> None:
+    def test_a_call_survives_a_broken_connection(self, server: TableServer) -> None:
         breaking = Told(hangs_up=True)
         server.tell = lambda asked: breaking if asked.number < clients.MAX_ATTEMPTS - 1 else None
         assert call("TransactWriteItems", {"ClientRequestToken": "1"}) == {}
@@ -292,7 +292,7 @@ class TestOneCall:
             call("Query", {})
         assert len(server.asked) == 2 * clients.MAX_ATTEMPTS
 
-    def test_why_a_transaction_was_cancelled_is_told(self, server: TableServer) -> None:
+    def test_the_reasons_of_a_cancelled_transaction_are_returned(self, server: TableServer) -> None:
         reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Item": {"pk": {"S": "a"}}}]
         cancelled = {"__type": "x#TransactionCanceledException", "Message": "no", "CancellationReasons": reasons}
         server.tell = lambda _: Told(400, cancelled)
@@ -320,7 +320,7 @@ class TestDamagedAnswers:
         server.tell = lambda _: self.told(self.BODY, checked=self.BODY)
         assert call("Query", {}) == {"Count": 1, "Items": []}
 
-    def test_a_damaged_answer_is_asked_for_again(self, server: TableServer) -> None:
+    def test_a_call_with_a_damaged_answer_is_repeated(self, server: TableServer) -> None:
         damaged = self.BODY.replace(b"1", b"2")
         server.tell = lambda asked: self.told(damaged if asked.number == 0 else self.BODY, checked=self.BODY)
         assert call("Query", {}) == {"Count": 1, "Items": []}

@@ -52,7 +52,7 @@ def a_child(key: str = "rule/a", **fields: object) -> StoredChild:
     return StoredChild(**plain | fields)  # type: ignore[arg-type]
 
 
-def test_a_rule_is_kept_in_versions(rules: RuleTable) -> None:
+def test_every_version_of_a_rule_is_stored(rules: RuleTable) -> None:
     first, second = rule_document("one"), rule_document("one", scanType="nikto")
     assert [rules.put_rule("one", document).version for document in (first, first, second, first)] == [1, 1, 2, 3]
     assert [(rule.name, rule.version) for rule in rules.rules()] == [("one", 3)]
@@ -141,7 +141,7 @@ def test_the_end_keeps_the_first_lines_and_counts_the_rest(cascades: CascadeTabl
     assert (record.lines, record.more) == (tuple(lines[:MAX_DECISIONS_KEPT]), 300 - MAX_DECISIONS_KEPT)
 
 
-def test_a_childs_request_is_known_as_issued_once_the_child_is_reserved(cascades: CascadeTable) -> None:
+def test_reserving_a_child_records_its_request_as_issued(cascades: CascadeTable) -> None:
     issued: IssuedRequests = (
         cascades.issued if isinstance(cascades, MemoryCascadeTable) else DynamoIssuedRequests(TABLE)
     )

@@ -73,7 +73,7 @@ class TestEcs:
         assert tokens[0:2] == tokens[2:4]
         assert len(set(tokens)) == 6
 
-    def test_what_spot_has_no_room_for_is_asked_for_on_demand(self, ecs_fleet: EcsFleet, script: Script) -> None:
+    def test_tasks_without_spot_capacity_are_started_on_demand(self, ecs_fleet: EcsFleet, script: Script) -> None:
         run = clients.ecs().run_task
 
         def one_of_three(request: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class TestEcs:
         assert len({request["clientToken"] for request in requests}) == 2
         assert ecs_fleet.running(Lane.RAW) == 3
 
-    def test_what_has_no_room_anywhere_is_told_and_left_to_the_next_tick(
+    def test_tasks_without_any_capacity_are_reported_and_left_to_the_next_tick(
         self, ecs_fleet: EcsFleet, script: Script
     ) -> None:
         requests = script(clients.ecs(), "run_task", repeat({"tasks": [], "failures": [{"reason": "RESOURCE:ENI"}]}))
@@ -93,7 +93,7 @@ class TestEcs:
         assert launch == Launch(0, ("FARGATE_SPOT: RESOURCE:ENI", "FARGATE: RESOURCE:ENI"))
         assert len(requests) == 2
 
-    def test_spot_is_left_out_where_it_just_ran_short_or_is_not_wanted(
+    def test_spot_is_skipped_when_it_just_ran_short_or_is_turned_off(
         self, ecs_fleet: EcsFleet, subnet_id: str, script: Script
     ) -> None:
         requests = script(clients.ecs(), "run_task", ())
@@ -135,7 +135,7 @@ class TestEcs:
         assert requests[0]["desiredStatus"] == "RUNNING"
 
     @pytest.mark.parametrize("status", ["STOPPED", "DEPROVISIONING", "STOPPING", "DEACTIVATING"])
-    def test_a_task_that_should_run_and_does_not_is_no_worker(
+    def test_a_task_that_has_ended_does_not_count_as_a_worker(
         self, ecs_fleet: EcsFleet, script: Script, status: str
     ) -> None:
         ecs_fleet.launch(Lane.RAW, 2, "tick-1")
@@ -148,7 +148,7 @@ class TestEcs:
         script(clients.ecs(), "describe_tasks", repeat_described(status))
         assert ecs_fleet.running(Lane.RAW) == 2
 
-    def test_a_cluster_that_is_gone_is_unavailable(self, aws: None) -> None:
+    def test_a_cluster_that_does_not_exist_is_unavailable(self, aws: None) -> None:
         gone = EcsFleet("gone", {Lane.RAW: "cascan-raw:1"}, ("subnet-1",), ("sg-1",))
         with pytest.raises(GatewayUnavailable, match=r"fleet: .*ClusterNotFound"):
             gone.running(Lane.RAW)

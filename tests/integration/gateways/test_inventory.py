@@ -103,7 +103,7 @@ class TestRecords:
         table.save_hosts(SOURCE, [an_update(replace(first, revision=2), first, a_change(port=80))])
         assert [change.port for change in table.changes(SCAN_ID, 3)] == [22, 80]
 
-    def test_a_scan_is_removed_with_its_changes_and_what_is_known_of_the_hosts_stays(self, table: ScanTable) -> None:
+    def test_a_scan_is_removed_with_its_changes_but_the_host_records_stay(self, table: ScanTable) -> None:
         table.create_scan(a_scan(shards=4))
         table.add_shards([a_shard(3, attempt=1)])
         many = tuple(a_change(port=port) for port in range(1, 1_203))
@@ -177,14 +177,14 @@ class TestLookingUp:
 
 
 class TestAsked:
-    def test_what_was_asked_is_told_where_it_touches(self, table: ScanTable) -> None:
+    def test_recorded_intervals_that_overlap_the_range_are_returned(self, table: ScanTable) -> None:
         note = a_sighting(state="not up")
         table.note_asked(4, [(100, 199), (300, 399)], note)
         assert list(table.asked(4, 150, 299)) == [((100, 199), note)]
         assert list(table.asked(4, 200, 299)) == []
         assert list(table.asked(6, 150, 299)) == []
 
-    def test_a_note_across_networks_is_told_in_each_of_them(self, table: ScanTable) -> None:
+    def test_an_interval_across_networks_is_found_in_each_of_them(self, table: ScanTable) -> None:
         note = a_sighting(state="not up")
         low, high = (10 << 24) + 65_000, (10 << 24) + 66_000
         table.note_asked(4, [(low, high)], note)
@@ -199,9 +199,7 @@ class TestAsked:
 
 
 class TestOnlyOnDynamoDB:
-    def test_keys_that_were_left_unprocessed_are_asked_for_again(
-        self, dynamo_table: DynamoScanTable, script: Script
-    ) -> None:
+    def test_unprocessed_keys_are_requested_again(self, dynamo_table: DynamoScanTable, script: Script) -> None:
         store(dynamo_table, *(a_host(f"10.0.0.{number}") for number in range(5)))
         whole = clients.dynamodb().batch_get_item
 

@@ -18,7 +18,7 @@ def records(request: pytest.FixtureRequest) -> OperatorRecords:
     return S3OperatorRecords(BUCKET)
 
 
-def test_a_text_is_kept_under_its_name_and_a_later_one_instead(records: OperatorRecords) -> None:
+def test_a_later_text_replaces_the_one_with_its_name(records: OperatorRecords) -> None:
     assert records.get("switch.json") is None
     for text in (b"1", b"2"):
         records.put("switch.json", text)
@@ -33,7 +33,7 @@ def test_names_are_listed_in_order_by_how_they_begin(records: OperatorRecords) -
     assert list(records.names("schedules/")) == []
 
 
-def test_what_is_removed_is_gone_also_twice(records: OperatorRecords) -> None:
+def test_a_text_may_be_removed_twice(records: OperatorRecords) -> None:
     records.put("schedules/a.json", b"{}")
     for _ in range(2):
         records.remove("schedules/a.json")

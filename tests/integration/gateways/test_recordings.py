@@ -25,7 +25,7 @@ ME, ANOTHER = "me", "another"
 SECOND = replace(FIRST, place=Place(offset=2_500), turns=2, stretches=((0, 1_000), (1_000, 2_500)))
 
 
-def test_a_report_that_nobody_began_has_none(table: ScanTable) -> None:
+def test_a_report_without_a_checkpoint_has_no_recording(table: ScanTable) -> None:
     assert table.recording(SOURCE) is None
 
 
@@ -55,7 +55,7 @@ def test_who_is_not_further_notes_nothing(table: ScanTable) -> None:
     assert list(table.recorded_addresses(SOURCE, SECOND)) == [(1, 1), (2, 2)]
 
 
-def test_what_was_told_of_a_report_that_is_read_counts_as_further(table: ScanTable) -> None:
+def test_published_changes_of_a_report_that_was_read_count_as_further_progress(table: ScanTable) -> None:
     end, told = (
         ReportEnd(complete=True, exit="success"),
         PublishedChanges(after_address="10.0.0.7", counts={"PortOpened": 3}),

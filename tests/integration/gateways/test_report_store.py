@@ -53,7 +53,7 @@ class TestReports:
         with reports.open_report(KEY) as stream:
             assert stream.read() == b"again"
 
-    def test_a_report_nobody_stored_is_malformed(self, reports: ReportStore) -> None:
+    def test_a_report_that_does_not_exist_is_malformed(self, reports: ReportStore) -> None:
         with pytest.raises(MalformedMessage, match=f"there is no report {KEY}"):
             reports.open_report(KEY)
 
@@ -201,7 +201,7 @@ class TestReportsOnS3:
         with pytest.raises(GatewayUnavailable, match="AccessDenied"):
             s3_store.open_report(KEY)
 
-    def test_every_version_of_a_removed_report_is_gone(self, s3_store: S3ReportStore, report: Path) -> None:
+    def test_every_version_of_a_removed_report_is_deleted(self, s3_store: S3ReportStore, report: Path) -> None:
         clients.s3().put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         for _ in range(3):
             s3_store.put_report(KEY, report, {})
@@ -221,13 +221,13 @@ class TestReportsOnS3:
 
 
 class TestRecords:
-    def test_a_record_is_read_as_it_was_kept_and_replaced_by_the_next_of_its_name(self, reports: ReportStore) -> None:
+    def test_a_record_is_read_as_stored_until_the_next_of_its_name_replaces_it(self, reports: ReportStore) -> None:
         reports.put_record(SCAN_ID, "plan.jsonl", [b"one\n", b"two\n"])
         reports.put_record(SCAN_ID, "end.json", [b"first"])
         reports.put_record(SCAN_ID, "end.json", [b"second"])
         assert [read_record(reports, name) for name in reports.records(SCAN_ID)] == [b"second", b"one\ntwo\n"]
 
-    def test_there_is_no_record_that_nobody_kept(self, reports: ReportStore) -> None:
+    def test_a_record_that_was_never_stored_does_not_exist(self, reports: ReportStore) -> None:
         assert reports.open_record(SCAN_ID, "end.json") is None
         assert list(reports.records(SCAN_ID)) == list(reports.recorded_scans()) == []
 

@@ -21,7 +21,7 @@ class TestFindings:
         assert list(table.findings(SCAN_ID)) == [finding]
 
     @pytest.mark.parametrize("chars", [5, 2 * MAX_FINDING_BYTES], ids=["plain", "too large"])
-    def test_a_finding_given_as_its_line_is_stored_as_the_finding(self, table: ScanTable, chars: int) -> None:
+    def test_a_finding_line_is_stored_as_its_finding(self, table: ScanTable, chars: int) -> None:
         finding = a_finding(attributes={"scripts": {"banner": "ü" * chars}})
         table.put_findings(SCAN_ID, [finding])
         table.put_findings(derive_scan_id("another"), [line_of(finding)])

@@ -106,7 +106,7 @@ class TestPartialAnswers:
         assert len(requests) == MAX_TRIES
 
     @pytest.mark.parametrize("cause", [refused("AccessDeniedException"), EndpointConnectionError(endpoint_url="x")])
-    def test_an_error_of_the_client_is_translated_and_kept_as_the_cause(
+    def test_an_error_of_the_client_becomes_the_cause_of_the_translated_error(
         self, dynamo_table: DynamoScanTable, script: Script, cause: Exception
     ) -> None:
         for operation in ("get_item", "put_item", "update_item", "query", "transact_write_items", "batch_get_item"):
@@ -137,9 +137,7 @@ def _every_call(table: DynamoScanTable) -> Iterator[Any]:
 
 
 class TestPages:
-    def test_shards_are_read_page_by_page_as_they_are_asked_for(
-        self, dynamo_table: DynamoScanTable, script: Script
-    ) -> None:
+    def test_pages_of_shards_are_read_when_they_are_needed(self, dynamo_table: DynamoScanTable, script: Script) -> None:
         dynamo_table.add_shards(map(a_shard, range(7)))
         query = clients.dynamodb().query
         requests = script(clients.dynamodb(), "query", repeat(lambda request: query(**request, Limit=2)))
@@ -349,7 +347,7 @@ class TestItems:
             len(requests[0]["TransactItems"][1]["Update"]["UpdateExpression"]) < 4_096 / 2
         )  # severities may be as many
 
-    def test_a_run_longer_than_a_plain_body_is_kept(self, dynamo_table: DynamoScanTable) -> None:
+    def test_a_run_longer_than_a_plain_body_is_stored(self, dynamo_table: DynamoScanTable) -> None:
         run = replace(RUN, stderr="x" * 10_000)
         dynamo_table.add_shards([a_shard(state="running", attempt=1)])
         dynamo_table.report_shard(SCAN_ID, 0, 1, run)

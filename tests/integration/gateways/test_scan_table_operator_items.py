@@ -22,7 +22,7 @@ def entry(seconds: int, what: AgendaTask = AgendaTask.DEADLINE, scan: str = "exa
 
 
 class TestAgenda:
-    def test_what_is_due_is_told_oldest_first_up_to_the_limit(self, table: ScanTable) -> None:
+    def test_entries_that_are_due_come_oldest_first_up_to_the_limit(self, table: ScanTable) -> None:
         for planned in (entry(3), entry(1), entry(2), entry(1, AgendaTask.EXPIRE), entry(9)):
             table.add_to_agenda(planned)
         assert list(table.due(AT, 10)) == []
@@ -60,7 +60,7 @@ class TestBrief:
         table.halt(Switch(halted_at=AT))
         assert table.scan_brief(SCAN_ID) == ScanBrief(state=ScanState.SCANNING, halted=True)
 
-    def test_there_is_no_brief_of_a_scan_nobody_stored(self, table: ScanTable) -> None:
+    def test_a_scan_that_does_not_exist_has_no_brief(self, table: ScanTable) -> None:
         assert table.scan_brief(SCAN_ID) is None
 
 
@@ -81,14 +81,14 @@ class TestSeverityRules:
         assert table.put_severity_rules(self.rules(1))
         assert table.severity_rules() == self.rules(1)
 
-    def test_of_two_who_store_the_same_version_one_is_told(self, table: ScanTable) -> None:
+    def test_of_two_writers_of_the_same_version_one_fails(self, table: ScanTable) -> None:
         assert table.put_severity_rules(self.rules(1))
         assert table.put_severity_rules(self.rules(2, "mine"))
         assert not table.put_severity_rules(self.rules(2, "yours"))
         assert not table.put_severity_rules(self.rules(1, "yours"))
         assert table.severity_rules() == self.rules(2, "mine")
 
-    def test_the_largest_file_there_may_be_is_kept(self, table: ScanTable) -> None:
+    def test_the_largest_allowed_file_is_stored(self, table: ScanTable) -> None:
         noise = bytes(random.Random(1).choices(range(33, 127), k=MAX_SEVERITY_RULES_BYTES)).decode()  # noqa: S311 (noise, the same each time)
         rule = SeverityRule(name="a", any_of=({"name": noise},), suppress="x")
         stored = StoredRules(version=1, applied_at=AT, text=noise, rules=(rule,))

@@ -45,7 +45,7 @@ class TestScans:
         assert not table.create_scan(a_scan(name="second"))
         assert table.get_scan(SCAN_ID) == a_scan(name="first")
 
-    def test_a_scan_nobody_stored_is_none(self, table: ScanTable) -> None:
+    def test_a_scan_that_does_not_exist_is_none(self, table: ScanTable) -> None:
         assert table.get_scan(SCAN_ID) is None
 
     def test_scans_are_listed_newest_first_up_to_the_limit(self, table: ScanTable) -> None:
@@ -68,7 +68,7 @@ class TestScans:
         assert not table.advance_scan(SCAN_ID, ScanState.CANCELLED, expected=(ScanState.INIT, ScanState.SUSPENDED))
         assert table.get_scan(SCAN_ID) == a_scan(state=ScanState.SCANNING)
 
-    def test_a_scan_nobody_stored_does_not_advance(self, table: ScanTable) -> None:
+    def test_a_scan_that_does_not_exist_does_not_advance(self, table: ScanTable) -> None:
         assert not table.advance_scan(SCAN_ID, ScanState.SCANNING, expected=ScanState)
         assert table.get_scan(SCAN_ID) is None
 
@@ -96,12 +96,12 @@ class TestScans:
         table.mark_announced(SCAN_ID)
         assert table.get_scan(SCAN_ID) == a_scan(announced=True)
 
-    def test_marking_a_scan_nobody_stored_stores_none(self, table: ScanTable) -> None:
+    def test_marking_a_scan_that_does_not_exist_stores_nothing(self, table: ScanTable) -> None:
         table.mark_announced(SCAN_ID)
         assert table.get_scan(SCAN_ID) is None
 
     @pytest.mark.parametrize("state", PARSED)
-    def test_a_scan_finishes_once_with_the_counts_it_is_given(self, table: ScanTable, state: ScanState) -> None:
+    def test_a_scan_finishes_once_with_the_counts_of_its_findings(self, table: ScanTable, state: ScanState) -> None:
         table.create_scan(a_scan())
         table.add_shards([a_shard(0), a_shard(1)])
         table.close_shard(SCAN_ID, 0, CLOSING)
@@ -120,7 +120,7 @@ class TestScans:
 
 
 class TestRemoval:
-    def test_a_removed_scan_is_gone_with_its_shards_and_findings_and_no_other(self, table: ScanTable) -> None:
+    def test_only_the_removed_scan_loses_its_shards_and_findings(self, table: ScanTable) -> None:
         for key in ("example", "another"):
             table.create_scan(a_scan(key))
             table.add_shards(a_shard(number, scan_id=derive_scan_id(key)) for number in range(2))
@@ -140,10 +140,10 @@ class TestRemoval:
         assert table.remove_scan(SCAN_ID, most=3)
         assert table.get_scan(SCAN_ID) is None
 
-    def test_a_scan_that_is_gone_is_removed_again_without_harm(self, table: ScanTable) -> None:
+    def test_removing_a_scan_twice_does_no_harm(self, table: ScanTable) -> None:
         assert table.remove_scan(SCAN_ID, most=10)
 
-    def test_a_cancelled_scan_without_an_outcome_is_given_one_and_keeps_it(self, table: ScanTable) -> None:
+    def test_a_cancelled_scan_without_an_outcome_gets_one_and_keeps_it(self, table: ScanTable) -> None:
         table.create_scan(a_scan(state=ScanState.CANCELLED, shards_open=0, outcome=None, finished_at=None))
         assert table.close_scan(SCAN_ID, ScanState.CANCELLED, Outcome.PARTIAL, AT, "cancelled")
         assert not table.close_scan(SCAN_ID, ScanState.CANCELLED, Outcome.FAILED, AT, "again")

@@ -77,7 +77,7 @@ class TestShards:
         table.add_shards([shard])
         assert table.get_shard(SCAN_ID, shard.number) == shard
 
-    def test_a_shard_nobody_stored_is_none(self, table: ScanTable) -> None:
+    def test_a_shard_that_does_not_exist_is_none(self, table: ScanTable) -> None:
         table.add_shards([a_shard(0)])
         assert table.get_shard(SCAN_ID, 1) is None
 
@@ -166,7 +166,7 @@ class TestClaiming:
         "by", [{"message_id": "message 1"}, {"message_id": "a duplicate", "now": AT + timedelta(minutes=1)}]
     )
     @pytest.mark.parametrize("reported", [False, True])
-    def test_the_shard_of_a_holder_that_is_gone_is_taken_over_and_counts_a_failure(
+    def test_taking_over_a_shard_from_a_lost_worker_counts_a_failure(
         self, table: ScanTable, by: dict[str, Any], reported: bool
     ) -> None:
         table.add_shards([a_shard()])
@@ -192,7 +192,7 @@ class TestClaiming:
         assert claim(table) is None
         assert table.get_shard(SCAN_ID, 0) == a_shard(state=state, attempt=1)
 
-    def test_a_shard_nobody_stored_is_not_claimed(self, table: ScanTable) -> None:
+    def test_a_shard_that_does_not_exist_is_not_claimed(self, table: ScanTable) -> None:
         assert claim(table) is None
         assert table.get_shard(SCAN_ID, 0) is None
 
@@ -200,7 +200,7 @@ class TestClaiming:
 class TestHolding:
     """What the holder of a shard may do, and nobody else."""
 
-    def test_a_beat_says_how_far_nmap_is_and_keeps_what_was_said_before(self, table: ScanTable) -> None:
+    def test_a_beat_stores_the_progress_and_without_one_keeps_the_earlier(self, table: ScanTable) -> None:
         table.add_shards([a_shard()])
         claim(table)
         progress = Progress(task="Connect Scan", percent=42, hosts_done=3)
@@ -209,7 +209,7 @@ class TestHolding:
         held = HELD | {"lease_until": AT + timedelta(minutes=3)}
         assert table.get_shard(SCAN_ID, 0) == a_shard(state=ShardState.RUNNING, attempt=1, progress=progress, **held)
 
-    def test_whoever_lost_the_shard_is_told_so(self, table: ScanTable) -> None:
+    def test_the_writes_of_a_worker_that_lost_the_shard_fail(self, table: ScanTable) -> None:
         table.create_scan(a_scan())
         table.add_shards([a_shard()])
         claim(table)
@@ -229,7 +229,7 @@ class TestHolding:
         assert table.get_shard(SCAN_ID, 0) == a_shard(state=ShardState.REPORTED, attempt=1, run=run, **HELD)
 
     @pytest.mark.parametrize("state", [WAITING, ShardState.QUEUED, *CLOSED_STATES])
-    def test_a_shard_that_nobody_holds_is_nobodys_to_change(self, table: ScanTable, state: ShardState) -> None:
+    def test_a_shard_without_a_holder_is_changed_by_no_worker(self, table: ScanTable, state: ShardState) -> None:
         table.create_scan(a_scan())
         table.add_shards([a_shard(state=state, attempt=1)])
         assert not table.beat(SCAN_ID, 0, 1, lease_until=AT)
@@ -239,7 +239,7 @@ class TestHolding:
         assert not table.report_shard(SCAN_ID, 1, 1, RUN)
         assert table.get_shard(SCAN_ID, 0) == a_shard(state=state, attempt=1)
 
-    def test_a_shard_given_back_to_its_queue_has_no_holder_and_keeps_its_last_error(self, table: ScanTable) -> None:
+    def test_a_shard_returned_to_its_queue_has_no_holder_and_keeps_its_last_error(self, table: ScanTable) -> None:
         table.create_scan(a_scan())
         table.add_shards([a_shard()])
         claim(table)
@@ -253,7 +253,7 @@ class TestHolding:
         assert table.return_shard(SCAN_ID, 0, 2, unharmed) == replace(back, attempt=2)
         assert _counts(table) == (2, 0, 2)
 
-    def test_a_shard_given_back_to_wait_leaves_its_place_to_others(self, table: ScanTable) -> None:
+    def test_a_shard_returned_to_waiting_frees_its_place_for_others(self, table: ScanTable) -> None:
         table.create_scan(a_scan())
         table.add_shards([a_shard()])
         claim(table)
@@ -345,7 +345,7 @@ class TestClosingShards:
         assert scan.findings.severities == CLOSING.severities
         assert scan.findings.categories == CLOSING.categories
 
-    def test_a_waiting_shard_closes_and_is_no_longer_among_those_that_wait(self, table: ScanTable) -> None:
+    def test_a_closed_shard_is_no_longer_listed_as_waiting(self, table: ScanTable) -> None:
         table.create_scan(a_scan(shards_waiting=1, shards_in_flight=1))
         table.add_shards([a_shard(state=WAITING)])
         assert table.close_shard(SCAN_ID, 0, replace(FAILING, state=ShardState.CANCELLED))
@@ -415,7 +415,7 @@ class TestClosingShards:
         table.create_scan(a_scan())
         assert table.count_addresses(SCAN_ID, 1, many) == frozenset()
 
-    def test_a_shard_nobody_stored_is_not_counted(self, table: ScanTable) -> None:
+    def test_a_shard_that_does_not_exist_is_not_counted(self, table: ScanTable) -> None:
         table.create_scan(a_scan())
         assert not table.close_shard(SCAN_ID, 0, CLOSING)
         assert _scan(table) == a_scan()

@@ -75,7 +75,7 @@ def test_a_deleted_schedule_leaves_nothing_of_its_own(table: ScheduleTable) -> N
     assert table.status("nightly").last_due_at is None
 
 
-def test_a_time_that_a_later_one_has_overtaken_is_told_so(table: ScheduleTable) -> None:
+def test_an_earlier_time_than_the_recorded_one_is_refused(table: ScheduleTable) -> None:
     assert table.record_due("nightly", NOW)
     assert table.record_due("nightly", NOW)
     assert table.record_due("nightly", NOW + HOUR)

@@ -73,7 +73,7 @@ class TestSqs:
             sqs_queues.send(Lane.CONNECT, map(a_message, range(2)))
         assert len(requests) == MAX_TRIES
 
-    def test_a_queue_that_is_gone_is_unavailable(self, aws: None) -> None:
+    def test_a_queue_that_does_not_exist_is_unavailable(self, aws: None) -> None:
         gone = SqsShardQueues({Lane.RAW: "https://sqs.eu-central-1.amazonaws.com/123456789012/gone"})
         with pytest.raises(GatewayUnavailable, match="shard queues: "):
             gone.send(Lane.RAW, [a_message()])

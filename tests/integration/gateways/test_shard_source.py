@@ -37,7 +37,7 @@ def test_a_message_is_hidden_until_it_is_given_back_and_keeps_its_id(queue_url: 
     assert (again.message_id, again.deliveries, first.deliveries) == (first.message_id, 2, 1)
 
 
-def test_a_deleted_message_is_gone(queue_url: str) -> None:
+def test_a_deleted_message_is_not_received_again(queue_url: str) -> None:
     source = SqsShardSource(queue_url)
     SqsRequestQueue(queue_url).send("a shard")
     received = source.receive(1, 0)

@@ -93,6 +93,10 @@ class Stack:
             "MAX_WORKERS": "20",
             "SHARDS_PER_WORKER": "4",
             "WORKER_SLOTS": "1",
+            "MAX_SCAN_COST_USD": "0",
+            "WORKER_CPU": "512",
+            "WORKER_MEMORY": "1024",
+            "WORKER_STORAGE": "21",
         }
 
     def store(self, scan: Scan, *shards: Shard) -> None:

@@ -19,6 +19,7 @@ class Settings:
     policy_profile: PolicyProfile
     raw_scans: Literal["enabled", "disabled"]
     idle_s: int = 60
+    usd: float = 0.0
 
 
 GOOD = {"TABLE": "scans", "WORKERS": "4", "ALLOWED": "10.0.0.0/8, x.org,", "POLICY_PROFILE": "intrusive",
@@ -45,3 +46,10 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         "TABLE is not set; WORKERS='many' is not a whole number; "
         "POLICY_PROFILE='' is not one of safe, intrusive, everything"
     )
+
+
+def test_an_amount_may_have_decimals_and_is_never_below_zero_or_infinite() -> None:
+    assert from_env(Settings, GOOD | {"USD": "0.5"}).usd == 0.5
+    for text, problem in (("much", "not a number"), ("-1", "not a number from 0 up"), ("inf", "not a number from 0")):
+        with pytest.raises(SettingsError, match=f"USD='{text}' is {problem}"):
+            from_env(Settings, GOOD | {"USD": text})

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -75,6 +76,16 @@ def test_on_a_stack_that_stays_up_the_scan_goes_on_and_nothing_is_sent(capsys: p
     assert f"scan {SCAN_ID} (lan) goes on, it is Scanning" in said
     assert f"cascan findings {SCAN_ID} --stack prod" in said
     assert f"end it: cascan cancel {SCAN_ID} --stack prod" in said
+
+
+def test_a_scan_that_waits_for_its_window_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interruption, "utc_now", lambda: datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
+    stack = Stack(stays_up=True)
+    stack.table.create_scan(a_scan(windows=("22:00-06:00",), shards_waiting=1))
+    interrupted(stack)
+    assert "is outside its windows, and goes on at 2026-03-01T22:00:00.000Z; end it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, lambda: NotEnded("the scan has not ended after 1 s")])

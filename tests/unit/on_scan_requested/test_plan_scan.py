@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from cascan.cost.budget import CostLimit
 from cascan.errors import GatewayUnavailable
 from cascan.events import ScanFailed, ScanPlanned
 from cascan.gateways import ScanGateways
 from cascan.ids import derive_keyed_scan_id, derive_scan_id
 from cascan.limits import MAX_REQUEST_BYTES, MAX_TARGETS
 from cascan.model.agenda import AgendaEntry, AgendaTask
+from cascan.model.refusal import Rule
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, TargetSlice
 from cascan.permissions.permissions import Permissions
@@ -48,6 +50,7 @@ class Desk:
     bus: MemoryEventBus = field(default_factory=MemoryEventBus)
     permissions: Permissions = field(default_factory=lambda: Permissions(SCOPE))
     defaults: ScanDefaults = field(default_factory=ScanDefaults)
+    cost_limit: CostLimit = field(default_factory=CostLimit)
 
     issued: MemoryIssuedRequests = field(default_factory=MemoryIssuedRequests)
 
@@ -62,6 +65,7 @@ class Desk:
             reports=self.reports,
             permissions=self.permissions,
             defaults=self.defaults,
+            cost_limit=self.cost_limit,
         )
 
     def scan(self, planned: PlanningResult) -> Scan:
@@ -413,3 +417,32 @@ class TestPace:
         desk.table.advance_scan(planned.scan_id, ScanState.CANCELLED, expected=[ScanState.SCANNING])
         desk.submit(text)
         assert (desk.scan(planned).shards_open, desk.scan(planned).finished_at) == (0, NOW)
+
+
+def test_a_scan_that_may_cost_more_than_its_budget_is_refused_with_the_estimate_and_the_limit(desk: Desk) -> None:
+    refused = desk.submit(body(targets=["10.0.0.0/16"], parameters=["-p-"], budgetUsd=5))
+    scan = desk.scan(refused)
+    assert scan.state is ScanState.ERRORED
+    (refusal,) = scan.refusals
+    assert (refusal.what, refusal.rule) == ("budgetUsd", Rule.LIMIT)
+    assert "more than the 5.00 USD of the request's budgetUsd" in refusal.reason
+    assert "ask for fewer addresses or ports" in refusal.reason
+    assert not desk.queues.sent
+
+
+def test_a_scan_within_its_budget_is_planned(desk: Desk) -> None:
+    planned = desk.submit(body(targets=["10.0.0.0/24"], parameters=["-p", "22"], budgetUsd=5))
+    assert desk.scan(planned).state is ScanState.SCANNING
+
+
+def test_the_limit_of_the_stack_holds_for_a_request_with_a_higher_budget(desk: Desk) -> None:
+    desk.cost_limit = CostLimit(max_scan_usd=0.5)
+    text = body(targets=["10.0.0.0/20"], parameters=["-p", "1-1000"], budgetUsd=1_000)
+    (refusal,) = desk.scan(desk.submit(text)).refusals
+    assert refusal.what == "MaxScanCostUsd"
+    assert "more than the 0.50 USD of the stack's MaxScanCostUsd" in refusal.reason
+
+
+def test_a_stack_without_a_limit_plans_a_scan_of_any_cost(desk: Desk) -> None:
+    planned = desk.submit(body(targets=["10.0.0.0/8"], parameters=["-p-"]))
+    assert not desk.scan(planned).refusals

@@ -1,4 +1,4 @@
-"""Read items by the hundred: BatchGetItem, repeated for the keys that it leaves unprocessed."""
+"""Read many items with BatchGetItem, which is repeated for the keys that it left unprocessed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MAX_BATCH = 100  # keys, by the service
 
 
 def get_all(table: str, keys: Iterable[Item]) -> Iterator[Item]:
-    """The items that exist, read consistently, in no order. No key may occur twice.
+    """The items that exist, read consistently, in no particular order. No key may occur twice.
 
-    Raises: GatewayUnavailable: the service did not answer, or not every item was read after MAX_TRIES.
+    Raises: GatewayUnavailable: the service did not answer, or items were unread after MAX_TRIES.
     """
     for chunk in chunks(keys, MAX_BATCH):
         yield from _batch(table, chunk)

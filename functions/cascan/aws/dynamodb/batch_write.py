@@ -1,9 +1,11 @@
-"""Store or remove items by the thousand: BatchWriteItem with a body of our own, on several connections at once.
+"""Store or remove thousands of items with BatchWriteItem, on several connections at once.
 
-boto3 spends 25 ms of CPU on the shapes, types and layers of 1,000 small items. Here an item in wire form is encoded
-once, and one batch travels while the next is encoded, without threads. benchmarks/writing.py measures both.
+boto3 spends 25 ms of CPU on the shapes, types and layers of 1,000 small items. Here each item is
+encoded once, and one batch travels while the next is encoded, without threads.
+benchmarks/writing.py measures both.
 
-Raises: GatewayUnavailable: the table refused or did not answer, or a batch was not stored after MAX_THROTTLED_TRIES.
+Raises: GatewayUnavailable: the table refused a batch, did not answer, or had not stored the batch
+after MAX_THROTTLED_TRIES.
 """
 
 from __future__ import annotations
@@ -17,21 +19,26 @@ from botocore.exceptions import ClientError, HTTPClientError
 
 from cascan.aws.boundary import translate_errors, tries
 from cascan.aws.dynamodb.connection import Connection
-from cascan.aws.dynamodb.connection_pool import LONGEST_PAUSE_S, MAX_THROTTLED_TRIES, RetryBudget, free_connections
+from cascan.aws.dynamodb.connection_pool import (
+    LONGEST_PAUSE_S,
+    MAX_THROTTLED_TRIES,
+    RetryBudget,
+    free_connections,
+)
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
 
 GATEWAY = "scan table"
 OPERATION = "BatchWriteItem"
 MAX_BATCH = 25  # items, by the service
-MAX_BATCH_BYTES = 1_000_000  # the service takes 16 MB; this bounds what waits in memory
+MAX_BATCH_BYTES = 1_000_000  # the service accepts 16 MB; this bounds the memory for waiting batches
 
 Key = tuple[str, str]
-Batch = dict[Key, bytes]  # put or delete requests, encoded, by the key of their item
+Batch = dict[Key, bytes]  # encoded put or delete requests, by the key of their item
 
 
 def put_all(table: str, items: Iterable[Item]) -> None:
-    """Store every item, over whatever has its key; of two with one key the later stays."""
+    """Store every item, over an existing one with its key. Of two with one key, the later stays."""
     _write_all(table, ((item, {"PutRequest": {"Item": item}}) for item in items))
 
 
@@ -53,13 +60,13 @@ def _write_all(table: str, requests: Iterable[tuple[Item, dict[str, Any]]]) -> N
         while sent:
             _finish_oldest(table, sent, free)
     finally:
-        for connection, _ in sent:  # after an error: their answers are not read
+        for connection, _ in sent:  # only after an error, which leaves their answers unread
             connection.close()
             free.append(connection)
 
 
 def _batches(requests: Iterable[tuple[Item, dict[str, Any]]]) -> Iterator[Batch]:
-    batch: Batch = {}  # a batch may not name a key twice
+    batch: Batch = {}  # a dict, because DynamoDB rejects a batch that has a key twice
     size = 0
     for key, request in requests:
         encoded = msgspec.json.encode(request)
@@ -72,13 +79,17 @@ def _batches(requests: Iterable[tuple[Item, dict[str, Any]]]) -> Iterator[Batch]
         yield batch
 
 
-def _finish_oldest(table: str, sent: deque[tuple[Connection, Batch]], free: list[Connection]) -> None:
+def _finish_oldest(
+    table: str,
+    sent: deque[tuple[Connection, Batch]],
+    free: list[Connection],
+) -> None:
     _store(table, *sent[0])
     free.append(sent.popleft()[0])
 
 
 def _store(table: str, connection: Connection, batch: Batch) -> None:
-    """Read the answer to the batch that was sent on the connection, and send again what is not stored."""
+    """Read the answer to the batch sent on the connection; send again what is not stored."""
     unstored: Iterable[bytes] = batch.values()
     count, budget = len(batch), RetryBudget()
     for number in tries(MAX_THROTTLED_TRIES, LONGEST_PAUSE_S):
@@ -106,4 +117,5 @@ def _send(connection: Connection, table: str, requests: Iterable[bytes]) -> None
 
 def _unprocessed(table: str, answer: dict[str, Any]) -> list[bytes]:
     """The requests that the table left unprocessed, encoded."""
-    return [msgspec.json.encode(request) for request in answer.get("UnprocessedItems", {}).get(table, ())]
+    requests = answer.get("UnprocessedItems", {}).get(table, ())
+    return [msgspec.json.encode(request) for request in requests]

@@ -1,11 +1,12 @@
-"""One connection to DynamoDB, for calls whose body is encoded already. README.md says why it exists.
+"""One connection to DynamoDB, for calls whose body is encoded already. README.md explains why.
 
-The client provides the endpoint, the region and the API version; its session provides the credentials, renewed as they
-expire. The client's `before-send` hooks see each request as they see botocore's own: what traces or replaces the
-client's calls (moto, in the tests) works here too.
+The client provides the endpoint, the region and the API version. Its session provides the
+credentials, and renews them when they expire. The client's `before-send` hooks see each request, as
+they see botocore's own. So code that traces or replaces the client's calls, such as moto in the
+tests, works here too.
 
-A call is one write and one read of a socket. http.client would write head and body apart, and parse the answer's head
-as an e-mail's: half a millisecond together.
+A call is one write and one read of a socket. http.client would write the head and the body
+separately, and parse the answer's head like an e-mail's. Together that takes half a millisecond.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ import time
 import zlib
 from base64 import b64encode
 from functools import cache
-from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead, RemoteDisconnected
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPSConnection,
+    IncompleteRead,
+    RemoteDisconnected,
+)
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -34,10 +41,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TIMEOUT_S = 5  # of a read, and of a connect
-MAX_IDLE_S = 50  # a function may have been frozen since, and the server may have closed the connection unnoticed
+# A function may have been frozen since the last call. Meanwhile the server may have closed the
+# connection.
+MAX_IDLE_S = 50
 MAX_LINE_BYTES = 8_192  # of an answer's head
 MAX_HEAD_LINES = 100
-MAX_ANSWER_BYTES = 64 * 1024**2  # of a compressed answer, unpacked; the largest answer of DynamoDB has 16 MB
+MAX_ANSWER_BYTES = 64 * 1024**2  # of an unpacked answer; the largest of DynamoDB has 16 MB
 OK = 200
 GZIP = zlib.MAX_WBITS | 16
 
@@ -55,7 +64,10 @@ class Answer(NamedTuple):
 
 
 class Connection:
-    """A kept connection for one call at a time: `send` the call, do something else, read its `answer`."""
+    """A connection for one call at a time, kept open between calls.
+
+    Call `send`, do something else, then read the `answer`.
+    """
 
     def __init__(self, client: DynamoDBClient) -> None:
         self._client = client
@@ -63,18 +75,22 @@ class Connection:
         self._connection: HTTPConnection | None = None
         self._answers: IO[bytes] | None = None
         self._used_at = 0.0
-        self._outcome: Answer | Exception | None = None  # of the call, if it is known before the answer is read
+        self._outcome: Answer | Exception | None = None  # known before an answer is read
 
     def send(self, operation: str, body: bytes) -> None:
-        """Send the call. `answer` raises what goes wrong here. Raises: BotoCoreError: the call cannot be signed."""
+        """Send the call. An error of the transfer is raised by `answer`.
+
+        Raises: BotoCoreError: the call cannot be signed.
+        """
         self._operation, self._outcome = operation, None
         headers = _sign(self._client, operation, body)
         url = f"{self._client.meta.endpoint_url}/"
         request = AWSPreparedRequest("POST", url, _any_case(headers), body, stream_output=False)
-        for _, response in self._client.meta.events.emit(f"before-send.dynamodb.{operation}", request=request):
-            if response is not None:  # a hook answers in the service's place
+        event = f"before-send.dynamodb.{operation}"
+        for _, response in self._client.meta.events.emit(event, request=request):
+            if response is not None:  # a hook answers instead of the service
                 received = {name.lower(): value for name, value in response.headers.items()}
-                received.pop("x-amz-crc32", None)  # a checksum of the transfer, and nothing was transferred
+                received.pop("x-amz-crc32", None)  # the checksum of a transfer that did not happen
                 self._outcome = Answer(response.status_code, received, response.content)
                 return
         try:
@@ -85,8 +101,8 @@ class Connection:
     def answer(self) -> dict[str, Any]:
         """Wait for the call's answer.
 
-        Raises: ClientError: the service refused the call. HTTPClientError: the service could not be reached, or its
-        answer is damaged or no JSON.
+        Raises: ClientError: the service refused the call. HTTPClientError: the service could not be
+        reached, or its answer is damaged or is not JSON.
         """
         try:
             answer = self._receive()
@@ -97,13 +113,14 @@ class Connection:
         try:
             document = msgspec.json.decode(content or b"{}", type=dict[str, Any])
         except msgspec.DecodeError as exc:
-            raise HTTPClientError(error=f"HTTP {answer.status} without JSON{_name_request(answer)}") from exc
+            error = f"HTTP {answer.status} without JSON{_name_request(answer)}"
+            raise HTTPClientError(error=error) from exc
         if answer.status != OK:
             raise _build_error(answer, document, self._operation)
         return document
 
     def close(self) -> None:
-        """Close the connection, with the answer that may be on its way; the next `send` opens another."""
+        """Close the connection and drop an unread answer. The next `send` opens another."""
         if self._answers:
             self._answers.close()
         if self._connection:
@@ -141,7 +158,8 @@ def _sign(client: DynamoDBClient, operation: str, body: bytes) -> dict[str, str]
     frozen = credentials.get_frozen_credentials()
     signer = Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token)
     target = f"{client.meta.service_model.metadata['targetPrefix']}.{operation}"
-    return sign_headers(client.meta.endpoint_url, client.meta.region_name, target, signer, body)
+    endpoint_url, region = client.meta.endpoint_url, client.meta.region_name
+    return sign_headers(endpoint_url, region, target, signer, body)
 
 
 def _any_case(headers: dict[str, str]) -> Any:
@@ -155,9 +173,10 @@ def _encode_head(headers: dict[str, str], length: int) -> bytes:
 
 
 def _read_head(answers: IO[bytes]) -> tuple[int, dict[str, str], bool]:
-    """Read the head of the next answer: its status, its headers, and whether the server closes the connection after it.
+    """Read the head of the next answer.
 
-    Raises: HTTPException: there is none, or it has no status or no length.
+    Returns its status, its headers, and whether the server closes the connection after it.
+    Raises: HTTPException: there is no answer, or it has no status or no length.
     """
     status_line = answers.readline(MAX_LINE_BYTES)
     if not status_line:
@@ -183,19 +202,22 @@ def _is_number(text: str) -> bool:
 
 
 def _decode_content(answer: Answer) -> bytes:
-    """Check and unpack what was transferred. The checksum is of the bytes as they were transferred.
+    """The answer's content, checked and unpacked. The checksum covers the bytes as transferred.
 
-    Raises: HTTPException: it is not what the service sent, or too long. zlib.error: it cannot be unpacked.
+    Raises: HTTPException: the content is damaged or too long. zlib.error: it cannot be unpacked.
     """
     expected = answer.headers.get("x-amz-crc32", "")
     if _is_number(expected) and zlib.crc32(answer.content) != int(expected):
-        raise HTTPException(f"the answer's CRC-32 is not x-amz-crc32: {expected}{_name_request(answer)}")
-    if answer.headers.get("content-encoding", "").lower() != "gzip":  # nothing else is accepted, but a proxy may
+        request = _name_request(answer)
+        raise HTTPException(f"the answer's CRC-32 is not x-amz-crc32: {expected}{request}")
+    # `accept-encoding: identity` was sent, but a proxy may compress an answer all the same.
+    if answer.headers.get("content-encoding", "").lower() != "gzip":
         return answer.content
     unpacker = zlib.decompressobj(GZIP)
     content = unpacker.decompress(answer.content, MAX_ANSWER_BYTES)
     if not unpacker.eof:
-        raise HTTPException(f"the answer's gzip is cut off, or longer than {MAX_ANSWER_BYTES} bytes unpacked")
+        fault = f"is cut off, or longer than {MAX_ANSWER_BYTES} bytes unpacked"
+        raise HTTPException(f"the answer's gzip {fault}")
     return content
 
 
@@ -204,18 +226,25 @@ def _name_request(answer: Answer) -> str:
 
 
 def _connect(endpoint_url: str) -> HTTPConnection:
-    """Open a connection to the endpoint, through the environment's proxy where it names one for HTTPS."""
+    """Open a connection to the endpoint, through the HTTPS proxy that the environment names."""
     url = urlsplit(endpoint_url)
     host, port = url.hostname or "", url.port
-    if url.scheme != "https":
-        connection = HTTPConnection(host, port, timeout=TIMEOUT_S)
-    elif (proxy := urlsplit(get_environ_proxies(endpoint_url).get("https", ""))).hostname:
-        connection = HTTPSConnection(proxy.hostname, proxy.port, timeout=TIMEOUT_S, context=_trust())
-        connection.set_tunnel(host, port, _proxy_headers(proxy))
+    if url.scheme == "https":
+        connection = _build_https_connection(endpoint_url, host, port)
     else:
-        connection = HTTPSConnection(host, port, timeout=TIMEOUT_S, context=_trust())
+        connection = HTTPConnection(host, port, timeout=TIMEOUT_S)
     connection.connect()
-    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # send at once, without waiting for more
+    # Send a call at once, without waiting for more bytes.
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def _build_https_connection(endpoint_url: str, host: str, port: int | None) -> HTTPConnection:
+    proxy = urlsplit(get_environ_proxies(endpoint_url).get("https", ""))
+    if not proxy.hostname:
+        return HTTPSConnection(host, port, timeout=TIMEOUT_S, context=_trust())
+    connection = HTTPSConnection(proxy.hostname, proxy.port, timeout=TIMEOUT_S, context=_trust())
+    connection.set_tunnel(host, port, _proxy_headers(proxy))
     return connection
 
 

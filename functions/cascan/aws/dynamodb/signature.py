@@ -1,8 +1,11 @@
-"""Signature Version 4 of a call of DynamoDB: what botocore's signer does, for this one shape of request.
+"""Sign calls of DynamoDB with Signature Version 4, as botocore's signer would.
 
-Signing a batch of 25 findings takes botocore more CPU than making its items. Here the key of a day is cached, and all
-but date and body is the same in every call. The credentials come from botocore, renewed as they expire.
-Source: AWS General Reference, signature version 4. tests/integration/gateways/test_batch_write.py compares the two.
+botocore takes more CPU to sign a batch of 25 findings than the items take to build. Here the key of
+a day is cached, and only the date and the body differ from call to call. The credentials come from
+botocore, which renews them when they expire.
+
+Source: AWS General Reference, signature version 4. tests/integration/gateways/test_batch_write.py
+compares the signatures with botocore's.
 """
 
 from __future__ import annotations
@@ -21,15 +24,21 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Credentials(NamedTuple):
-    """botocore's, frozen: a renewal in another thread must not change them between two parts of one signature."""
+    """Credentials of botocore, frozen, so that a renewal in another thread cannot mix two sets."""
 
     access_key: str
     secret_key: str
     token: str | None
 
 
-def sign_headers(endpoint_url: str, region: str, target: str, credentials: Credentials, body: bytes) -> dict[str, str]:
-    """The headers of a POST of the body to the endpoint, signed now; without the body's length."""
+def sign_headers(
+    endpoint_url: str,
+    region: str,
+    target: str,
+    credentials: Credentials,
+    body: bytes,
+) -> dict[str, str]:
+    """The headers of a POST of the body to the endpoint, signed now, without `content-length`."""
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     scope = f"{moment[:8]}/{region}/{SERVICE}/aws4_request"
     headers = {
@@ -39,15 +48,14 @@ def sign_headers(endpoint_url: str, region: str, target: str, credentials: Crede
         **({"X-Amz-Security-Token": credentials.token} if credentials.token else {}),
         "X-Amz-Target": target,
     }
-    names = ";".join(headers).lower()  # in order, as they are signed
+    names = ";".join(headers).lower()  # in alphabetical order, as the signature requires
     lines = "".join([f"{name.lower()}:{value}\n" for name, value in headers.items()])
     canonical = f"POST\n/\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
     text = f"{ALGORITHM}\n{moment}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     signature = hmac.digest(_key(credentials.secret_key, scope), text.encode(), "sha256").hex()
-    authorization = (
-        f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
-    )
-    return headers | {"Authorization": authorization}
+    credential = f"{credentials.access_key}/{scope}"
+    fields = f"Credential={credential}, SignedHeaders={names}, Signature={signature}"
+    return headers | {"Authorization": f"{ALGORITHM} {fields}"}
 
 
 @lru_cache(maxsize=4)

@@ -1,6 +1,8 @@
-"""One DynamoDB table: reads that page and skip expired items, writes that say whether their condition held.
+"""One DynamoDB table.
 
-Every method raises GatewayUnavailable: the service did not answer, or not everything was stored after MAX_TRIES.
+Reads follow the pages and skip expired items. Conditional writes return whether their condition
+held. Every method raises GatewayUnavailable if the service does not answer, or if something is not
+stored after MAX_TRIES.
 """
 
 from __future__ import annotations
@@ -20,11 +22,12 @@ from cascan.errors import GatewayUnavailable
 
 GATEWAY = "scan table"
 MAX_TRANSACTION = 100  # TransactWriteItems
-MAX_TRANSACTION_BYTES = 3_900_000  # it takes 4 MB
+MAX_TRANSACTION_BYTES = 3_900_000  # TransactWriteItems accepts 4 MB
 CONDITION_FAILED = "ConditionalCheckFailed"
 CANCELLED = "TransactionCanceledException"
-CONFLICT = "TransactionConflictException"  # a transaction holds the item; botocore does not retry this one
-TEMPORARY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})  # of a cancellation
+CONFLICT = "TransactionConflictException"  # a transaction holds the item; botocore does not retry
+# Reasons why a transaction was cancelled that may not apply to the next try.
+TEMPORARY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
 class DynamoTable:
@@ -33,7 +36,7 @@ class DynamoTable:
         self.clock = clock
 
     def get(self, key: Item, *attributes: str) -> Item | None:
-        """The item, read consistently: whole, or the attributes that are named."""
+        """The item, read consistently: all of it, or only the attributes that are named."""
         request: dict[str, Any] = {"TableName": self.name, "Key": key, "ConsistentRead": True}
         if attributes:
             placeholders = [f"#{name}" for name in (*attributes, "expires_at")]
@@ -47,7 +50,7 @@ class DynamoTable:
         return item if item and self._is_live(item) else None
 
     def query(self, **query: Any) -> Iterator[Item]:
-        """Items in order of their sort key, read page by page as they are asked for."""
+        """Items in order of their sort key. Each page is read when it is needed."""
         while True:
             with translate_errors(GATEWAY):
                 page = connection_pool.call("Query", {"TableName": self.name, **query})
@@ -65,7 +68,7 @@ class DynamoTable:
         )
 
     def between(self, pk: str, low: str, high: str) -> Iterator[Item]:
-        """The items of a partition from one sort key to another, both included, read consistently."""
+        """The items of a partition with a sort key from `low` to `high`, read consistently."""
         return self.query(
             KeyConditionExpression="pk = :pk AND sk BETWEEN :low AND :high",
             ExpressionAttributeValues={":pk": {"S": pk}, ":low": {"S": low}, ":high": {"S": high}},
@@ -75,7 +78,9 @@ class DynamoTable:
     def partition(self, pk: str) -> Iterator[Item]:
         """The items of a partition, read consistently."""
         return self.query(
-            KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": pk}}, ConsistentRead=True
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": pk}},
+            ConsistentRead=True,
         )
 
     def keys(self, pk: str) -> Iterator[Item]:
@@ -88,27 +93,33 @@ class DynamoTable:
         )
 
     def put_new(self, item: Item) -> bool:
-        """False: an item has this key, and stays as it is."""
+        """Store a new item. False: an item with this key exists, and stays as it is."""
         request = put_new(self.name, item)["Put"]
         return self._conditional("put_item", request) is not None
 
     def put(self, item: Item) -> None:
-        """Store the item, over whatever has its key."""
+        """Store the item, over an existing one with its key."""
         with translate_errors(GATEWAY):
             clients.dynamodb().put_item(TableName=self.name, Item=item)
 
     def put_version(self, item: Item, version: int) -> bool:
-        """Store this version of the item over the one before it; 1 is the first. False: another version is there."""
+        """Store this version of the item over the preceding one. The first is 1.
+
+        False: another version is stored.
+        """
         request: dict[str, Any] = {"TableName": self.name, "Item": item}
-        request["ConditionExpression"] = "version = :before" if version > 1 else "attribute_not_exists(pk)"
         if version > 1:
+            request["ConditionExpression"] = "version = :before"
             request["ExpressionAttributeValues"] = {":before": {"N": str(version - 1)}}
+        else:
+            request["ConditionExpression"] = "attribute_not_exists(pk)"
         return self._conditional("put_item", request) is not None
 
     def put_further(self, item: Item, progress: int, writer: str) -> bool:
-        """Store the item over one of less progress. False: there is one of more, or as much by another writer.
+        """Store the item over one with less progress.
 
-        An item of the same writer is overwritten: a write whose answer was lost is sent again, and succeeds again.
+        False: the stored item has more progress, or as much by another writer. An item of the same
+        writer is overwritten, so that a write whose answer was lost succeeds when it is repeated.
         """
         order: Item = {"progress": {"N": str(progress)}, "writer": {"S": writer}}
         further = "#progress < :progress OR (#progress = :progress AND #writer = :writer)"
@@ -122,18 +133,18 @@ class DynamoTable:
         return self._conditional("put_item", request) is not None
 
     def delete(self, key: Item) -> None:
-        """Remove the item, if it is there."""
+        """Remove the item, if it exists."""
         with translate_errors(GATEWAY):
             clients.dynamodb().delete_item(TableName=self.name, Key=key)
 
     def update(self, key: Item, change: str, *, when: str, values: Item) -> Item | None:
-        """The item after the change; None: the condition `when` did not hold."""
+        """Change the item. Returns it after the change. None: the condition `when` did not hold."""
         request = update(self.name, key, change, when=when, values=values)["Update"]
         answer = self._conditional("update_item", request | {"ReturnValues": "ALL_NEW"})
         return None if answer is None else answer["Attributes"]
 
     def put_all(self, items: Iterable[Item]) -> None:
-        """Store every item, over whatever has its key; of two with one key the later stays."""
+        """Store every item, over an existing one. Of two with the same key, the later stays."""
         batch_write.put_all(self.name, items)
 
     def delete_all(self, keys: Iterable[Item]) -> None:
@@ -143,12 +154,13 @@ class DynamoTable:
     def transact(self, actions: list[dict[str, Any]]) -> dict[int, Item]:
         """Write all of up to MAX_TRANSACTION actions, or none of them.
 
-        Returns the actions whose condition failed, by index, each with its current item if the action asks for it by
-        ReturnValuesOnConditionCheckFailure. Empty: everything is written.
+        Returns the actions whose condition failed, by index. Each comes with its current item if
+        the action sets ReturnValuesOnConditionCheckFailure. Empty: all actions are written.
         """
         latest: ClientError | None = None
         for _ in tries():
-            request = {"TransactItems": actions, "ClientRequestToken": str(uuid4())}  # makes a repeat harmless
+            token = str(uuid4())  # makes a repeated call harmless
+            request = {"TransactItems": actions, "ClientRequestToken": token}
             with translate_errors(GATEWAY):
                 try:
                     connection_pool.call("TransactWriteItems", request)
@@ -160,7 +172,8 @@ class DynamoTable:
                         return failed
                 else:
                     return {}
-        raise GatewayUnavailable(f"{GATEWAY}: other writers kept cancelling a transaction") from latest
+        message = f"{GATEWAY}: other writers kept cancelling a transaction"
+        raise GatewayUnavailable(message) from latest
 
     def _conditional(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
         latest: ClientError | None = None
@@ -179,27 +192,37 @@ class DynamoTable:
         raise GatewayUnavailable(f"{GATEWAY}: other writers kept holding an item") from latest
 
     def _is_live(self, item: Mapping[str, Any]) -> bool:
-        """False: its time to live has passed. DynamoDB deletes such an item within days, not at once."""
+        """Whether the time to live has not passed. DynamoDB deletes expired items days later."""
         expires_at: Value | None = item.get("expires_at")
         return expires_at is None or float(expires_at["N"]) > self.clock().timestamp()
 
 
 class TablePart:
-    """Base of the parts that make up a gateway over one table."""
+    """The base class of the parts from which the gateway to the table is composed."""
 
     def __init__(self, table: DynamoTable) -> None:
         self._table = table
 
 
 def put_new(table: str, item: Item) -> dict[str, Any]:
-    """The transaction's action that stores an item, and fails if there is one with its key."""
-    return {"Put": {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
+    """The action of a transaction that stores an item, and fails if its key exists."""
+    condition = "attribute_not_exists(pk)"
+    return {"Put": {"TableName": table, "Item": item, "ConditionExpression": condition}}
 
 
 def update(
-    table: str, key: Item, change: str, *, when: str, values: Item, names: Mapping[str, str] | None = None
+    table: str,
+    key: Item,
+    change: str,
+    *,
+    when: str,
+    values: Item,
+    names: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The transaction's action that changes an item: `#name` in an expression stands for the attribute `name`."""
+    """The action of a transaction that changes an item.
+
+    In the expressions, `#name` refers to the attribute `name`.
+    """
     return {
         "Update": {
             "TableName": table,
@@ -213,15 +236,23 @@ def update(
 
 
 def return_on_conflict(action: dict[str, Any]) -> dict[str, Any]:
-    """The action, which returns its current item when its condition fails."""
+    """The action, changed to return its current item when its condition fails."""
     ((kind, request),) = action.items()
     return {kind: request | {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}}
 
 
 def _failed_conditions(exc: ClientError) -> dict[int, Item]:
-    """The actions whose condition failed. Raises: the error itself, if another try cannot help either."""
-    reasons: list[dict[str, Any]] = exc.response.get("CancellationReasons", [])  # type: ignore[assignment]
-    failed = {i: reason.get("Item") or {} for i, reason in enumerate(reasons) if reason["Code"] == CONDITION_FAILED}
+    """The actions whose condition failed.
+
+    Raises: the error itself, if the transaction was cancelled for a reason that is not temporary.
+    """
+    response: Mapping[str, Any] = exc.response
+    reasons: list[dict[str, Any]] = response.get("CancellationReasons", [])
+    failed = {
+        index: reason.get("Item") or {}  # no item, if the action did not ask for it
+        for index, reason in enumerate(reasons)
+        if reason["Code"] == CONDITION_FAILED
+    }
     if not failed and {reason["Code"] for reason in reasons} - {"None"} - TEMPORARY:
         raise exc
     return failed

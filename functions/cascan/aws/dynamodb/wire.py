@@ -1,6 +1,7 @@
-"""DynamoDB's wire form of single values: JSON texts, compressed if they are long; numbers, times, names.
+"""DynamoDB's wire form of values: JSON texts, compressed if they are long; numbers, times, names.
 
-`Value` is one attribute, `{"S": "text"}` or `{"N": "1"}`; `Item` is all of an item's by name.
+`Value` is one attribute, such as `{"S": "text"}` or `{"N": "1"}`. `Item` holds the attributes of an
+item by name.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Item = dict[str, Value]
 T = TypeVar("T")
 
 PACKED_BYTES = 4_096
-MAX_BODY_BYTES = 380_000  # an item holds 400 KB with its names, keys and other attributes
+MAX_BODY_BYTES = 380_000  # an item may have 400 KB, with its names, keys and other attributes
 
 
 def build_key(pk: str, sk: str) -> Item:
@@ -30,17 +31,24 @@ def build_key(pk: str, sk: str) -> Item:
 
 
 def encode_body(value: object) -> Value:
-    """The value as JSON text, compressed if it is long. Raises: Rejected: it is too long for an item even so."""
+    """The value as JSON text, compressed if it is long.
+
+    Raises: Rejected: it is too long for an item even when compressed.
+    """
     return pack_text(msgspec.json.encode(value))
 
 
 def pack_text(text: bytes) -> Value:
-    """The text, compressed by zlib if it is long. Raises: Rejected: it is too long for an item even so."""
+    """The text, compressed by zlib if it is long.
+
+    Raises: Rejected: it is too long for an item even when compressed.
+    """
     if len(text) <= PACKED_BYTES:
         return {"S": text.decode()}
     binary = zlib.compress(text)
     if len(binary) > MAX_BODY_BYTES:
-        raise Rejected(f"an item of the scan table does not hold {len(text)} bytes, packed into {len(binary)}")
+        sizes = f"{len(text)} bytes, packed into {len(binary)}"
+        raise Rejected(f"an item of the scan table does not hold {sizes}")
     return {"B": binary}
 
 
@@ -60,7 +68,7 @@ def _describe_item(item: Item) -> str:
 
 
 def is_set(item: Item, name: str) -> bool:
-    """Whether a flag is set; one that is missing is not."""
+    """Whether a flag is set. A missing flag is not."""
     return bool(item.get(name, {}).get("BOOL", False))
 
 
@@ -75,7 +83,7 @@ def decode_attribute(item: Item, name: str) -> Any:
 
 
 def unpack_text(value: Value) -> str | bytes:
-    """The text of a body, unpacked. Binary values are bytes in boto3, and base64 text in connection.py."""
+    """The text of a body, unpacked. A binary value is bytes in boto3, base64 in connection.py."""
     if "S" in value:
         return str(value["S"])
     binary = value["B"]
@@ -83,8 +91,9 @@ def unpack_text(value: Value) -> str | bytes:
 
 
 def item_size(item: Item) -> int:
-    """The approximate size of an item without maps, as DynamoDB counts: its names and values, in bytes."""
-    return sum(len(name) + len(content) for name, value in item.items() for content in value.values())
+    """The approximate size in bytes of an item without maps: its names and values."""
+    fields = item.items()
+    return sum(len(name) + len(content) for name, value in fields for content in value.values())
 
 
 def to_values(attributes: Mapping[str, Any]) -> Item:
@@ -112,8 +121,12 @@ def from_value(value: Value) -> Any:
 
 
 def find_names(*expressions: str) -> dict[str, str]:
-    """ExpressionAttributeNames for `#state` → `state`: half of the attributes are reserved words of DynamoDB."""
-    return {name: name[1:] for expression in expressions for name in re.findall(r"#\w+", expression)}
+    """The ExpressionAttributeNames of expressions: `#state` → `state`.
+
+    They are needed because half of the attributes are reserved words of DynamoDB.
+    """
+    names = (name for expression in expressions for name in re.findall(r"#\w+", expression))
+    return {name: name[1:] for name in names}
 
 
 def format_instant(moment: datetime) -> str:

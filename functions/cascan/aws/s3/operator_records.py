@@ -1,4 +1,4 @@
-"""S3OperatorRecords: the operator's decisions, under `house/` in the report bucket."""
+"""S3OperatorRecords: copies of the operator's decisions, under `house/` in the report bucket."""
 
 from __future__ import annotations
 
@@ -21,21 +21,29 @@ class S3OperatorRecords:
 
     def put(self, name: str, text: bytes) -> None:
         with translate_errors(GATEWAY):
-            clients.s3().put_object(Bucket=self._bucket, Key=PREFIX + name, Body=text, ContentType="application/json")
+            clients.s3().put_object(
+                Bucket=self._bucket,
+                Key=PREFIX + name,
+                Body=text,
+                ContentType="application/json",
+            )
 
     def get(self, name: str) -> bytes | None:
         with translate_errors(GATEWAY):
             try:
-                return clients.s3().get_object(Bucket=self._bucket, Key=PREFIX + name)["Body"].read()
+                answer = clients.s3().get_object(Bucket=self._bucket, Key=PREFIX + name)
+                return answer["Body"].read()
             except ClientError as exc:
                 if error_code(exc) != "NoSuchKey":
                     raise
                 return None
 
     def names(self, prefix: str) -> Iterator[str]:
-        pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=PREFIX + prefix)
+        list_objects = clients.s3().get_paginator("list_objects_v2")
+        pages = list_objects.paginate(Bucket=self._bucket, Prefix=PREFIX + prefix)
         with translate_errors(GATEWAY):
-            return iter([entry["Key"].removeprefix(PREFIX) for page in pages for entry in page.get("Contents", ())])
+            keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+        return iter([key.removeprefix(PREFIX) for key in keys])
 
     def remove(self, name: str) -> None:
         with translate_errors(GATEWAY):

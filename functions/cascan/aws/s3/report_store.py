@@ -1,4 +1,4 @@
-"""S3ReportStore: reports and results in the bucket, streamed in and out, never whole in memory."""
+"""S3ReportStore: reports and results in the bucket, read and written as streams."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 GATEWAY = "report store"
 REPORT_TYPE = "application/xml"
-PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")  # what an HTTP header carries unchanged
+PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")  # not percent-encoded in headers
 RECORDS = "scans/"
 BUFFER_BYTES = 1024**2
-PART_BYTES = 8 * 1024**2  # of an upload, of at most 10,000
+PART_BYTES = 8 * 1024**2  # of an upload, which has at most 10,000 parts
 
 
 class S3ReportStore:
-    """ReportStore on S3. Metadata values are percent-encoded outside printable ASCII, as headers need them."""
+    """ReportStore on S3. Metadata are headers, so all but printable ASCII is percent-encoded."""
 
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
@@ -39,9 +39,8 @@ class S3ReportStore:
     def put_report(self, key: ReportKey, path: Path, metadata: Mapping[str, str]) -> None:
         headers = {name: quote(value, safe=PLAIN) for name, value in metadata.items()}
         with translate_errors(GATEWAY):
-            clients.s3().upload_file(
-                str(path), self._bucket, str(key), ExtraArgs={"ContentType": REPORT_TYPE, "Metadata": headers}
-            )
+            arguments = {"ContentType": REPORT_TYPE, "Metadata": headers}
+            clients.s3().upload_file(str(path), self._bucket, str(key), ExtraArgs=arguments)
 
     def open_report(self, key: ReportKey, start: int = 0) -> IO[bytes]:
         report = self._open(str(key), start)
@@ -63,13 +62,10 @@ class S3ReportStore:
         return cast("IO[bytes]", io.BufferedReader(_BodyStream(body), BUFFER_BYTES))
 
     def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
-        """Objects under the scan's prefix that are no reports are skipped."""
-        pages = (
-            clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"reports/{scan_id}/")
-        )
-        with translate_errors(GATEWAY):
-            keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-        return iter(sorted(key for key in map(_report_key, keys) if key))  # text order has attempt 10 before attempt 2
+        """The scan's reports. Other objects under its prefix are skipped."""
+        report_keys = map(_report_key, self._list_keys(f"reports/{scan_id}/"))
+        # Not in order of their texts, in which attempt 10 comes before attempt 2.
+        return iter(sorted(key for key in report_keys if key))
 
     def put_record(self, scan_id: str, name: str, body: Iterable[bytes]) -> None:
         self._put(f"{RECORDS}{scan_id}/{name}", body, "application/json")
@@ -79,22 +75,27 @@ class S3ReportStore:
 
     def records(self, scan_id: str) -> Iterator[str]:
         prefix = f"{RECORDS}{scan_id}/"
-        pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        return iter([key.removeprefix(prefix) for key in self._list_keys(prefix)])
+
+    def _list_keys(self, prefix: str) -> list[str]:
+        list_objects = clients.s3().get_paginator("list_objects_v2")
+        pages = list_objects.paginate(Bucket=self._bucket, Prefix=prefix)
         with translate_errors(GATEWAY):
-            return iter([entry["Key"].removeprefix(prefix) for page in pages for entry in page.get("Contents", ())])
+            return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
 
     def recorded_scans(self) -> Iterator[str]:
-        pages = (
-            clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=RECORDS, Delimiter="/")
-        )
+        list_objects = clients.s3().get_paginator("list_objects_v2")
+        pages = list_objects.paginate(Bucket=self._bucket, Prefix=RECORDS, Delimiter="/")
         with translate_errors(GATEWAY):
-            prefixes = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
-        return (scan_id for prefix in prefixes if SCAN_ID.fullmatch(scan_id := prefix.split("/")[1]))
+            groups = [group for page in pages for group in page.get("CommonPrefixes", ())]
+        folders = (group["Prefix"].split("/")[1] for group in groups)
+        return filter(SCAN_ID.fullmatch, folders)
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
         removed = 0
+        list_versions = clients.s3().get_paginator("list_object_versions")
         for prefix in (f"reports/{scan_id}/", f"results/{scan_id}/", f"{RECORDS}{scan_id}/"):
-            pages = clients.s3().get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix)
+            pages = list_versions.paginate(Bucket=self._bucket, Prefix=prefix)
             with translate_errors(GATEWAY):
                 for page in pages:
                     versions = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
@@ -105,12 +106,16 @@ class S3ReportStore:
         return True
 
     def _delete(self, versions: list[ObjectIdentifierTypeDef]) -> None:
-        """Delete a page of versions: one call takes 1,000."""
+        """Delete a page of versions. One call accepts 1,000, the size of a page."""
         if not versions:
             return
-        answer = clients.s3().delete_objects(Bucket=self._bucket, Delete={"Objects": versions, "Quiet": True})
+        answer = clients.s3().delete_objects(
+            Bucket=self._bucket,
+            Delete={"Objects": versions, "Quiet": True},
+        )
         if errors := answer.get("Errors"):
-            raise GatewayUnavailable(f"{GATEWAY}: {len(errors)} objects were not removed: {errors[0].get('Code')}")
+            code = errors[0].get("Code")
+            raise GatewayUnavailable(f"{GATEWAY}: {len(errors)} objects were not removed: {code}")
 
     def put_result(self, scan_id: str, name: str, body: Iterable[bytes], content_type: str) -> None:
         self._put(results_key(scan_id, name), body, content_type)
@@ -120,9 +125,15 @@ class S3ReportStore:
         initial, second = next(upload_parts, b""), next(upload_parts, None)
         with translate_errors(GATEWAY):
             if second is None:
-                clients.s3().put_object(Bucket=self._bucket, Key=key, Body=initial, ContentType=content_type)
+                clients.s3().put_object(
+                    Bucket=self._bucket,
+                    Key=key,
+                    Body=initial,
+                    ContentType=content_type,
+                )
             else:
-                _put_in_parts(self._bucket, key, chain((initial, second), upload_parts), content_type)
+                all_parts = chain((initial, second), upload_parts)
+                _put_in_parts(self._bucket, key, all_parts, content_type)
 
 
 def _split_body(body: Iterable[bytes]) -> Iterator[bytes]:
@@ -139,21 +150,34 @@ def _split_body(body: Iterable[bytes]) -> Iterator[bytes]:
 
 def _put_in_parts(bucket: str, key: str, bodies: Iterable[bytes], content_type: str) -> None:
     s3 = clients.s3()
-    upload = s3.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)["UploadId"]
+    upload = s3.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)
+    upload_id = upload["UploadId"]
     try:
         stored: list[CompletedPartTypeDef] = []
         for number, body in enumerate(bodies, 1):
-            answer = s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body)
+            answer = s3.upload_part(
+                Bucket=bucket,
+                Key=key,
+                UploadId=upload_id,
+                PartNumber=number,
+                Body=body,
+            )
             stored.append({"PartNumber": number, "ETag": answer["ETag"]})
-        s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": stored})
+        s3.complete_multipart_upload(
+            Bucket=bucket,
+            Key=key,
+            UploadId=upload_id,
+            MultipartUpload={"Parts": stored},
+        )
     except BaseException:
-        with suppress(ClientError, BotoCoreError):  # the bucket removes unfinished uploads after two days
-            s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+        # If this fails too, the bucket removes the unfinished upload after two days.
+        with suppress(ClientError, BotoCoreError):
+            s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
         raise
 
 
 class _BodyStream(io.RawIOBase):
-    """A response body as a raw stream whose errors are translated."""
+    """A response body as a raw stream, which translates the errors of boto3."""
 
     def __init__(self, body: StreamingBody) -> None:
         self._body = body

@@ -12,8 +12,14 @@ class SqsRequestQueue:
         self._name = name
 
     def send(self, body: str, *, delay_s: int = 0) -> str:
-        """Send the message. Returns its id, from which the scan's id is derived. Raises: GatewayUnavailable."""
+        """Send the message. Returns its id, from which the scan's id is derived.
+
+        Raises: GatewayUnavailable.
+        """
         with translate_errors(self._name):
-            return clients.sqs().send_message(QueueUrl=self._queue_url, MessageBody=body, DelaySeconds=delay_s)[
-                "MessageId"
-            ]
+            answer = clients.sqs().send_message(
+                QueueUrl=self._queue_url,
+                MessageBody=body,
+                DelaySeconds=delay_s,
+            )
+        return answer["MessageId"]

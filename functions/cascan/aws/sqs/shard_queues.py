@@ -1,4 +1,4 @@
-"""SqsShardQueues: sends shard messages to the queue of their lane, ten in a call; a rejected one is sent again."""
+"""SqsShardQueues sends shard messages to the queue of their lane, up to ten in a call."""
 
 from __future__ import annotations
 
@@ -23,9 +23,16 @@ Counted = Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNot
 
 
 class SqsShardQueues:
-    """ShardQueues on SQS. KeyError: the lane has no queue URL, or no URL of a dead-letter queue where one is needed."""
+    """ShardQueues on SQS. Messages that SQS rejects are sent again.
 
-    def __init__(self, queue_urls: Mapping[Lane, str], dead_letter_urls: Mapping[Lane, str] | None = None) -> None:
+    Raises: KeyError: the URL of the lane's queue, or of its dead-letter queue, is missing.
+    """
+
+    def __init__(
+        self,
+        queue_urls: Mapping[Lane, str],
+        dead_letter_urls: Mapping[Lane, str] | None = None,
+    ) -> None:
         self._queue_urls = dict(queue_urls)
         self._dead_letter_urls = dict(dead_letter_urls or {})
 
@@ -36,14 +43,17 @@ class SqsShardQueues:
 
     def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
         for chunk in chunks(messages, MAX_ENTRIES):
-            entries: list[Entry] = [{"Id": str(n), "MessageBody": m.to_wire()} for n, m in enumerate(chunk)]
+            entries = [_build_entry(number, message) for number, message in enumerate(chunk)]
             for entry in entries if delay_s else ():
                 entry["DelaySeconds"] = delay_s
             self._send_all(lane, entries)
 
     def give_up(self, lane: Lane, message: ShardQueued) -> None:
         with translate_errors(GATEWAY):
-            clients.sqs().send_message(QueueUrl=self._dead_letter_urls[lane], MessageBody=message.to_wire())
+            clients.sqs().send_message(
+                QueueUrl=self._dead_letter_urls[lane],
+                MessageBody=message.to_wire(),
+            )
 
     def park(self, lane: Lane, body: str, reason: str) -> None:
         park_message(self._dead_letter_urls[lane], body, reason)
@@ -56,17 +66,28 @@ class SqsShardQueues:
 
     def _count(self, lane: Lane, attribute: Counted) -> int:
         with translate_errors(GATEWAY):
-            answer = clients.sqs().get_queue_attributes(QueueUrl=self._queue_urls[lane], AttributeNames=[attribute])
+            answer = clients.sqs().get_queue_attributes(
+                QueueUrl=self._queue_urls[lane],
+                AttributeNames=[attribute],
+            )
         return int(answer["Attributes"][attribute])
 
     def _send_all(self, lane: Lane, entries: list[Entry]) -> None:
         error_codes: set[str] = set()
         for _ in tries():
             with translate_errors(GATEWAY):
-                answer = clients.sqs().send_message_batch(QueueUrl=self._queue_urls[lane], Entries=entries)
+                answer = clients.sqs().send_message_batch(
+                    QueueUrl=self._queue_urls[lane],
+                    Entries=entries,
+                )
             failed = {failure["Id"]: failure["Code"] for failure in answer.get("Failed", ())}
             error_codes = set(failed.values())
             entries = [entry for entry in entries if entry["Id"] in failed]
             if not entries:
                 return
-        raise GatewayUnavailable(f"{GATEWAY}: {len(entries)} messages were not taken: {', '.join(sorted(error_codes))}")
+        codes = ", ".join(sorted(error_codes))
+        raise GatewayUnavailable(f"{GATEWAY}: {len(entries)} messages were not taken: {codes}")
+
+
+def _build_entry(number: int, message: ShardQueued) -> Entry:
+    return {"Id": str(number), "MessageBody": message.to_wire()}

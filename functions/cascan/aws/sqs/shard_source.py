@@ -1,4 +1,4 @@
-"""The worker's end of a shard queue: receive, hold, give back, delete."""
+"""The worker's end of a shard queue."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ GATEWAY = "shard queue"
 
 
 class SqsShardSource:
-    """Every method raises GatewayUnavailable."""
+    """ShardSource on SQS. Every method raises GatewayUnavailable."""
 
     def __init__(self, queue_url: str) -> None:
         self._queue_url = queue_url
 
     def receive(self, wait_s: int, hold_s: int) -> Received | None:
-        """The next message, hidden from others for `hold_s` seconds; None after `wait_s` seconds without one."""
+        """The next message, hidden from other workers for `hold_s` seconds.
+
+        None: no message came within `wait_s` seconds.
+        """
         with translate_errors(GATEWAY):
             answer = clients.sqs().receive_message(
                 QueueUrl=self._queue_url,
@@ -27,17 +30,22 @@ class SqsShardSource:
             )
         for message in answer.get("Messages", []):
             deliveries = int(message["Attributes"]["ApproximateReceiveCount"])
-            return Received(message["Body"], message["ReceiptHandle"], message["MessageId"], deliveries)
+            return Received(
+                message["Body"],
+                message["ReceiptHandle"],
+                message["MessageId"],
+                deliveries,
+            )
         return None
 
     def hold(self, received: Received, hold_s: int) -> None:
-        """Hide the message for another `hold_s` seconds from now; 0 gives it back at once."""
+        """Hide the message for `hold_s` seconds from now; 0 makes it visible at once."""
         with translate_errors(GATEWAY):
             clients.sqs().change_message_visibility(
                 QueueUrl=self._queue_url, ReceiptHandle=received.receipt, VisibilityTimeout=hold_s
             )
 
     def delete(self, received: Received) -> None:
-        """The message is done with."""
+        """Remove the message from the queue, since it is handled."""
         with translate_errors(GATEWAY):
             clients.sqs().delete_message(QueueUrl=self._queue_url, ReceiptHandle=received.receipt)

@@ -1,6 +1,7 @@
-"""DynamoCascadeTable: what followed a scan, in the scan's partition; a root scan's budget in one of its own.
+"""DynamoCascadeTable: the children of each scan, and the budget of each root scan.
 
-The budget outlives the root scan, whose items a time to live may remove while its cascade still grows.
+Children are in the partition of their parent, the budget is in one of its own. The budget outlives
+the root scan, whose items may expire while its cascade still grows.
 """
 
 from __future__ import annotations
@@ -25,7 +26,14 @@ from cascan.aws.dynamodb.wire import (
 from cascan.aws.tables.issued_requests import issued_item
 from cascan.clock import Clock, utc_now
 from cascan.limits import BUDGET_DAYS, MAX_DECISIONS_KEPT
-from cascan.model.cascade import BudgetUse, CascadeLine, CascadeRecord, ChildIdentity, Reservation, StoredChild
+from cascan.model.cascade import (
+    BudgetUse,
+    CascadeLine,
+    CascadeRecord,
+    ChildIdentity,
+    Reservation,
+    StoredChild,
+)
 
 
 class DynamoCascadeTable:
@@ -37,10 +45,9 @@ class DynamoCascadeTable:
 
     def begin_cascade(self, scan_id: str, rules: Mapping[str, int]) -> CascadeRecord:
         record = CascadeRecord(rules=dict(rules))
-        fixed = self._table.put_new(
-            _cascade_key(scan_id) | {"body": encode_body(record)} | to_values({"decided": False})
-        )
-        return record if fixed else self.cascade(scan_id) or record
+        item = _cascade_key(scan_id) | {"body": encode_body(record)} | to_values({"decided": False})
+        is_new = self._table.put_new(item)
+        return record if is_new else self.cascade(scan_id) or record
 
     def cascade(self, scan_id: str) -> CascadeRecord | None:
         item = self._table.get(_cascade_key(scan_id))
@@ -56,18 +63,25 @@ class DynamoCascadeTable:
         items = self._table.children(f"cascade/{root_scan}", "asked/")
         return readable_items(items, _asked_in)
 
-    def reserve_child(self, scan_id: str, root_scan: str, child: StoredChild, most: BudgetUse) -> Reservation:
+    def reserve_child(
+        self,
+        scan_id: str,
+        root_scan: str,
+        child: StoredChild,
+        most: BudgetUse,
+    ) -> Reservation:
         room = most - child.weight
         if min(room.scans, room.probes, room.cost_micro_usd) < 0:
             is_there = self._table.get(_child_key(scan_id, child.key)) is not None
             return Reservation.RESERVED if is_there else Reservation.FULL
-        asked = build_key(f"cascade/{root_scan}", f"asked/{child.key}") | {"body": encode_body(child.asked)}
+        identity_key = build_key(f"cascade/{root_scan}", f"asked/{child.key}")
+        identity = identity_key | {"body": encode_body(child.asked)}
         actions = [
             put_new(self._table.name, _child_item(scan_id, child)),
-            put_new(self._table.name, asked | to_values({"expires_at": self._expires_at()})),
+            put_new(self._table.name, identity | to_values({"expires_at": self._expires_at()})),
             self._reservation(root_scan, child.weight, room),
         ]
-        if child.scan_id:  # its request is ours to plan
+        if child.scan_id:  # cascan itself runs the child
             issued = issued_item(child.scan_id, child.body, self._clock)
             actions.append({"Put": {"TableName": self._table.name, "Item": issued}})
         failed = self._table.transact(actions)
@@ -80,13 +94,20 @@ class DynamoCascadeTable:
 
     def mark_sent(self, scan_id: str, key: str) -> None:
         self._table.update(
-            _child_key(scan_id, key), "SET #sent = :yes", when="attribute_exists(pk)", values=to_values({":yes": True})
+            _child_key(scan_id, key),
+            "SET #sent = :yes",
+            when="attribute_exists(pk)",
+            values=to_values({":yes": True}),
         )
 
     def end_cascade(self, scan_id: str, lines: Sequence[CascadeLine]) -> None:
         record = self.cascade(scan_id) or CascadeRecord(rules={})
         stored_lines = tuple(lines[:MAX_DECISIONS_KEPT])
-        record = msgspec.structs.replace(record, lines=stored_lines, more=len(lines) - len(stored_lines))
+        record = msgspec.structs.replace(
+            record,
+            lines=stored_lines,
+            more=len(lines) - len(stored_lines),
+        )
         self._table.update(
             _cascade_key(scan_id),
             "SET #body = :body, #decided = :yes",
@@ -98,7 +119,7 @@ class DynamoCascadeTable:
         return int((self._clock() + timedelta(days=BUDGET_DAYS)).timestamp())
 
     def _reservation(self, root_scan: str, weight: BudgetUse, room: BudgetUse) -> dict[str, Any]:
-        """The action that counts the child, where so much is spent at most that there is room for it."""
+        """The action that counts the child, if what is reserved so far is within `room`."""
         fits = "#scans <= :room_scans AND #probes <= :room_probes AND #cost <= :room_cost"
         return update(
             self._table.name,
@@ -120,7 +141,8 @@ class DynamoCascadeTable:
 
 
 def _child_item(scan_id: str, child: StoredChild) -> Item:
-    return _child_key(scan_id, child.key) | {"body": encode_body(child)} | to_values({"sent": child.sent})
+    body = {"body": encode_body(child)}
+    return _child_key(scan_id, child.key) | body | to_values({"sent": child.sent})
 
 
 def _child_in(item: Item) -> StoredChild:
@@ -138,7 +160,8 @@ def _asked_in(item: Item) -> ChildIdentity:
 
 
 def _spent_in(item: Item) -> BudgetUse:
-    return BudgetUse(*(int(item[name]["N"]) if name in item else 0 for name in ("scans", "probes", "cost")))
+    counters = ("scans", "probes", "cost")
+    return BudgetUse(*(int(item[name]["N"]) if name in item else 0 for name in counters))
 
 
 def _cascade_key(scan_id: str) -> Item:

@@ -1,11 +1,12 @@
-"""Messages for later, in the scan table. A function does not wait by sending a message to itself:
+"""DynamoDelayedMessages: messages that are sent later, in the scan table.
 
     what     pk       sk                            attributes
     ───────  ───────  ────────────────────────────  ──────────
     delayed  delayed  <instant>/<hash of the body>  body
 
-AWS stops a function that is invoked by its own message for the 16th time, also across a queue's delays. So
-on_minute_passed sends the messages that are due.
+A function does not wait by sending a message to itself: AWS stops a function that its own message
+invokes for the 16th time, even if a queue delays the message. So on_minute_passed sends the
+messages that are due.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from cascan.aws.dynamodb.table import DynamoTable
-from cascan.aws.dynamodb.wire import build_key, format_instant
+from cascan.aws.dynamodb.wire import Item, build_key, format_instant
 from cascan.clock import Clock, utc_now
 from cascan.gateways import DelayedMessage
 
 DELAYED = "delayed"
-PAST_ANY_HASH = "/~"
+PAST_ANY_HASH = "/~"  # sorts after every hash
 
 
 class DynamoDelayedMessages:
@@ -39,14 +40,18 @@ class DynamoDelayedMessages:
         return key
 
     def due(self, now: datetime, limit: int) -> Iterator[DelayedMessage]:
+        latest_key = format_instant(now) + PAST_ANY_HASH
         oldest_first = self._table.query(
             KeyConditionExpression="pk = :delayed AND sk <= :now",
-            ExpressionAttributeValues={":delayed": {"S": DELAYED}, ":now": {"S": format_instant(now) + PAST_ANY_HASH}},
+            ExpressionAttributeValues={":delayed": {"S": DELAYED}, ":now": {"S": latest_key}},
             ConsistentRead=True,
             Limit=max(1, limit),
         )
-        items = islice(oldest_first, limit)
-        return (DelayedMessage(item["sk"]["S"], item.get("body", {}).get("S", "")) for item in items)
+        return map(_read_message, islice(oldest_first, limit))
 
     def done(self, message: DelayedMessage) -> None:
         self._table.delete(build_key(DELAYED, message.key))
+
+
+def _read_message(item: Item) -> DelayedMessage:
+    return DelayedMessage(item["sk"]["S"], item.get("body", {}).get("S", ""))

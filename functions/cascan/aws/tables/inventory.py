@@ -1,8 +1,9 @@
 """The inventory in the scan table. inventory_items.py describes the items.
 
-A record is stored together with the changes that led to it, on the condition that it has not changed since it was read:
-one transaction for up to 50 hosts. What it refers to (pointers, pages, sets of ports) is written before it, and what it
-replaces is deleted after it. So the transaction alone decides, and what a dead writer leaves is never read.
+One transaction stores up to 50 records, each with the changes that led to it, on the condition that
+the record has not changed since it was read. The items to which a record refers (pointers, pages,
+sets of ports) are written before it, and those that it replaces are deleted after it. So only the
+transaction decides, and the items that a failed writer leaves behind are never read.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ HOSTS_AT_ONCE = 100
 
 
 class InventoryItems(TablePart):
-    """The part of ScanTable that is about the inventory."""
+    """The part of ScanTable for the inventory."""
 
     def __init__(self, table: DynamoTable) -> None:
         super().__init__(table)
@@ -58,22 +59,33 @@ class InventoryItems(TablePart):
 
     def known_hosts(self, addresses: Iterable[str]) -> dict[str, HostRecord]:
         items = get_all(self._table.name, map(host_key, dict.fromkeys(addresses)))
-        return {record.address: record for record in (read_item(item, self._read_record) for item in items)}
+        records = (read_item(item, self._read_record) for item in items)
+        return {record.address: record for record in records}
 
     def save_hosts(self, source: ReportKey, updates: Iterable[HostUpdate]) -> list[str]:
         moved: list[str] = []
         for batch in chunks(updates, MAX_TRANSACTION // 2):
             writes = [self._build_write(source, update) for update in batch]
             self._table.put_all(chain.from_iterable(write.prerequisites for write in writes))
-            for chunk in chunks(writes, MAX_TRANSACTION // 2, weigh=_HostWrite.weight, below=MAX_TRANSACTION_BYTES):
-                moved += self._transact(chunk)
+            transactions = chunks(
+                writes,
+                MAX_TRANSACTION // 2,
+                weigh=_HostWrite.weight,
+                below=MAX_TRANSACTION_BYTES,
+            )
+            for transaction in transactions:
+                moved += self._transact(transaction)
         return moved
 
     def _build_write(self, source: ReportKey, update: HostUpdate) -> _HostWrite:
-        return _HostWrite(self._table.name, source, update, self._port_sets.replace_ports(update.record))
+        record = self._port_sets.replace_ports(update.record)
+        return _HostWrite(self._table.name, source, update, record)
 
     def _transact(self, writes: list[_HostWrite]) -> list[str]:
-        """Write all but those whose record has changed; the addresses of these."""
+        """Write all records that have not changed since they were read.
+
+        Returns the addresses of the others.
+        """
         moved: list[str] = []
         while writes:
             failed = self._try_all(writes)
@@ -86,7 +98,10 @@ class InventoryItems(TablePart):
         return moved
 
     def _try_all(self, writes: list[_HostWrite]) -> list[_HostWrite]:
-        """Write all in one transaction. Returns those whose condition failed; if there are any, nothing is written."""
+        """Write all in one transaction, or nothing.
+
+        Returns those whose condition failed. If there are any, nothing is written.
+        """
         owners = [write for write in writes for _ in write.actions]
         failed = self._table.transact([action for write in writes for action in write.actions])
         return [owners[index] for index in failed]
@@ -97,10 +112,11 @@ class InventoryItems(TablePart):
     def hosts(self, sought: InventoryQuery) -> Iterator[HostRecord]:
         for addresses in chunks(self._pointers.candidates(sought), HOSTS_AT_ONCE):
             items = get_all(self._table.name, map(host_key, dict.fromkeys(addresses)))
-            records = {record.address: record for record in readable_items(items, self._read_record)}
+            records = readable_items(items, self._read_record)
+            by_address = {record.address: record for record in records}
             for address in addresses:
-                if address in records and sought.fits(records[address]):
-                    yield records[address]
+                if address in by_address and sought.fits(by_address[address]):
+                    yield by_address[address]
 
     def note_asked(self, family: int, intervals: Iterable[Interval], asked: Sighting) -> None:
         parts = chain.from_iterable(split_by_network(interval, family) for interval in intervals)
@@ -114,7 +130,8 @@ class InventoryItems(TablePart):
 
     def asked(self, family: int, low: int, high: int) -> Iterator[tuple[Interval, Sighting]]:
         for start, end in split_by_network((low, high), family):
-            partition, limit = f"network/{find_network(start, family)}", f"asked/{to_hex(end, family)}~"
+            partition = f"network/{find_network(start, family)}"
+            limit = f"asked/{to_hex(end, family)}~"
             items = self._table.between(partition, "asked/", limit)
             for interval, sighting in readable_items(items, read_asked):
                 if interval[1] >= start:
@@ -142,13 +159,15 @@ class InventoryItems(TablePart):
                 return replace(record, ports=ports)
             item = self._table.get(host_key(record.address)) or item
             record = self._port_sets.resolve_ports(read_host(item))
-        raise GatewayUnavailable(f"scan table: the ports of {record.address} are being replaced all the time")
+        subject = f"the ports of {record.address}"
+        raise GatewayUnavailable(f"scan table: {subject} are being replaced all the time")
 
     def _drop_old_pages(self, update: HostUpdate) -> None:
-        """Delete the pages of earlier revisions, also those of dead or late writers: no record refers to them."""
+        """Delete the pages of earlier revisions, to which no record refers any more."""
         if not update.known or len(update.known.ports) <= PORTS_PER_PAGE:
             return
-        pk, current = f"address/{update.record.address}", f"ports/{update.record.revision:010d}/"
+        pk = f"address/{update.record.address}"
+        current = f"ports/{update.record.revision:010d}/"
         for item in list(self._table.children(pk, "ports/")):
             if item["sk"]["S"] < current:
                 self._table.delete({"pk": item["pk"], "sk": item["sk"]})
@@ -171,14 +190,22 @@ def _readable_changes(item: Item) -> Iterator[Change]:
 
 
 class _HostWrite:
-    """A host's update: the items to put before its transaction, and the transaction's actions."""
+    """The writes of one host's update: items to put first, and the actions of a transaction."""
 
-    def __init__(self, table: str, source: ReportKey, update: HostUpdate, record: HostRecord) -> None:
+    def __init__(
+        self,
+        table: str,
+        source: ReportKey,
+        update: HostUpdate,
+        record: HostRecord,
+    ) -> None:
         self.update = update
         token = pages_prefix(record, source)
         pages = list(port_pages(record, token)) if len(record.ports) > PORTS_PER_PAGE else []
         host = paged_host_item(record, token, len(pages)) if pages else host_item(record)
-        changes = list(changes_items(source, update.changes, record.revision)) if update.changes else []
+        changes: list[Item] = []
+        if update.changes:
+            changes = list(changes_items(source, update.changes, record.revision))
         self.prerequisites = [*new_pointers(record, update.known), *pages, *changes[:-1]]
         self.actions = [_put_over(table, host, update.known)]
         self.actions += [{"Put": {"TableName": table, "Item": item}} for item in changes[-1:]]
@@ -188,7 +215,7 @@ class _HostWrite:
 
 
 def _put_over(table: str, item: Item, known: HostRecord | None) -> dict[str, Any]:
-    """The action that puts the item over the record that was read, and over no other."""
+    """The action that stores the item, if the stored record is still the one that was read."""
     put: dict[str, Any] = {"TableName": table, "Item": item}
     if known is None:
         return {"Put": put | {"ConditionExpression": "attribute_not_exists(pk)"}}

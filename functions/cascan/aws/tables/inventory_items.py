@@ -1,27 +1,31 @@
-"""The inventory's items: values to DynamoDB's wire form and back.
+"""The inventory's items: from values to DynamoDB's wire form, and back.
 
-    what      pk                                        sk                                 attributes
-    ────────  ────────────────────────────────────────  ─────────────────────────────────  ─────────────────────────────
-    host      address/<address>                         host                               body (the record), revision;
-                                                                                           pages and page_count, where
-                                                                                           its ports lie in pages
-    page      address/<address>                         ports/<revision>/<report>/<3>      body: 1,024 ports
-    changes   changes/<scan id>/<shard>                 host/<hex>/<attempt>               body; pages, as above
-    page      changes/<scan id>/<shard>                 pages/<hex>/<attempt>/             body: 500 changes
-                                                        <revision>/<3>
-    port set  ports/<digest>                            ports                              body: asked of many hosts
-    asked     network/<network>                         asked/<lowest hex>-<highest hex>   body (a sighting), version
-    pointer   network/<network>/host                    <hex>
-              network/<network>/<protocol>/<port>       <hex>
-              network/<network>/service/<name>          <hex>
-    network   networks                                  <network>
+what      pk                                   sk                       attributes
+────────  ───────────────────────────────────  ───────────────────────  ──────────────────────────
+host      address/<address>                    host                     body (the record),
+                                                                        revision; if its ports are
+                                                                        in pages: pages and
+                                                                        page_count
+page      address/<address>                    ports/<revision>/        body: 1,024 ports
+                                               <report>/<3 digits>
+changes   changes/<scan id>/<shard>            host/<hex>/<attempt>     body; pages, as above
+page      changes/<scan id>/<shard>            pages/<hex>/<attempt>/   body: 500 changes
+                                               <revision>/<3 digits>
+port set  ports/<digest>                       ports                    body: the ports
+asked     network/<network>                    asked/<lowest hex>-      body (a sighting), version
+                                               <highest hex>
+pointer   network/<network>/host               <hex>
+          network/<network>/<protocol>/<port>  <hex>
+          network/<network>/service/<name>     <hex>
+network   networks                             <network>
 
-A network is a /16 of IPv4 or a /48 of IPv6: `4.0a00`, `6.20010db80000`. It bounds what one partition is written. In
-hex an address has all its digits, so that the items' order is the addresses'.
+A network is a /16 of IPv4 or a /48 of IPv6: `4.0a00`, `6.20010db80000`. It bounds the writes to one
+partition. An address in hex has all its digits, so that the items are in order of the addresses.
 
-A pointer says that a host was known, a port open, a service there at some time; it is written before the record and
-never deleted. A query follows the pointers and checks the records. So no pointer can contradict its record, whatever
-dies between two writes, and a scan that finds nothing new writes none.
+A pointer means that a host was known, a port open, or a service present at some time. It is written
+before the record and never deleted. A query follows the pointers and checks the records. So a
+pointer without a matching record does no harm, whatever fails between two writes; and a scan that
+finds nothing new writes no pointers.
 """
 
 from __future__ import annotations
@@ -40,13 +44,13 @@ from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval
 from cascan.nmap.targets.kinds import IPV4
 
-PORTS_PER_PAGE = 1_024  # at most 300 KB, whatever their services are called
+PORTS_PER_PAGE = 1_024  # at most 300 KB, however long the names of their services are
 CHANGES_PER_PAGE = 500  # each with two sightings
-NETWORK_BITS = {4: 16, 6: 80}  # that a network leaves to its addresses
-DIGITS = {4: 8, 6: 32}  # of an address in hex
-SHORT_PORTS = 64  # characters; a longer list of ports that every host was asked for is kept once
+NETWORK_BITS = {4: 16, 6: 80}  # by family: the bits that tell a network's addresses apart
+DIGITS = {4: 8, 6: 32}  # by family: of an address in hex
+SHORT_PORTS = 64  # characters; a longer list of ports that many hosts share is stored once
 CHANGES_OF_HOST = "host/"
-REFERENCE = "@"  # in the place of ports: the digest of the list
+REFERENCE = "@"  # marks the digest that replaces a list of ports
 
 
 def host_key(address: str) -> Item:
@@ -54,12 +58,14 @@ def host_key(address: str) -> Item:
 
 
 def host_item(record: HostRecord) -> Item:
-    return host_key(record.address) | {"body": encode_body(record), "revision": {"N": str(record.revision)}}
+    revision = {"N": str(record.revision)}
+    return host_key(record.address) | {"body": encode_body(record), "revision": revision}
 
 
 def paged_host_item(record: HostRecord, token: str, pages: int) -> Item:
-    """The item of a record whose ports lie in so many pages."""
-    return host_item(replace(record, ports=())) | {"pages": {"S": token}, "page_count": {"N": str(pages)}}
+    """The item of a record whose ports are in so many pages."""
+    item = host_item(replace(record, ports=()))
+    return item | {"pages": {"S": token}, "page_count": {"N": str(pages)}}
 
 
 def read_host(item: Item) -> HostRecord:
@@ -67,7 +73,7 @@ def read_host(item: Item) -> HostRecord:
 
 
 def pages_prefix(record: HostRecord, source: ReportKey) -> str:
-    """Where the pages of this revision lie, when it is this report's that is stored."""
+    """The sort keys' prefix of the pages of this revision, if this report's update is stored."""
     return f"ports/{record.revision:010d}/{source.scan_id}.{source.shard:06d}.{source.attempt}/"
 
 
@@ -86,7 +92,10 @@ def changes_partition(scan_id: str, shard: int) -> str:
 
 
 def changes_items(source: ReportKey, changes: tuple[Change, ...], revision: int) -> Iterator[Item]:
-    """The changes of one address that led to a revision: pages if they are many, then the item that refers to them."""
+    """The items of the changes that led to a revision: pages, if they are many, then the main item.
+
+    All changes are of one address.
+    """
     partition = changes_partition(source.scan_id, source.shard)
     about = f"{address_to_hex(changes[0].address)}/{source.attempt}"
     if len(changes) <= CHANGES_PER_PAGE:
@@ -96,7 +105,8 @@ def changes_items(source: ReportKey, changes: tuple[Change, ...], revision: int)
     for number, start in enumerate(range(0, len(changes), CHANGES_PER_PAGE)):
         body = encode_body(changes[start : start + CHANGES_PER_PAGE])
         yield build_key(partition, f"{pages}{number:03d}") | {"body": body}
-    yield build_key(partition, f"{CHANGES_OF_HOST}{about}") | {"body": encode_body(()), "pages": {"S": pages}}
+    main_key = build_key(partition, f"{CHANGES_OF_HOST}{about}")
+    yield main_key | {"body": encode_body(()), "pages": {"S": pages}}
 
 
 def read_changes(item: Item) -> tuple[Change, ...]:
@@ -124,7 +134,8 @@ def asked_item(interval: Interval, family: int, asked: Sighting) -> Item:
 
 def read_asked(item: Item) -> tuple[Interval, Sighting]:
     low, high = item["sk"]["S"].removeprefix("asked/").split("-")
-    return (int(low, 16), int(high, 16)), msgspec.json.decode(unpack_text(item["body"]), type=Sighting)
+    sighting = msgspec.json.decode(unpack_text(item["body"]), type=Sighting)
+    return (int(low, 16), int(high, 16)), sighting
 
 
 def new_pointers(record: HostRecord, previous: HostRecord | None) -> Iterator[Item]:

@@ -4,7 +4,8 @@ what       pk                  sk         attributes
 ─────────  ──────────────────  ─────────  ──────────────────────────────
 issued     issued/<scan id>    request    digest (of the body), expires_at
 
-They outlast the scan or the schedule that they follow from: either may be removed while the request is in its queue.
+The items outlive the scan or the schedule that caused them. Either may be removed while the request
+is in its queue.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class DynamoIssuedRequests:
 
 
 def issued_item(scan_id: str, body: str, clock: Clock) -> Item:
-    """What notes a request. A transaction that stores a child holds it too."""
+    """The item that records a request. The transaction that stores a child scan writes it too."""
     expires_at = int((clock() + timedelta(days=ISSUED_DAYS)).timestamp())
     return _key(scan_id) | to_values({"digest": digest_body(body), "expires_at": expires_at})
 

@@ -1,44 +1,54 @@
 """The scan table's items: from values to DynamoDB's wire form, and back.
 
-    what       pk                  sk                           attributes
-    ─────────  ──────────────────  ───────────────────────────  ──────────────────────────────────────────────────────
-    scan       scan/<scan id>      scan                         body, state, announced, outcome, finished_at,
-                                                                error_description, shards, shards_open,
-                                                                shards_waiting, shards_in_flight, parallel,
-                                                                deadline_at, windows, shard_outcomes (map),
-                                                                findings (number), severities, categories (maps),
-                                                                changes (map), hosts_up, extra_addresses, reasons,
-                                                                spread, listing="scans",
-                                                                listed_at=<requested at>#<scan id>
-    shard      scan/<scan id>      shard/<number, 6 digits>     body, state, attempt, failures, worker, message_id,
-                                                                lease_until, progress, remainder, run, outcome,
-                                                                reasons, error_description, stderr; while it waits
-                                                                listing="waiting/<scan id>", listed_at=<its sort key>
-    address    scan/<scan id>      address/<of a name>          shard (number), which counts it
-    due        agenda              <instant>/<scan id>/<what>
-    switch     stack               switch                       body
-    severity   stack               severity                     body, version
-    rule       rules               rule/<name>                  body, version, stored_at, deleted
-               rule/<name>         version/<6 digits>           body, version, stored_at
-    cascade    scan/<scan id>      cascade                      body, decided
-    child      scan/<scan id>      child/<key>                  body, sent
-    budget     cascade/<root id>   budget                       scans, probes, cost (micro-USD), expires_at
-    asked      cascade/<root id>   asked/<key of the child>     body, expires_at
-    finding    findings/<scan id>  <finding id>                 body, severity, category
-               [/<its prefix>]
-    (inventory_items.py describes those of the inventory, recording_items.py those of reports recorded in several turns)
+what      pk                  sk                          attributes
+────────  ──────────────────  ──────────────────────────  ────────────────────────────────────────
+scan      scan/<scan id>      scan                        body, state, announced, outcome,
+                                                          finished_at, error_description, shards,
+                                                          shards_open, shards_waiting,
+                                                          shards_in_flight, parallel, deadline_at,
+                                                          windows, shard_outcomes (map), findings
+                                                          (number), severities, categories,
+                                                          changes (maps), hosts_up,
+                                                          extra_addresses, reasons, spread,
+                                                          listing="scans",
+                                                          listed_at=<requested at>#<scan id>
+shard     scan/<scan id>      shard/<number, 6 digits>    body, state, attempt, failures, worker,
+                                                          message_id, lease_until, progress,
+                                                          remainder, run, outcome, reasons,
+                                                          error_description, stderr; while it
+                                                          waits: listing="waiting/<scan id>",
+                                                          listed_at=<its sort key>
+address   scan/<scan id>      address/<of a name>         shard (number), which counts it
+due       agenda              <instant>/<scan id>/<task>
+switch    stack               switch                      body
+severity  stack               severity                    body, version
+rule      rules               rule/<name>                 body, version, stored_at, deleted
+          rule/<name>         version/<6 digits>          body, version, stored_at
+cascade   scan/<scan id>      cascade                     body, decided
+child     scan/<scan id>      child/<key>                 body, sent
+budget    cascade/<root id>   budget                      scans, probes, cost (micro-USD),
+                                                          expires_at
+asked     cascade/<root id>   asked/<key of the child>    body, expires_at
+finding   findings/<scan id>  <finding id>                body, severity, category
+          [/<its prefix>]
 
-What is changed or counted in place has an attribute of its own; `body` (and a shard's `run` and `progress`, a scan's
-`windows`, the `reasons` of both) is the rest of the value as one JSON string: a tenth of the CPU of a nested item.
-Beyond PACKED_BYTES it is zlib's binary: DynamoDB bills every update by the size of the whole item, and a scan's
-counters are updated once a shard.
-`expires_at` (epoch seconds), where an operator sets it, is the time to live. The index `listing` (listing, listed_at)
-lists scans by age, and the shards of a scan that wait.
+inventory_items.py describes the items of the inventory, recording_items.py those of reports that
+are recorded in several turns.
 
-A partition of DynamoDB takes 1,000 small writes a second. So the findings of a scan that may find many are spread over
-partitions by the first `spread` hex digits of their id: 1, 16 or 256 of them, by the scan's probes, which are known
-before the first finding is. Ids are hashes, so the partitions fill evenly; read one after the other, by prefix, they
-give the findings in order of their id.
+A field that is changed or counted in place is an attribute. `body` holds the other fields as one
+JSON text, which takes a tenth of the CPU of a nested item; so do a shard's `run` and `progress`, a
+scan's `windows`, and the `reasons` of both. A text longer than PACKED_BYTES is compressed by zlib:
+DynamoDB bills every update by the size of the whole item, and each shard updates the counters of
+its scan.
+
+`expires_at` (epoch seconds), if an operator sets it, is the time to live. The index `listing`
+(listing, listed_at) lists scans by age, and the waiting shards of a scan.
+
+A partition of DynamoDB accepts 1,000 small writes a second. So the findings of a scan that may find
+many are spread over 1, 16 or 256 partitions, by the first `spread` hex digits of their id. `spread`
+depends on the scan's probes, which are known before its first finding. Ids are hashes, so the
+partitions fill evenly. Read one after the other, in order of their prefix, they give the findings
+in order of their ids.
 """
 
 from __future__ import annotations
@@ -75,13 +85,13 @@ from cascan.rules.severity import StoredRules
 
 SCANS = "scans"  # the partition of the index that holds every scan
 AGENDA = "agenda"
-SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_description", "shards", "shards_open",
-                   "shards_waiting", "shards_in_flight", "parallel", "deadline_at", "shard_outcomes",
-                   "hosts_up", "changes", "extra_addresses")  # fmt: skip
+SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_description", "shards",
+                   "shards_open", "shards_waiting", "shards_in_flight", "parallel", "deadline_at",
+                   "shard_outcomes", "hosts_up", "changes", "extra_addresses")  # fmt: skip
 BRIEF_ATTRIBUTES = ("state", "deadline_at", "windows")
-SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lease_until", "remainder", "outcome",
-                    "error_description", "stderr")  # fmt: skip
-SPREAD_AT_PROBES = (10_000, 10_000_000)  # from so many on, one hex digit more
+SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lease_until",
+                    "remainder", "outcome", "error_description", "stderr")  # fmt: skip
+SPREAD_AT_PROBES = (10_000, 10_000_000)  # from each number of probes on, one hex digit more
 
 
 def scan_key(scan_id: str) -> Item:
@@ -112,27 +122,32 @@ def scan_item(scan: Scan) -> Item:
 
 
 def read_scan(item: Item) -> Scan:
-    count_attributes = {"count": "findings", "severities": "severities", "categories": "categories"}
-    counts = {field: from_value(item[name]) for field, name in count_attributes.items() if name in item}
-    bodies = {"windows": decode_attribute(item, "windows") or (), "reasons": decode_attribute(item, "reasons") or {}}
-    return msgspec.convert(_read_fields(item, SCAN_ATTRIBUTES) | {"findings": counts} | bodies, Scan)
+    attributes = {"count": "findings", "severities": "severities", "categories": "categories"}
+    present = {field: name for field, name in attributes.items() if name in item}
+    counts = {field: from_value(item[name]) for field, name in present.items()}
+    fields = _read_fields(item, SCAN_ATTRIBUTES) | {"findings": counts}
+    fields["windows"] = decode_attribute(item, "windows") or ()
+    fields["reasons"] = decode_attribute(item, "reasons") or {}
+    return msgspec.convert(fields, Scan)
 
 
 def read_brief(item: Item, *, halted: bool) -> ScanBrief:
-    """From an item that holds BRIEF_ATTRIBUTES, as far as the scan has them."""
+    """From an item with those of BRIEF_ATTRIBUTES that the scan has."""
     fields = {name: from_value(item[name]) for name in BRIEF_ATTRIBUTES if name in item}
     windows = decode_attribute(item, "windows") or ()
     return msgspec.convert(fields | {"windows": windows, "halted": halted}, ScanBrief)
 
 
 def shard_item(shard: Shard) -> Item:
-    """Raises: Rejected: it has more slices or arguments than an item holds."""
+    """The shard's item. Raises: Rejected: its slices or arguments are too long for an item."""
     fields = msgspec.to_builtins(shard)
     run, progress = fields.pop("run"), fields.pop("progress")
     reasons = fields.pop("reasons") if shard.reasons.counts else None
     attributes = {name: fields.pop(name) for name in SHARD_ATTRIBUTES}
-    attributes["lease_until"] = format_instant(shard.lease_until) if shard.lease_until else None  # compared as text
-    item = shard_key(shard.scan_id, shard.number) | {"body": encode_body(fields)} | to_values(attributes)
+    # Conditions compare the lease as a text.
+    attributes["lease_until"] = format_instant(shard.lease_until) if shard.lease_until else None
+    body = {"body": encode_body(fields)}
+    item = shard_key(shard.scan_id, shard.number) | body | to_values(attributes)
     for name, value in (("run", run), ("progress", progress), ("reasons", reasons)):
         if value:
             item[name] = encode_body(value)
@@ -140,12 +155,12 @@ def shard_item(shard: Shard) -> Item:
 
 
 def address_item(scan_id: str, number: int, address: str) -> Item:
-    """The item that says which shard counts an address that a name resolves to."""
+    """The item that records which shard counts an address to which a name resolves."""
     return build_key(f"scan/{scan_id}", f"address/{address}") | {"shard": {"N": str(number)}}
 
 
 def waiting_listing(shard: Shard) -> Item:
-    """The attributes that list a shard among those of its scan that wait."""
+    """The attributes that put a shard in the index of its scan's waiting shards."""
     return {
         "listing": {"S": waiting_partition(shard.scan_id)},
         "listed_at": shard_key(shard.scan_id, shard.number)["sk"],
@@ -157,7 +172,7 @@ def waiting_partition(scan_id: str) -> str:
 
 
 def encode_shard_body(shard: Shard) -> Value:
-    """The part of a shard that only cutting it changes."""
+    """The fields of a shard that change only when it is cut."""
     return shard_item(shard)["body"]
 
 
@@ -214,7 +229,8 @@ def severity_rules_key() -> Item:
 
 
 def severity_rules_item(stored: StoredRules) -> Item:
-    return severity_rules_key() | {"body": encode_body(stored), "version": {"N": str(stored.version)}}
+    version = {"N": str(stored.version)}
+    return severity_rules_key() | {"body": encode_body(stored), "version": version}
 
 
 def read_severity_rules(item: Item) -> StoredRules:
@@ -234,10 +250,11 @@ def finding_item(
 
 
 def _encode_finding(finding: Finding | FindingLine, source: ReportKey | None) -> Value:
-    """The finding's body. A host may fill a script's output, so a finding that is too long is truncated."""
+    """The finding's body. A long finding is truncated: a host decides how much a script prints."""
     text = finding.encoded if isinstance(finding, FindingLine) else msgspec.json.encode(finding)
-    if len(text) > MAX_FINDING_BYTES:  # however well it compresses: a reader has to unpack it
-        text = msgspec.json.encode(truncate_finding(msgspec.json.decode(text, type=Finding), source))
+    if len(text) > MAX_FINDING_BYTES:  # before compression, since a reader has to unpack it
+        long_finding = msgspec.json.decode(text, type=Finding)
+        text = msgspec.json.encode(truncate_finding(long_finding, source))
     return pack_text(text)
 
 

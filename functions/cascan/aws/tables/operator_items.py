@@ -1,4 +1,4 @@
-"""The agenda, the switch and the operator's rules, in the scan table."""
+"""The agenda, the halt switch and the severity rules, in the scan table."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from cascan.aws.tables.items import (
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.rules.severity import StoredRules
 
-PAST_ANY_SCAN = "/~"  # sorts behind every scan id
+PAST_ANY_SCAN = "/~"  # sorts after every scan id
 
 
 class OperatorItems(TablePart):
-    """The part of ScanTable that is about what is due, about halting, and about the operator's rules."""
+    """The part of ScanTable for the agenda, the halt switch and the severity rules."""
 
     def add_to_agenda(self, entry: AgendaEntry) -> None:
         self._table.put(agenda_key(entry))
 
     def due(self, now: datetime, limit: int) -> Iterator[AgendaEntry]:
+        latest_key = format_instant(now) + PAST_ANY_SCAN
         oldest_first = self._table.query(
             KeyConditionExpression="pk = :agenda AND sk <= :now",
-            ExpressionAttributeValues={":agenda": {"S": AGENDA}, ":now": {"S": format_instant(now) + PAST_ANY_SCAN}},
+            ExpressionAttributeValues={":agenda": {"S": AGENDA}, ":now": {"S": latest_key}},
             ConsistentRead=True,
             Limit=max(1, limit),
         )

@@ -1,4 +1,4 @@
-"""Sets of ports that many hosts share: stored once under a digest, by which the records of hosts refer to them."""
+"""Sets of ports that many hosts share, stored once under a digest that the records refer to."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from cascan.aws.dynamodb.wire import unpack_text
 from cascan.aws.tables.inventory_items import REFERENCE, SHORT_PORTS, digest_ports, port_set_key
 from cascan.model.inventory import HostRecord, PortCoverage
 
-MAX_PORT_SETS = 1_000  # kept in memory: one a scan, as a rule
+MAX_PORT_SETS = 1_000  # kept in memory; most scans have one
 
 
 class PortSets:
     def __init__(self, table: DynamoTable) -> None:
         self._table = table
-        self._ports: dict[str, str] = {}  # digest → ports, of those read or written lately
+        self._ports: dict[str, str] = {}  # by digest, those read or written lately
 
     def replace_ports(self, record: HostRecord) -> HostRecord:
-        """The record with references in place of long sets of ports, which are stored first."""
+        """The record with long sets of ports replaced by references. The sets are stored first."""
         return _with_ports(record, self._to_reference)
 
     def resolve_ports(self, record: HostRecord) -> HostRecord:
-        """The record with its ports in place of references. A missing set covers nothing."""
+        """The record with references replaced by their ports; by none if the set is missing."""
         return _with_ports(record, self._from_reference)
 
     def _to_reference(self, coverage: PortCoverage) -> str:
@@ -53,4 +53,5 @@ class PortSets:
 
 
 def _with_ports(record: HostRecord, ports: Callable[[PortCoverage], str]) -> HostRecord:
-    return replace(record, coverage=tuple(replace(entry, ports=ports(entry)) for entry in record.coverage))
+    coverage = tuple(replace(entry, ports=ports(entry)) for entry in record.coverage)
+    return replace(record, coverage=coverage)

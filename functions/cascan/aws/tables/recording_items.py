@@ -1,12 +1,13 @@
-"""How far reports are recorded, in the scan table: items that are removed with their scan.
+"""The checkpoints of recordings, in the scan table. They are removed with their scan.
 
-    what       pk              sk                                                        attributes
-    ─────────  ──────────────  ────────────────────────────────────────────────────────  ────────────────────────────
-    recording  scan/<scan id>  recording/<shard, 6 digits>/<attempt>                     body, progress, writer
-    addresses  scan/<scan id>  recorded/<shard>/<attempt>/<from>-<to, 12 digits>/<page>  body: intervals in hex
+what       pk              sk                                     attributes
+─────────  ──────────────  ─────────────────────────────────────  ──────────────────────
+recording  scan/<scan id>  recording/<shard, 6 digits>/<attempt>  body, progress, writer
+addresses  scan/<scan id>  recorded/<shard>/<attempt>/            body: intervals in hex
+                           <from>-<to, 12 digits>/<page>
 
-The recording names the stretches that count, so what an overtaken delivery leaves is never read. A stretch of a report
-always has the same addresses.
+A recording lists the stretches that count, so the items of an overtaken delivery are never read. A
+stretch of a report always has the same addresses.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ INTERVALS_PER_PAGE = 4_096  # 270 KB at most, before compression
 
 
 class RecordingItems(TablePart):
-    """The part of ScanTable that is about reports which are recorded in several turns."""
+    """The part of ScanTable for reports that are recorded in several turns."""
 
     def recording(self, source: ReportKey) -> Recording | None:
         item = self._table.get(_key(source, f"recording/{_report_part(source)}"))
@@ -34,7 +35,8 @@ class RecordingItems(TablePart):
 
     def recorded_addresses(self, source: ReportKey, recording: Recording) -> Iterator[Interval]:
         for start, stop in recording.stretches:
-            for page in self._table.children(f"scan/{source.scan_id}", _stretch(source, start, stop)):
+            prefix = _stretch(source, start, stop)
+            for page in self._table.children(f"scan/{source.scan_id}", prefix):
                 yield from read_item(page, _intervals_in)
 
     def store_recording(
@@ -45,7 +47,11 @@ class RecordingItems(TablePart):
         return self._table.put_further(item, recording.progress, writer)
 
 
-def _pages(source: ReportKey, recording: Recording, addresses: Iterable[Interval]) -> Iterator[Item]:
+def _pages(
+    source: ReportKey,
+    recording: Recording,
+    addresses: Iterable[Interval],
+) -> Iterator[Item]:
     if not recording.stretches:
         return
     stretch = _stretch(source, *recording.stretches[-1])
@@ -60,7 +66,8 @@ def _recording_in(item: Item) -> Recording:
 
 
 def _intervals_in(page: Item) -> list[Interval]:
-    return [_interval_in(text) for text in msgspec.json.decode(unpack_text(page["body"]), type=tuple[str, ...])]
+    texts = msgspec.json.decode(unpack_text(page["body"]), type=tuple[str, ...])
+    return [_interval_in(text) for text in texts]
 
 
 def _interval_in(text: str) -> Interval:

@@ -1,6 +1,7 @@
-"""DynamoRuleTable: cascading rules in the scan table, an item for the latest version and one for each.
+"""DynamoRuleTable: cascading rules in the scan table.
 
-A rule that is deleted keeps its item, marked: its versions go on counting when it comes back.
+Each rule has an item for its latest version, and one for every version. A deleted rule keeps its
+item, which is marked, so that its versions continue to count if it is stored again.
 """
 
 from __future__ import annotations
@@ -77,12 +78,12 @@ class DynamoRuleTable:
         return deleted is not None
 
     def _store(self, rule: StoredRule, when: str) -> bool:
-        """Store a new version, and make it the latest `when` the one that stands allows it. Both, or nothing."""
+        """Store a version and make it the latest, if `when` holds for the current latest one."""
         version = put_new(self._table.name, _version_item(rule))
         return not self._table.transact([self._as_latest(rule, when), version])
 
     def _as_latest(self, rule: StoredRule, when: str) -> dict[str, Any]:
-        """The action that makes it the latest; of the one that stands, `when` sees #version."""
+        """The action that makes the rule the latest. `when` may test #version, the current one."""
         values = to_values({":version": rule.version, ":at": format_instant(_stored_at(rule))})
         if ":before" in when:
             values |= to_values({":before": rule.version - 1})

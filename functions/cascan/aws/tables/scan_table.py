@@ -1,6 +1,7 @@
-"""DynamoScanTable: scans, shards, findings and the inventory in one DynamoDB table. items.py describes the items.
+"""DynamoScanTable: scans, shards, findings and the inventory in one DynamoDB table.
 
-Every transition is one conditional write, so that of two deliveries one wins and the other gets False or None.
+items.py describes the items. Every transition is one conditional write: of two deliveries one wins,
+and the other gets False or None.
 """
 
 from __future__ import annotations
@@ -12,7 +13,15 @@ from itertools import chain, islice
 from typing import Any
 
 from cascan.aws.dynamodb.table import DynamoTable
-from cascan.aws.dynamodb.wire import Item, Value, encode_body, format_instant, read_item, readable_items, to_values
+from cascan.aws.dynamodb.wire import (
+    Item,
+    Value,
+    encode_body,
+    format_instant,
+    read_item,
+    readable_items,
+    to_values,
+)
 from cascan.aws.tables.inventory import InventoryItems
 from cascan.aws.tables.inventory_items import changes_partition
 from cascan.aws.tables.items import (
@@ -40,8 +49,8 @@ from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, S
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 MAX_SPREADS = 1_000
-NO_ATTEMPT: Value = {"N": "0"}  # of a shard that was never claimed
-SHARDS = "shard/"  # how their sort keys begin
+NO_ATTEMPT: Value = {"N": "0"}  # the `attempt` of a shard that was never claimed
+SHARDS = "shard/"  # the prefix of their sort keys
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
@@ -50,7 +59,7 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
 
     def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
         super().__init__(DynamoTable(table_name, clock))
-        self._spreads: dict[str, int] = {}  # by scan id, of scans that were read
+        self._spreads: dict[str, int] = {}  # by scan id, of the scans that were read
 
     # ---- scans
 
@@ -76,7 +85,14 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         )
         return islice(readable_items(newest_first, self._read_scan), limit)
 
-    def advance_scan(self, scan_id: str, to: ScanState, *, expected: Iterable[ScanState], why: str = "") -> bool:
+    def advance_scan(
+        self,
+        scan_id: str,
+        to: ScanState,
+        *,
+        expected: Iterable[ScanState],
+        why: str = "",
+    ) -> bool:
         in_state, states = state_condition(expected)
         change, values = "SET #state = :to", {":to": to.value} | states
         if why:
@@ -97,32 +113,52 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         may_end = f"NOT {is_over}"
         if to is ScanState.CANCELLED:  # a cancelled scan has its state before its outcome
             may_end = f"({may_end} OR (#state = :to AND attribute_not_exists(#outcome)))"
-        ended = {":to": to, ":outcome": outcome, ":at": format_instant(at), ":error": error, ":none": 0}
+        values = {
+            ":to": to,
+            ":outcome": outcome,
+            ":at": format_instant(at),
+            ":error": error,
+            ":none": 0,
+        }
         return self._change_scan(
             scan_id,
-            "SET #state = :to, #outcome = :outcome, #finished_at = :at, #error_description = :error, "
-            "#reasons = :reasons",
+            "SET #state = :to, #outcome = :outcome, #finished_at = :at, "
+            "#error_description = :error, #reasons = :reasons",
             f"#shards_open = :none AND {may_end}",
-            ended | states,
+            values | states,
             {":reasons": encode_body(reasons)},
         )
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
-        self._change_scan(scan_id, "SET #announced = :announced", "attribute_exists(pk)", {":announced": announced})
+        self._change_scan(
+            scan_id,
+            "SET #announced = :announced",
+            "attribute_exists(pk)",
+            {":announced": announced},
+        )
 
     def finish_scan(self, scan_id: str, counts: Counts) -> bool:
         is_parsed, states = state_condition(PARSED_STATES)
-        counted = {":count": counts.count, ":severities": counts.severities, ":categories": counts.categories}
+        counted = {
+            ":count": counts.count,
+            ":severities": counts.severities,
+            ":categories": counts.categories,
+        }
+        counts_change = "#findings = :count, #severities = :severities, #categories = :categories"
         return self._change_scan(
             scan_id,
-            "SET #state = :done, #findings = :count, #severities = :severities, #categories = :categories",
+            f"SET #state = :done, {counts_change}",
             is_parsed,
             {":done": ScanState.DONE} | counted | states,
         )
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
         scan = scan_key(scan_id)
-        keys = chain(self._keys_of_findings(scan_id), self._keys_of_shards(scan_id), self._keys_beside(scan_id))
+        keys = chain(
+            self._keys_of_findings(scan_id),
+            self._keys_of_shards(scan_id),
+            self._keys_beside(scan_id),
+        )
         self._table.delete_all(islice(keys, most))
         if next(keys, None):
             return False
@@ -134,9 +170,10 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
             yield from self._table.keys(partition)
 
     def _keys_of_shards(self, scan_id: str) -> Iterator[Item]:
-        """Of each shard the keys of its changes, then its own: the next turn does not look for what one has removed.
+        """For each shard the keys of its changes, then its own key.
 
-        A shard that was never claimed has no changes, so that of thousands that never ran no partition is read.
+        In this order, the next turn does not look again for changes that one turn has removed. A
+        shard that was never claimed has no changes, so their partition is not read.
         """
         for item in self._table.children(f"scan/{scan_id}", SHARDS):
             number = item["sk"]["S"].removeprefix(SHARDS)
@@ -151,16 +188,24 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         return (key for key in keys if key != scan and not key["sk"]["S"].startswith(SHARDS))
 
     def _change_scan(
-        self, scan_id: str, change: str, when: str, values: Mapping[str, Any], bodies: Mapping[str, Value] | None = None
+        self,
+        scan_id: str,
+        change: str,
+        when: str,
+        values: Mapping[str, Any],
+        bodies: Mapping[str, Value] | None = None,
     ) -> bool:
-        """False: `when` did not hold. `bodies`: further values, in wire form already."""
+        """Change the scan. False: `when` did not hold. `bodies`: values that are in wire form."""
         wire = to_values(values) | dict(bodies or {})
         return self._table.update(scan_key(scan_id), change, when=when, values=wire) is not None
 
     # ---- findings
 
     def put_findings(
-        self, scan_id: str, findings: Iterable[Finding | FindingLine], source: ReportKey | None = None
+        self,
+        scan_id: str,
+        findings: Iterable[Finding | FindingLine],
+        source: ReportKey | None = None,
     ) -> None:
         spread = self._spread(scan_id)
         self._table.put_all(finding_item(scan_id, finding, spread, source) for finding in findings)
@@ -170,7 +215,7 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
             yield from readable_items(self._table.partition(partition), read_finding)
 
     def _spread(self, scan_id: str) -> int:
-        """The scan's spread, which never changes. The scan is read for it unless it was read before."""
+        """The scan's spread, which never changes. The scan is read unless it was read before."""
         if scan_id not in self._spreads:
             self.get_scan(scan_id)
         return self._spreads.get(scan_id, 0)

@@ -1,7 +1,7 @@
 """DynamoScheduleTable: scheduled scans in the scan table.
 
 what       pk                  sk                       attributes
-─────────  ──────────────────  ───────────────────────  ─────────────────────────────────────────────
+─────────  ──────────────────  ───────────────────────  ───────────────────────────────────────
 schedule   schedules           schedule/<name>          body, version, created_at, stored_at
 scan types schedules           scan-types               body, version
 status     schedule/<name>     status                   last_due, last_run, result
@@ -28,13 +28,20 @@ from cascan.aws.dynamodb.wire import (
     readable_items,
     to_values,
     unpack_body,
+    unpack_text,
 )
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_RUNS, MAX_SCHEDULES
-from cascan.model.schedule import LatestResult, ScanTypes, ScheduledRun, ScheduleStatus, StoredSchedule
+from cascan.model.schedule import (
+    LatestResult,
+    ScanTypes,
+    ScheduledRun,
+    ScheduleStatus,
+    StoredSchedule,
+)
 
-SCHEDULES = "schedules"  # the partition of them all
+SCHEDULES = "schedules"  # the partition of all schedules
 
 
 class DynamoScheduleTable:
@@ -68,7 +75,8 @@ class DynamoScheduleTable:
         return read_item(item, _schedule_in) if item else None
 
     def schedules(self) -> Iterator[StoredSchedule]:
-        return islice(readable_items(self._table.children(SCHEDULES, "schedule/"), _schedule_in), MAX_SCHEDULES)
+        items = self._table.children(SCHEDULES, "schedule/")
+        return islice(readable_items(items, _schedule_in), MAX_SCHEDULES)
 
     def delete_schedule(self, name: str) -> bool:
         exists = self.schedule(name) is not None
@@ -81,8 +89,10 @@ class DynamoScheduleTable:
         return read_item(item, _scan_types_in) if item else None
 
     def put_scan_types(self, scan_types: ScanTypes) -> bool:
-        item = build_key(SCHEDULES, "scan-types") | {"body": encode_body(msgspec.to_builtins(scan_types))}
-        return self._table.put_version(item | to_values({"version": scan_types.version}), scan_types.version)
+        body = {"body": encode_body(msgspec.to_builtins(scan_types))}
+        version = to_values({"version": scan_types.version})
+        item = build_key(SCHEDULES, "scan-types") | body | version
+        return self._table.put_version(item, scan_types.version)
 
     def record_due(self, name: str, due_at: datetime) -> bool:
         noted = self._table.update(
@@ -120,7 +130,8 @@ class DynamoScheduleTable:
         return run
 
     def runs(self, name: str) -> Iterator[ScheduledRun]:
-        return islice(readable_items(self._table.children(_partition(name), "run/"), _run_in), MAX_RUNS)
+        items = self._table.children(_partition(name), "run/")
+        return islice(readable_items(items, _run_in), MAX_RUNS)
 
     def end_run(self, run: ScheduledRun) -> None:
         self._table.update(
@@ -141,9 +152,8 @@ def _schedule_item(stored: StoredSchedule) -> Item:
         "stored_at": format_instant(stored.stored_at),
         "name": stored.name,
     }
-    return (
-        build_key(SCHEDULES, f"schedule/{stored.name}") | {"body": encode_body(stored.document)} | to_values(attributes)
-    )
+    body = {"body": encode_body(stored.document)}
+    return build_key(SCHEDULES, f"schedule/{stored.name}") | body | to_values(attributes)
 
 
 def _schedule_in(item: Item) -> StoredSchedule:
@@ -161,7 +171,9 @@ def _scan_types_in(item: Item) -> ScanTypes:
 
 
 def _status_in(item: Item) -> ScheduleStatus:
-    result = msgspec.json.decode(unpack_body({"body": item["result"]}), type=LatestResult) if "result" in item else None
+    result = None
+    if "result" in item:
+        result = msgspec.json.decode(unpack_text(item["result"]), type=LatestResult)
     return ScheduleStatus(
         last_due_at=_instant_in(item, "last_due"),
         last_schedule_time=_instant_in(item, "last_run"),

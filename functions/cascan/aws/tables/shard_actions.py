@@ -1,6 +1,6 @@
-"""The actions of the transactions that move shards, each with its condition. Nothing is written here.
+"""Build the actions of the transactions that move shards, each with its condition.
 
-cascan.scans.transitions says from which states a move is made.
+cascan.scans.transitions lists the states from which each move is allowed.
 """
 
 from __future__ import annotations
@@ -11,20 +11,34 @@ from typing import Any
 
 from cascan.aws.dynamodb.table import update
 from cascan.aws.dynamodb.wire import Item, encode_body, to_values
-from cascan.aws.tables.items import address_item, encode_shard_body, scan_key, shard_key, waiting_partition
+from cascan.aws.tables.items import (
+    address_item,
+    encode_shard_body,
+    scan_key,
+    shard_key,
+    waiting_partition,
+)
 from cascan.model.scan import FINAL_STATES
 from cascan.model.shard import IN_FLIGHT, Shard, ShardClosing, ShardState
 from cascan.scans import transitions as life_cycle
 
-MAX_KINDS = 80  # of severities and of categories counted for one shard: an update expression ends at 4 KB
-OTHER_KINDS = "(other)"  # the rest of them, until finish_scan stores the exact counts
+# How many severities, categories and kinds of changes one shard may add to the scan's counters. An
+# update expression may have 4 KB.
+MAX_KINDS = 80
+OTHER_KINDS = "(other)"  # counts all further ones, until finish_scan stores the exact counts
 COUNTER = dict.fromkeys(IN_FLIGHT, "shards_in_flight") | {ShardState.WAITING: "shards_waiting"}
 
 
 def state_action(
-    table: str, move: life_cycle.Move, key: Item, change: str, values: dict[str, Any], *, when: str = ""
+    table: str,
+    move: life_cycle.Move,
+    key: Item,
+    change: str,
+    values: dict[str, Any],
+    *,
+    when: str = "",
 ) -> dict[str, Any]:
-    """The action that changes a shard, if it is in a state that the move is made from and `when` holds."""
+    """The action that changes a shard, if its state allows the move and `when` holds."""
     in_state, states = state_condition(move.expected)
     condition = f"{in_state} AND {when}" if when else in_state
     return update(table, key, change, when=condition, values=to_values(values | states))
@@ -33,7 +47,10 @@ def state_action(
 def close_action(
     table: str, scan_id: str, number: int, closing: ShardClosing, *, expected: Iterable[ShardState]
 ) -> dict[str, Any]:
-    """The action that closes a shard, if it is in one of the states `expected`, all counted by one counter."""
+    """The action that closes a shard, if it is in one of the states `expected`.
+
+    The scan counts all these states with one counter.
+    """
     in_state, states = state_condition(expected)
     plain = {":to": closing.state, ":outcome": closing.outcome, ":error": closing.error_description}
     values = to_values(plain | states) | {":reasons": encode_body(closing.reasons_at(number))}
@@ -57,16 +74,21 @@ def count_action(
     when: str = "attribute_exists(pk)",
     values: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The action that adds to the scan's counters, if `when`, a condition on the scan's item with `values`, holds."""
+    """The action that adds to the scan's counters, if `when` holds for the scan's item.
+
+    `values`: the values that `when` refers to.
+    """
     change = "ADD " + ", ".join(f"#{name} :{name}" for name in increments)
     counts = {f":{name}": count for name, count in increments.items()}
-    return update(table, scan_key(scan_id), change, when=when, values=to_values(counts | (values or {})))
+    all_values = to_values(counts | (values or {}))
+    return update(table, scan_key(scan_id), change, when=when, values=all_values)
 
 
 def cut_action(table: str, done: Shard) -> dict[str, Any]:
-    """The action that reduces a shard to the part that is done, if this attempt holds it."""
+    """The action that reduces a shard to its finished part, if this attempt holds it."""
     in_state, states = state_condition(life_cycle.CUT.expected)
-    values = to_values({":to": done.state, ":attempt": done.attempt, ":remainder": done.remainder} | states)
+    fields = {":to": done.state, ":attempt": done.attempt, ":remainder": done.remainder}
+    values = to_values(fields | states)
     values |= {":body": encode_shard_body(done), ":run": encode_body(done.run)}
     change = "SET #state = :to, #body = :body, #run = :run, #remainder = :remainder"
     key, when = shard_key(done.scan_id, done.number), f"{in_state} AND #attempt = :attempt"
@@ -74,7 +96,10 @@ def cut_action(table: str, done: Shard) -> dict[str, Any]:
 
 
 def count_remainder_action(table: str, remainder: Shard) -> dict[str, Any]:
-    """The action that counts the remainder in its scan. Fails if another shard has its number, or the scan is over."""
+    """The action that counts the remainder in its scan.
+
+    It fails if another shard has the remainder's number, or if the scan is over.
+    """
     is_over, states = state_condition(FINAL_STATES)
     return count_action(
         table,
@@ -85,39 +110,61 @@ def count_remainder_action(table: str, remainder: Shard) -> dict[str, Any]:
     )
 
 
-def count_closed_action(table: str, scan: Item, closing: ShardClosing, *, was: Mapping[str, int]) -> dict[str, Any]:
+def count_closed_action(
+    table: str,
+    scan: Item,
+    closing: ShardClosing,
+    *,
+    was: Mapping[str, int],
+) -> dict[str, Any]:
     """The action that counts closed shards, and what they found, in their scan.
 
-    `was`: how many of the shards each counter held, shards_waiting or shards_in_flight. `closing`: the sum of them all.
+    `was`: how many of the shards are counted by shards_waiting, and by shards_in_flight.
+    `closing`: the sum over all the shards.
     """
     number = sum(was.values())
     changes = ["#shards_open :closed", *(f"#{counter} :{counter}" for counter in was)]
     changes += ["#hosts_up :hosts_up", "#findings :findings", "#shard_outcomes.#outcome :number"]
-    values = {":closed": -number, ":hosts_up": closing.hosts_up, ":findings": closing.findings, ":number": number}
+    values = {
+        ":closed": -number,
+        ":hosts_up": closing.hosts_up,
+        ":findings": closing.findings,
+        ":number": number,
+    }
     values |= {f":{counter}": -count for counter, count in was.items()}
-    if closing.extra_addresses:  # a scan of an earlier version has no such attribute: ADD makes one
+    if closing.extra_addresses:  # ADD creates the attribute, which earlier versions did not store
         changes.append("#extra_addresses :extra")
         values[":extra"] = closing.extra_addresses
     names = {"#outcome": closing.outcome.value}
-    counts = (("severities", closing.severities), ("categories", closing.categories), ("changes", closing.changes))
-    for letter, (counted, kinds) in zip("scn", counts, strict=True):
-        for number, (kind, count) in enumerate(_bound_kinds(kinds).items()):
-            short = f"{letter}{number}"  # a category is any text, so it travels as a name's value
-            changes.append(f"#{counted}.#{short} :{short}")
-            names[f"#{short}"], values[f":{short}"] = kind, count
-    change = f"ADD {', '.join(changes)}"
-    return update(table, scan, change, when="attribute_exists(pk)", values=to_values(values), names=names)
+    counts = {
+        "severities": closing.severities,
+        "categories": closing.categories,
+        "changes": closing.changes,
+    }
+    for letter, (attribute, kinds) in zip("scn", counts.items(), strict=True):
+        for index, (kind, count) in enumerate(_bound_kinds(kinds).items()):
+            placeholder = f"{letter}{index}"  # a category may be any text
+            changes.append(f"#{attribute}.#{placeholder} :{placeholder}")
+            names[f"#{placeholder}"], values[f":{placeholder}"] = kind, count
+    return update(
+        table,
+        scan,
+        f"ADD {', '.join(changes)}",
+        when="attribute_exists(pk)",
+        values=to_values(values),
+        names=names,
+    )
 
 
 def _bound_kinds(counts: Mapping[str, int]) -> dict[str, int]:
-    """The counts of the commonest kinds, without zeros; those beyond MAX_KINDS are added up under OTHER_KINDS."""
+    """The counts of the commonest MAX_KINDS kinds, and the sum of the others as OTHER_KINDS."""
     commonest = (+Counter(counts)).most_common()
     others = sum(count for _, count in commonest[MAX_KINDS:])
     return dict(commonest[:MAX_KINDS]) | ({OTHER_KINDS: others} if others else {})
 
 
 def count_address_action(table: str, scan_id: str, number: int, address: str) -> dict[str, Any]:
-    """The action that counts a name's address for this shard, unless another shard counts it."""
+    """The action that counts an address of a name for this shard, unless another counts it."""
     return {
         "Put": {
             "TableName": table,
@@ -137,4 +184,5 @@ def state_condition(states: Iterable[str]) -> tuple[str, dict[str, str]]:
 
 def waiting_values(scan_id: str, number: int) -> dict[str, str]:
     """The values that put a shard in the index of those that wait."""
-    return {":listing": waiting_partition(scan_id), ":listed_at": shard_key(scan_id, number)["sk"]["S"]}
+    sort_key = shard_key(scan_id, number)["sk"]["S"]
+    return {":listing": waiting_partition(scan_id), ":listed_at": sort_key}

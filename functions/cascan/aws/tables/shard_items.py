@@ -1,7 +1,8 @@
-"""Shards in the scan table. Every move is one conditional write, with the scan's counters in the same transaction.
+"""Shards in the scan table.
 
-cascan.scans.transitions says which move is made from which states, and when. Of two deliveries one wins; the other
-gets False or None.
+Every move is one conditional write, which updates the scan's counters in the same transaction. Of
+two deliveries one wins, and the other gets False or None. cascan.scans.transitions lists the states
+from which each move is allowed, and its conditions.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ from cascan.model.shard import (
 )
 from cascan.scans import transitions as life_cycle
 
-MAX_CLOSED_TOGETHER = MAX_TRANSACTION - 1  # shards, beside the counters of their scan
+MAX_CLOSED_TOGETHER = MAX_TRANSACTION - 1  # shards; one action updates the scan's counters
 BACK_TO_WAITING = {"shards_waiting": 1, "shards_in_flight": -1}
 TO_RUNNING = (
     "SET #state = :running, #attempt = #attempt + :one, #worker = :worker, #message_id = :message, "
@@ -71,14 +72,15 @@ LEASE_ENDED = "(attribute_not_exists(#lease_until) OR #lease_until <= :now OR #m
 
 
 class ShardItems(TablePart):
-    """The part of ScanTable that is about shards."""
+    """The part of ScanTable for shards."""
 
     def add_shards(self, shards: Iterable[Shard]) -> None:
         items = map(shard_item, shards)
         for chunk in chunks(items, MAX_TRANSACTION, weigh=item_size, below=MAX_TRANSACTION_BYTES):
             missing = chunk
             while missing:
-                existing = self._table.transact([put_new(self._table.name, item) for item in missing])
+                actions = [put_new(self._table.name, item) for item in missing]
+                existing = self._table.transact(actions)
                 if not existing:
                     break
                 missing = [item for index, item in enumerate(missing) if index not in existing]
@@ -126,10 +128,18 @@ class ShardItems(TablePart):
             "SET #state = :to, #listing = :listing, #listed_at = :listed_at",
             {":to": ShardState.WAITING, **waiting_values(scan_id, number)},
         )
-        return not self._table.transact([to_waiting, count_action(self._table.name, scan_id, BACK_TO_WAITING)])
+        counted = count_action(self._table.name, scan_id, BACK_TO_WAITING)
+        return not self._table.transact([to_waiting, counted])
 
     def claim_shard(
-        self, scan_id: str, number: int, *, worker: str, message_id: str, lease_until: datetime, now: datetime
+        self,
+        scan_id: str,
+        number: int,
+        *,
+        worker: str,
+        message_id: str,
+        lease_until: datetime,
+        now: datetime,
     ) -> Shard | None:
         key = shard_key(scan_id, number)
         to_running = {
@@ -141,31 +151,45 @@ class ShardItems(TablePart):
         }
         is_queued, queued = state_condition(life_cycle.CLAIM.expected)
         change = TO_RUNNING.format(more="")
-        item = self._table.update(key, change, when=is_queued, values=to_values(to_running | queued))
+        values = to_values(to_running | queued)
+        item = self._table.update(key, change, when=is_queued, values=values)
         if item is None:
             is_held, held = state_condition(life_cycle.TAKE_OVER.expected)
-            values = to_running | held | {":now": format_instant(now), ":lost": LOST}
             change = TO_RUNNING.format(more=MORE_WHEN_TAKEN_OVER)
-            item = self._table.update(key, change, when=f"{is_held} AND {LEASE_ENDED}", values=to_values(values))
+            values = to_values(to_running | held | {":now": format_instant(now), ":lost": LOST})
+            may_take_over = f"{is_held} AND {LEASE_ENDED}"
+            item = self._table.update(key, change, when=may_take_over, values=values)
         return read_item(item, read_shard) if item else None
 
     def beat(
-        self, scan_id: str, number: int, attempt: int, *, lease_until: datetime, progress: Progress | None = None
+        self,
+        scan_id: str,
+        number: int,
+        attempt: int,
+        *,
+        lease_until: datetime,
+        progress: Progress | None = None,
     ) -> bool:
-        change = "SET #lease_until = :until" + (", #progress = :progress" if progress else "")
-        values = to_values({":until": format_instant(lease_until)}) | (
-            {":progress": encode_body(progress)} if progress else {}
-        )
-        return self._update_if_held(life_cycle.BEAT, shard_key(scan_id, number), attempt, change, values) is not None
+        key = shard_key(scan_id, number)
+        change = "SET #lease_until = :until"
+        values = to_values({":until": format_instant(lease_until)})
+        if progress:
+            change += ", #progress = :progress"
+            values[":progress"] = encode_body(progress)
+        item = self._update_if_held(life_cycle.BEAT, key, attempt, change, values)
+        return item is not None
 
     def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
-        values = to_values({":to": ShardState.REPORTED}) | {":run": encode_body(run)}
+        key = shard_key(scan_id, number)
         change = "SET #state = :to, #run = :run"
-        return self._update_if_held(life_cycle.REPORT, shard_key(scan_id, number), attempt, change, values) is not None
+        values = to_values({":to": ShardState.REPORTED}) | {":run": encode_body(run)}
+        item = self._update_if_held(life_cycle.REPORT, key, attempt, change, values)
+        return item is not None
 
     def cut_shard(self, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
         for _ in tries():
-            shard, scan = self.get_shard(scan_id, number), self._table.get(scan_key(scan_id), "shards")
+            shard = self.get_shard(scan_id, number)
+            scan = self._table.get(scan_key(scan_id), "shards")
             if shard is None or scan is None or shard.attempt != attempt:
                 return None
             done, remainder = split_shard(shard, cut, from_value(scan["shards"]))
@@ -179,38 +203,51 @@ class ShardItems(TablePart):
             if not failed:
                 return remainder
             if 0 in failed or self._is_over(scan_id):
-                return None  # else another shard took the number
+                return None
+            # Otherwise another shard took the number.
         raise GatewayUnavailable(f"{GATEWAY}: other shards kept taking the number of a remainder")
 
-    def return_shard(self, scan_id: str, number: int, attempt: int, back: ShardReturn) -> Shard | None:
+    def return_shard(
+        self,
+        scan_id: str,
+        number: int,
+        attempt: int,
+        back: ShardReturn,
+    ) -> Shard | None:
         key = shard_key(scan_id, number)
         sets = ["#state = :to", "#failures = #failures + :more"]
         values: dict[str, Any] = {":to": back.to, ":more": int(back.failed)}
         for name, text in (("error_description", back.error_description), ("stderr", back.stderr)):
-            if text:  # else the text of an earlier failure stays
+            if text:  # an empty one does not replace the text of an earlier failure
                 sets.append(f"#{name} = :{name}")
                 values[f":{name}"] = text
         if back.to is ShardState.WAITING:
             sets += ["#listing = :listing", "#listed_at = :listed_at"]
             values |= waiting_values(scan_id, number)
         change = f"SET {', '.join(sets)} REMOVE #lease_until, #progress"
-        if back.to is ShardState.QUEUED:  # in flight as before
+        if back.to is ShardState.QUEUED:  # the counters do not change
             item = self._update_if_held(life_cycle.RETURN, key, attempt, change, to_values(values))
             return read_item(item, read_shard) if item else None
-        held_values = values | {":attempt": attempt}
         to_waiting = state_action(
-            self._table.name, life_cycle.RETURN, key, change, held_values, when="#attempt = :attempt"
+            self._table.name,
+            life_cycle.RETURN,
+            key,
+            change,
+            values | {":attempt": attempt},
+            when="#attempt = :attempt",
         )
-        if self._table.transact([to_waiting, count_action(self._table.name, scan_id, BACK_TO_WAITING)]):
+        counted = count_action(self._table.name, scan_id, BACK_TO_WAITING)
+        if self._table.transact([to_waiting, counted]):
             return None
         return self.get_shard(scan_id, number)
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
-        """Try as a shard in flight, which it is as a rule; then, if it waits, as a waiting one."""
+        """Close the shard: try first as one in flight, as most are, then as a waiting one."""
         expected = IN_FLIGHT
         for _ in tries():
             ended = close_action(self._table.name, scan_id, number, closing, expected=expected)
-            counted = count_closed_action(self._table.name, scan_key(scan_id), closing, was={COUNTER[min(expected)]: 1})
+            was = {COUNTER[min(expected)]: 1}
+            counted = count_closed_action(self._table.name, scan_key(scan_id), closing, was=was)
             failed = self._table.transact([return_on_conflict(ended), counted])
             if not failed:
                 return True
@@ -222,44 +259,78 @@ class ShardItems(TablePart):
 
     def close_shards(self, scan_id: str, shards: Iterable[Shard], closing: ShardClosing) -> int:
         still_open = (shard for shard in shards if shard.state in life_cycle.CLOSE.expected)
-        together = chunks(still_open, MAX_CLOSED_TOGETHER, weigh=_weight, below=MAX_TRANSACTION_BYTES)
-        return sum(self._close_together(scan_id, chunk, closing) for chunk in together)
+        transactions = chunks(
+            still_open,
+            MAX_CLOSED_TOGETHER,
+            weigh=_weight,
+            below=MAX_TRANSACTION_BYTES,
+        )
+        return sum(self._close_together(scan_id, chunk, closing) for chunk in transactions)
 
-    def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
+    def count_addresses(
+        self,
+        scan_id: str,
+        number: int,
+        addresses: Collection[str],
+    ) -> frozenset[str]:
         counted: list[str] = []  # by this shard
         for chunk in chunks(sorted(addresses), MAX_TRANSACTION):
-            own = list(chunk)
-            for _ in tries():
-                failed = self._table.transact([count_address_action(self._table.name, scan_id, number, a) for a in own])
-                own = [address for index, address in enumerate(own) if index not in failed]
-                if not failed or not own:
-                    break
-            else:
-                raise GatewayUnavailable(f"{GATEWAY}: other shards kept counting the same addresses")
-            counted += own
+            counted += self._count_chunk(scan_id, number, chunk)
         return frozenset(addresses) - frozenset(counted)
 
-    # ---- what several moves do
+    # ---- steps of the methods above
+
+    def _count_chunk(self, scan_id: str, number: int, addresses: list[str]) -> list[str]:
+        """Count these addresses in one transaction. Returns those that no other shard counts."""
+        table = self._table.name
+        for _ in tries():
+            actions = [count_address_action(table, scan_id, number, each) for each in addresses]
+            failed = self._table.transact(actions)
+            addresses = [each for index, each in enumerate(addresses) if index not in failed]
+            if not failed or not addresses:
+                return addresses
+        raise GatewayUnavailable(f"{GATEWAY}: other shards kept counting the same addresses")
 
     def _close_together(self, scan_id: str, shards: list[Shard], closing: ShardClosing) -> int:
-        """Close all of them in one transaction; those that moved since they were read are left out of the next try."""
+        """Close the shards in one transaction, without those that have moved since they were read.
+
+        Returns how many were closed.
+        """
         table = self._table.name
         while shards:
-            ended = [close_action(table, scan_id, s.number, closing, expected=counted_alike(s.state)) for s in shards]
+            actions = [
+                close_action(
+                    table,
+                    scan_id,
+                    shard.number,
+                    closing,
+                    expected=counted_alike(shard.state),
+                )
+                for shard in shards
+            ]
             was = Counter(COUNTER[shard.state] for shard in shards)
-            failed = self._table.transact([*ended, count_closed_action(table, scan_key(scan_id), closing, was=was)])
+            actions.append(count_closed_action(table, scan_key(scan_id), closing, was=was))
+            failed = self._table.transact(actions)
             if not failed:
                 return len(shards)
-            if len(shards) in failed:  # the scan is gone
+            if len(shards) in failed:  # the scan was removed
                 return 0
             shards = [shard for index, shard in enumerate(shards) if index not in failed]
         return 0
 
-    def _update_if_held(self, move: life_cycle.Move, key: Item, attempt: int, change: str, values: Item) -> Item | None:
-        """The shard's item after the change; None: another attempt holds the shard, or none does."""
+    def _update_if_held(
+        self,
+        move: life_cycle.Move,
+        key: Item,
+        attempt: int,
+        change: str,
+        values: Item,
+    ) -> Item | None:
+        """Change the shard, and return its item. None: this attempt does not hold the shard."""
         in_state, states = state_condition(move.expected)
+        is_held = f"#attempt = :attempt AND {in_state}"
         values = values | to_values({":attempt": attempt} | states)
-        return self._table.update(key, change, when=f"#attempt = :attempt AND {in_state}", values=values)
+        return self._table.update(key, change, when=is_held, values=values)
 
     def _is_over(self, scan_id: str) -> bool:
         scan = self._table.get(scan_key(scan_id), "state")
@@ -267,5 +338,5 @@ class ShardItems(TablePart):
 
 
 def _weight(shard: Shard) -> int:
-    """A transaction is bounded by the size of the items it touches."""
+    """The size of the shard's item, since the items of a transaction have a limit together."""
     return item_size(shard_item(shard))

@@ -1,6 +1,7 @@
 """A parameter list → checked options, targets and excludes, for one kind of worker.
 
-What comes out is written anew, one spelling for each option: nmap never reads a word the way somebody hid it.
+The options are rebuilt in one canonical spelling. So nmap never gets a word that it could read in
+another way than the check did.
 """
 
 from __future__ import annotations
@@ -22,30 +23,38 @@ from cascan.nmap.options.values import hint_for, normalize_value
 from cascan.nmap.ports.port_list import InvalidForNmap
 from cascan.nmap.ports.printers import exclude_printers
 from cascan.nmap.scripts import ScriptVerdict, choose_scripts
+from cascan.nmap.targets.kinds import IPV4, IPV6
 from cascan.nmap.targets.syntax import suggest_punycode
 
 Profile = Literal["connect", "raw"]
 AGGRESSIVE = ("-sV",)  # what -A stands for, beside the default scripts
 AGGRESSIVE_RAW = (*AGGRESSIVE, "-O", "--traceroute")
-A_ON_CONNECT = "-A leaves out OS detection and traceroute here: they need raw sockets, scanType nmap-privileged"
+LEFT_OUT_OF_A = "-A leaves out OS detection and traceroute here"
+A_ON_CONNECT = f"{LEFT_OUT_OF_A}: they need raw sockets, scanType nmap-privileged"
 
 NOT_ASCII = "holds a character that is not printable ASCII"
 
 
 class CheckedArguments(msgspec.Struct, frozen=True, kw_only=True):
-    """Parameters after the check. They may run where `refusals` is empty; only then are the other fields complete."""
+    """Parameters after the check.
+
+    They may run if `refusals` is empty; otherwise the other fields are incomplete.
+    """
 
     options: tuple[str, ...] = ()  # for nmap's command line, without targets, excludes and output
-    targets: tuple[str, ...] = ()  # targets among the parameters
+    targets: tuple[str, ...] = ()  # those among the parameters
     exclude: tuple[str, ...] = ()  # values of --exclude
     family: int = 4  # 4 or 6
     notes: tuple[str, ...] = ()  # options without effect, one sentence each
-    scripts: tuple[ScriptVerdict, ...] = ()  # the verdict on each script, also where something is refused
+    scripts: tuple[ScriptVerdict, ...] = ()  # the verdict on each script, even if it is refused
     refusals: tuple[Refusal, ...] = ()
 
 
 class Arguments(msgspec.Struct, frozen=True):
-    """A parameter list as nmap reads it. `errors` holds what nmap would not accept."""
+    """A parameter list as nmap reads it.
+
+    `errors` are refusals of words that nmap would not accept.
+    """
 
     options: tuple[GivenOption, ...]
     targets: tuple[str, ...]
@@ -54,12 +63,14 @@ class Arguments(msgspec.Struct, frozen=True):
     @property
     def family(self) -> int:
         """4 or 6."""
-        return 6 if any(given.option.name == "-6" for given in self.options) else 4
+        names = {given.option.name for given in self.options}
+        return IPV6 if "-6" in names else IPV4
 
     @property
     def exclude(self) -> tuple[str, ...]:
         """The values of --exclude."""
-        return tuple(given.value or "" for given in self.options if given.option.name == "--exclude")
+        excludes = (given for given in self.options if given.option.name == "--exclude")
+        return tuple(given.value or "" for given in excludes)
 
     @property
     def raw_only(self) -> tuple[str, ...]:
@@ -67,10 +78,10 @@ class Arguments(msgspec.Struct, frozen=True):
         return tuple(given.label for given in self.options if given.option.is_raw)
 
     def check(self, profile: Profile, policy: PolicyProfile = PolicyProfile.SAFE) -> CheckedArguments:
-        """The arguments that may run; as `judge`, but refusals are raised.
+        """The arguments that may run: the result of `judge`, if it has no refusals.
 
         Raises:
-            RequestRefused: something is refused; with every reason, a sentence each.
+            RequestRefused: a parameter is refused; with a sentence for each reason.
         """
         checked = self.judge(profile, policy)
         if checked.refusals:
@@ -78,7 +89,7 @@ class Arguments(msgspec.Struct, frozen=True):
         return checked
 
     def judge(self, profile: Profile, policy: PolicyProfile) -> CheckedArguments:
-        """The arguments for one kind of worker, with the verdict on each script and every refusal.
+        """The arguments for one kind of worker, with the verdict on each script, and every refusal.
 
         `policy` decides on scripts and opt-in options.
         """
@@ -88,31 +99,39 @@ class Arguments(msgspec.Struct, frozen=True):
         check.add_scripts()
         conflicts = find_conflicts(self.options, raw=profile == "raw")
         refusals = (*self.errors, *check.refusals, *conflicts)
-        ignored = () if refusals else (*find_ignored_options(self.options), *find_unchecked_names(self.options))
+        notes = list(check.notes)
+        if not refusals:
+            notes += find_ignored_options(self.options)
+            notes += find_unchecked_names(self.options)
         return CheckedArguments(
             options=tuple(check.words),
             targets=self.targets,
             exclude=tuple(check.exclude),
             family=self.family,
-            notes=(*check.notes, *ignored),
+            notes=tuple(notes),
             scripts=check.verdicts,
             refusals=refusals,
         )
 
 
 def parse_arguments(words: Sequence[str]) -> Arguments:
-    """Never raises: errors are kept in the result, to be reported with all other refusals."""
+    """Read the words as nmap does.
+
+    Never raises: the result holds the errors, to be reported with other refusals.
+    """
     parsed = read_words(words)
-    unreadable = [
-        Refusal(shorten(word), Rule.VALUE, f"parameter {position} {suggest_punycode(word) or NOT_ASCII}")
-        for position, word in enumerate(words, start=1)
-        if not all(" " <= char <= "~" for char in word)
-    ]
-    misread = [Refusal(shorten(error.word), error.rule, error.sentence) for error in parsed.errors]
-    return Arguments(tuple(parsed.options), tuple(parsed.targets), (*unreadable, *misread))
+    errors: list[Refusal] = []
+    for position, word in enumerate(words, start=1):
+        if not all(" " <= char <= "~" for char in word):
+            problem = suggest_punycode(word) or NOT_ASCII
+            errors.append(Refusal(shorten(word), Rule.VALUE, f"parameter {position} {problem}"))
+    errors += (Refusal(shorten(error.word), error.rule, error.sentence) for error in parsed.errors)
+    return Arguments(tuple(parsed.options), tuple(parsed.targets), tuple(errors))
 
 
 class _Check:
+    """Collects the words for nmap, the refusals and the notes, one option at a time."""
+
     def __init__(self, profile: Profile, policy: PolicyProfile) -> None:
         self.profile = profile
         self.policy = policy
@@ -134,58 +153,70 @@ class _Check:
             case Decision.REFUSE:
                 self._refuse(given, f"{given.label} is refused: it {option.reason}")
             case Decision.OPT_IN if not (option.policy and self.policy.allows(option.policy)):
-                self._refuse(given, f"{given.label} needs policy profile {option.policy}: it {option.reason}")
+                need = f"needs policy profile {option.policy}"
+                self._refuse(given, f"{given.label} {need}: it {option.reason}")
             case _ if option.is_raw and self.profile == "connect":
-                self._refuse(given, f"{given.label} needs scanType nmap-privileged: it {option.reason}")
+                need = "needs scanType nmap-privileged"
+                self._refuse(given, f"{given.label} {need}: it {option.reason}")
             case Decision.INTERPRET:
                 self._interpret(given)
             case _:
                 self._emit(given)
 
     def _emit(self, given: GivenOption) -> None:
+        """Pass an option on to nmap, if its value is allowed."""
         option = given.option
         name = option.canonical
         if given.value is None:
             self._add_flags(name)
             return
-        refused_by_nmap, why = nmap_refuses(name, given.value), ""
+        refused_by_nmap = nmap_refuses(name, given.value)
+        problem = ""
         if refused_by_nmap:
-            why = f"nmap itself refuses {shorten(given.value)!r}{hint_for(option.value)}"
+            problem = f"nmap itself refuses {shorten(given.value)!r}{hint_for(option.value)}"
         try:
             value = normalize_value(option.value or "nothing", given.value)
         except ValueError as exc:
             refused_by_nmap |= isinstance(exc, InvalidForNmap)
-            why = str(exc)
-        if why:
+            problem = str(exc)
+        if problem:
             rule = Rule.GRAMMAR if refused_by_nmap else Rule.VALUE
-            self._refuse(given, f"parameter {given.position}: {given.label}: {why}", rule)
+            self._refuse(given, f"parameter {given.position}: {given.label}: {problem}", rule)
             return
         self.values[name] = value
         self.words += [name + value] if is_attached(name) else [name, value]
 
     def _interpret(self, given: GivenOption) -> None:
-        name = given.option.name
+        """Carry out an option that is never passed on, or note that it has no effect."""
         if given.value is not None and nmap_refuses(given.option.canonical, given.value):
-            reason = f"parameter {given.position}: {given.label}: nmap itself refuses {shorten(given.value)!r}"
-            self._refuse(given, reason, Rule.GRAMMAR)
-        elif name == "--exclude":
-            self.exclude.append(given.value or "")
-        elif name == "-sC":
-            self.default_scripts = True
-        elif name in ("-4", "-6"):
+            problem = f"nmap itself refuses {shorten(given.value)!r}"
+            self._refuse(given, f"parameter {given.position}: {given.label}: {problem}", Rule.GRAMMAR)
             return
-        elif name == "-A":
-            self.default_scripts = True
-            self._add_flags(*(AGGRESSIVE if self.profile == "connect" else AGGRESSIVE_RAW))
-            if self.profile == "connect":
-                self._note(A_ON_CONNECT)
-        elif name == "--unprivileged" and self.profile == "raw":
-            self._refuse(given, f"{given.label} contradicts scanType nmap-privileged: use scanType nmap")
-        elif name != "--privileged" or self.profile == "connect":
-            self._note(f"{given.label} has no effect here: it {given.option.reason}")
+        match given.option.name, self.profile:
+            case "--exclude", _:
+                self.exclude.append(given.value or "")
+            case "-sC", _:
+                self.default_scripts = True
+            case "-A", _:
+                self._add_aggressive()
+            case ("-4" | "-6", _) | ("--privileged", "raw"):
+                pass  # `family` and `profile` hold it already
+            case "--unprivileged", "raw":
+                contradiction = f"{given.label} contradicts scanType nmap-privileged"
+                self._refuse(given, f"{contradiction}: use scanType nmap")
+            case _:
+                self._note(f"{given.label} has no effect here: it {given.option.reason}")
+
+    def _add_aggressive(self) -> None:
+        self.default_scripts = True
+        if self.profile == "connect":
+            self._add_flags(*AGGRESSIVE)
+            self._note(A_ON_CONNECT)
+        else:
+            self._add_flags(*AGGRESSIVE_RAW)
 
     def add_scripts(self) -> None:
-        """What all options together say about scripts, behind the other words."""
+        """Judge all script options together, and add the allowed scripts at the end."""
         choice = choose_scripts(
             self.scripts["--script"],
             self.scripts["--script-args"],
@@ -202,10 +233,10 @@ class _Check:
             self._add_flags("-n")
             self._note(choice.by_number)
         if choice.talks_to_ports and "-sV" not in self.words:
-            self._leave_printers_out()
+            self._exclude_printers()
         self.words += choice.words
 
-    def _leave_printers_out(self) -> None:
+    def _exclude_printers(self) -> None:
         self.words, refusals, note = exclude_printers(self.words, self.values)
         self.refusals += refusals
         if note:
@@ -223,5 +254,5 @@ class _Check:
 
 
 def is_attached(name: str) -> bool:
-    """Whether the value of a canonical option stands in the same word: -T4, -PS22."""
+    """Whether the value of a canonical option is a part of the same word: -T4, -PS22."""
     return name == "-T" or (name.startswith("-P") and find_option(name) is not None)

@@ -1,4 +1,7 @@
-"""The value of -D: addresses beside one's own, ME for one's own place among them, RND:n for n addresses by chance."""
+"""The value of -D: a comma list of decoy addresses.
+
+`ME` is the scanner's own place among them. `RND:n` makes n random addresses.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from ipaddress import ip_address
 from cascan.nmap.targets.kinds import IPV4
 
 RANDOM = re.compile(r"RND(?::(?P<count>[0-9]{1,3}))?")
-OWN = "ME"
+SCANNER = "ME"
 MAX_DECOYS = 127  # nmap keeps the 128th place for itself
 HINT = "addresses, ME and RND:number, separated by commas"
 TOO_MANY = f"more than {MAX_DECOYS - 1} decoys"
@@ -17,15 +20,15 @@ RANDOM6 = "RND makes IPv4 addresses alone, so nmap takes none in a scan of IPv6"
 
 
 def check_decoys(value: str) -> str:
-    """The value itself. Raises: ValueError: not decoys that nmap takes; says what to write."""
+    """The value, unchanged. Raises: ValueError: nmap would refuse it; says what to write."""
     if value.count(",") >= MAX_DECOYS:
         raise ValueError(TOO_MANY)
     items = value.split(",")
     for item in items:
-        if item != OWN and not RANDOM.fullmatch(item) and _family(item) is None:
+        if item != SCANNER and not RANDOM.fullmatch(item) and _family(item) is None:
             raise ValueError(HINT)
-    if items.count(OWN) > 1:
-        raise ValueError("ME stands once at most")
+    if items.count(SCANNER) > 1:
+        raise ValueError("ME may be given once only")
     if _too_many(items):
         raise ValueError(TOO_MANY)
     if any(_count(item) == 0 for item in items):
@@ -34,21 +37,22 @@ def check_decoys(value: str) -> str:
 
 
 def nmap_refuses_decoys(value: str) -> bool:
-    if value.count(",") > MAX_DECOYS:  # at least as many decoys as nmap has places
+    """Whether nmap would not start with this value of -D."""
+    if value == "" or value.count(",") > MAX_DECOYS:
         return True
     items = value.split(",")
-    is_random_wrong = any(_count(item) == 0 for item in items)
-    return value == "" or items.count(OWN) > 1 or is_random_wrong or _too_many(items)
+    has_empty_random = any(_count(item) == 0 for item in items)
+    return has_empty_random or items.count(SCANNER) > 1 or _too_many(items)
 
 
 def decoy_addresses(value: str) -> tuple[str, ...]:
-    """The addresses among decoys, as far as nmap takes so many."""
+    """The addresses among the first MAX_DECOYS decoys; nmap takes no more."""
     items = value.split(",", MAX_DECOYS)[:MAX_DECOYS]
     return tuple(item for item in items if _family(item) is not None)
 
 
 def find_family_mismatch(value: str, family: int) -> str:
-    """Why decoys do not fit the scan's family; empty: they do."""
+    """Why decoys do not fit the scan's address family. Empty: they do."""
     items = value.split(",", MAX_DECOYS)[:MAX_DECOYS]
     if family != IPV4 and any(RANDOM.fullmatch(item) for item in items):
         return RANDOM6
@@ -58,22 +62,28 @@ def find_family_mismatch(value: str, family: int) -> str:
 
 
 def _too_many(items: Sequence[str]) -> bool:
-    """As nmap counts: before each item, how many there are."""
+    """Whether nmap runs out of places.
+
+    It looks before each item, and counts that item only if it is random.
+    """
     total = 0
     for item in items:
-        more = _count(item)
-        if total + (more if RANDOM.fullmatch(item) else 0) >= MAX_DECOYS:
+        decoys = _count(item)
+        needed = decoys if RANDOM.fullmatch(item) else 0
+        if total + needed >= MAX_DECOYS:
             return True
-        total += more
+        total += decoys
     return False
 
 
 def _count(item: str) -> int:
+    """How many decoys an item stands for."""
     match = RANDOM.fullmatch(item)
     return int(match["count"] or 1) if match else 1
 
 
 def _family(item: str) -> int | None:
+    """4 or 6; None: the item is not an address."""
     try:
         return ip_address(item).version
     except ValueError:

@@ -1,26 +1,32 @@
-"""Whether anything that is sent can be cut into fragments: else nmap takes neither -f nor --mtu."""
+"""nmap accepts -f, --ff and --mtu only for a scan or a ping whose packets it can fragment."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-SCANS = frozenset({"-sA", "-sF", "-sM", "-sN", "-sS", "-sW", "-sX"})  # raw ones of TCP
+SCANS = frozenset({"-sA", "-sF", "-sM", "-sN", "-sS", "-sW", "-sX"})  # TCP scans over raw sockets
 OTHER_SCANS = frozenset({"-sL", "-sO", "-sT", "-sU", "-sY", "-sZ", "-sn"})
 PINGS = frozenset({"-PA", "-PB", "-PP", "-PS"})
 OTHER_PINGS = frozenset({"-PE", "-PM", "-PO", "-PU", "-PY"})
-SMALLEST = 8  # bytes of a fragment: of a mask ping only such
-NO_FRAGMENTS = "nothing that is sent comes in fragments: nmap takes them for raw TCP scans and for -PS, -PA and -PP"
+SMALLEST = 8  # bytes of a fragment; nmap fragments a mask ping (-PM) into this size only
+FRAGMENTED = "raw TCP scans and for -PS, -PA and -PP"
+NO_FRAGMENTS = f"nothing that is sent comes in fragments: nmap takes them for {FRAGMENTED}"
 
 
 def takes_fragments(values: Mapping[str, str], times: int) -> bool:
-    """By the canonical options with their values; `times` is how often -f stands there."""
-    given = values.keys()
-    if given & SCANS or not given & OTHER_SCANS:  # without any nmap scans as -sS does
+    """Whether nmap accepts options for fragments.
+
+    `values` are the canonical options with their values; `times` is how often -f is given.
+    """
+    options = values.keys()
+    uses_default_scan = not options & OTHER_SCANS  # -sS
+    if options & SCANS or uses_default_scan:
         return True
-    if given & {"-Pn", "-sL"}:
+    if options & {"-Pn", "-sL"}:
         return False
-    asks_masks = "-PM" in given and _fragment_bytes(values, times) == SMALLEST
-    return bool(given & PINGS) or not given & OTHER_PINGS or asks_masks  # without any nmap asks by TCP as well
+    has_mask_ping = "-PM" in options and _fragment_bytes(values, times) == SMALLEST
+    uses_default_pings = not options & OTHER_PINGS  # TCP pings are among them
+    return bool(options & PINGS) or uses_default_pings or has_mask_ping
 
 
 def _fragment_bytes(values: Mapping[str, str], times: int) -> int:

@@ -1,7 +1,11 @@
-"""Words → options and targets, read exactly as nmap reads them: glibc's getopt_long_only with nmap's tables.
+"""Words → options and targets, read exactly as nmap reads them.
 
-Options stand anywhere; `--` ends them; one dash or two begin a long name or any abbreviation that no other name shares;
-what is no long name after one dash is a cluster of letters; a required value takes the next word, whatever it is.
+That is glibc's getopt_long_only with nmap's tables:
+
+- Options and targets may be mixed. `--` ends the options.
+- A long name follows one dash or two. It may be abbreviated as long as no other name begins alike.
+- A word with one dash that is not a long name is a cluster of letters.
+- A required value that is not attached is the next word, even if that begins with a dash.
 """
 
 from __future__ import annotations
@@ -19,27 +23,27 @@ CLUSTERS = "sP"  # letters whose value is letters again
 
 
 class GivenOption(msgspec.Struct, frozen=True):
-    """One option as it stood among the words."""
+    """One occurrence of an option."""
 
     option: Option
     value: str | None
-    written: str  # the word it stood in
+    written: str  # the word that holds the option
     position: int  # of that word, from 1
 
     @property
     def label(self) -> str:
-        """The option for a sentence: as written, and by its name where that is not plain to see."""
+        """The word as written, for a sentence, with the option's name if the word does not show it."""
         word = shorten(self.written)
         plain = self.written.lstrip("-").startswith(self.option.name.lstrip("-"))
         return word if plain else f"{word} ({self.option.name})"
 
 
 class WordError(msgspec.Struct, frozen=True):
-    """A word that nmap would not take, or read as nobody means it, and why; in nmap's words where it has some."""
+    """A word that nmap would refuse, or would read as something else than it says."""
 
     word: str
     position: int  # from 1
-    why: str
+    why: str  # nmap's own message where it has one
     rule: Rule = Rule.GRAMMAR
 
     @property
@@ -48,22 +52,25 @@ class WordError(msgspec.Struct, frozen=True):
 
 
 class ParsedWords(msgspec.Struct):
-    """What was read: options in order, the other words, and what nmap would not take."""
+    """A list of words, taken apart."""
 
     options: list[GivenOption] = []
-    targets: list[str] = []
+    targets: list[str] = []  # the words that are neither options nor their values
     errors: list[WordError] = []
 
 
 def shorten(word: str) -> str:
-    """A word for a sentence."""
+    """The word as a sentence quotes it: at most SHOWN_CHARS characters."""
     return word if len(word) <= SHOWN_CHARS else word[:SHOWN_CHARS] + "..."
 
 
 def read_words(words: Sequence[str]) -> ParsedWords:
-    """Every word is read, also after an error; nmap itself stops at the first.
+    """The options, targets and errors of all words.
 
-    Reading ends at MAX_OPTIONS options, with an error, and after MAX_REASONS errors: one word of letters holds many.
+    Reading goes on after an error, while nmap stops at the first.
+
+    One word may hold many options. So reading also ends after MAX_OPTIONS options, with an error,
+    and after MAX_REASONS errors.
     """
     return _Reader(words).read()
 
@@ -90,22 +97,23 @@ class _Reader:
         return self.found
 
     def _option(self, word: str, position: int) -> None:
+        """A long name if there is one that fits, else a cluster of letters."""
         dashes = "--" if word.startswith("--") else "-"
-        letter_known = find_option(word[:2]) is not None or word[1] in CLUSTERS + ":"  # ":" stands in getopt's string
-        if dashes == "--" or len(word) > len("-x") or not letter_known:
-            name, equals, value = word[len(dashes) :].partition("=")
-            rows = option_table().begin(name)
-            if len(rows) > 1:
-                names = " ".join(f"'{dashes}{row.name[2:]}'" for row in rows)
-                self._error(position, f"option '{shorten(word)}' is ambiguous; possibilities: {names}")
-                return
-            if rows:
-                self._long(rows[0], value if equals else None, word, dashes, position)
-                return
-            if dashes == "--" or not letter_known:
-                self._error(position, f"unrecognized option '{shorten(word)}'")
-                return
-        self._cluster(word, position)
+        may_be_cluster = dashes == "-" and _is_letter(word[1])
+        if may_be_cluster and len(word) == len("-x"):
+            self._cluster(word, position)
+            return
+        name, equals, value = word[len(dashes) :].partition("=")
+        rows = option_table().begin(name)
+        if len(rows) > 1:
+            names = " ".join(f"'{dashes}{row.name[2:]}'" for row in rows)
+            self._error(position, f"option '{shorten(word)}' is ambiguous; possibilities: {names}")
+        elif rows:
+            self._long(rows[0], value if equals else None, word, dashes, position)
+        elif may_be_cluster:
+            self._cluster(word, position)
+        else:
+            self._error(position, f"unrecognized option '{shorten(word)}'")
 
     def _long(self, row: Option, value: str | None, word: str, dashes: str, position: int) -> None:
         full_name = f"{dashes}{row.name[2:]}"
@@ -123,24 +131,25 @@ class _Reader:
         for index, letter in enumerate(word[1:], start=2):
             if self._is_full():
                 return
-            rest: str | None = word[index:] or None
+            attached = word[index:]
             if letter in CLUSTERS:
-                self._letters(letter, rest or "", word, position)
+                self._letters(letter, attached, word, position)
                 return
             row = find_option(f"-{letter}")
             if row is None:
                 self._error(position, f"invalid option -- '{letter}'")
             elif row.takes is Takes.NONE:
                 self._found(row, None, word, position)
-            elif row.takes is Takes.OPTIONAL:
-                self._found(row, rest, word, position)
+            else:  # the remaining letters are its value
+                self._letter_with_value(row, attached, word, position)
                 return
-            else:
-                if (value := rest or self._take()) is None:
-                    self._error(position, f"option requires an argument -- '{letter}'")
-                else:
-                    self._found(row, value, word, position)
-                return
+
+    def _letter_with_value(self, row: Option, attached: str, word: str, position: int) -> None:
+        value = attached or (self._take() if row.takes is Takes.REQUIRED else None)
+        if value is None and row.takes is Takes.REQUIRED:
+            self._error(position, f"option requires an argument -- '{row.name[1:]}'")
+        else:
+            self._found(row, value, word, position)
 
     def _letters(self, cluster: str, letters: str, word: str, position: int) -> None:
         """-sV, -sSUV: several scans; -PS22: one kind of ping and its ports."""
@@ -165,6 +174,7 @@ class _Reader:
                 )
 
     def _take(self) -> str | None:
+        """The next word, as a value. None: there is none."""
         if self.next == len(self.words):
             return None
         self.next += 1
@@ -180,3 +190,11 @@ class _Reader:
 
     def _error(self, position: int, why: str, rule: Rule = Rule.GRAMMAR) -> None:
         self.found.errors.append(WordError(self.words[position - 1], position, why, rule))
+
+
+def _is_letter(letter: str) -> bool:
+    """Whether a cluster may begin with the letter.
+
+    A colon may: nmap's string of letters for getopt holds one.
+    """
+    return letter in CLUSTERS + ":" or find_option(f"-{letter}") is not None

@@ -1,7 +1,7 @@
-"""Options that nmap accepts but does not use, because of the other options: a note for each, never a refusal.
+"""Options that nmap accepts but does not use, because of other options. They get a note.
 
-They tune what is not done. A request for a result that will not come is refused, in conflicts.py. Source: runs of nmap
-7.93 with and without each.
+Each only tunes something that does not take place. conflicts.py refuses options for a result that
+would never come. Source: runs of nmap 7.93 with and without each option.
 """
 
 from __future__ import annotations
@@ -31,28 +31,29 @@ NEEDS = {  # option → options of which it needs one
 }
 PINGS = frozenset({"-PA", "-PB", "-PE", "-PM", "-PO", "-PP", "-PS", "-PU", "-PY"})
 INTENSITIES = frozenset({"--version-all", "--version-intensity", "--version-light"})
-ADD_UP = frozenset(
-    {"--exclude", "--script", "--script-args", *(name for group in ONCE for name in group)}
-)  # or are refused when given twice
+GIVEN_ONCE = {name for group in ONCE for name in group}  # refused when given twice
+ADD_UP = frozenset({"--exclude", "--script", "--script-args"})  # all values count
 
 
 def find_ignored_options(options: Sequence[GivenOption]) -> Iterator[str]:
     """A sentence for each option without effect."""
     counts = Counter(given.option.canonical for given in options)
     yield from _find_unused(counts)
-    if "--open" in counts and (skips := sorted(NO_PORT_SCAN & counts.keys())):
-        yield f"--open has no effect here: {skips[0]} scans no port"
+    portless = sorted(NO_PORT_SCAN & counts.keys())
+    if "--open" in counts and portless:
+        yield f"--open has no effect here: {portless[0]} scans no port"
     intensities = sorted(INTENSITIES & counts.keys())
     if len(intensities) > 1:
         yield f"{' and '.join(intensities)}: nmap takes the last of them"
-    takes_value = {given.option.canonical for given in options if given.option.takes is Takes.REQUIRED}
-    for name in sorted(takes_value - ADD_UP):
+    rows = [given.option for given in options]
+    with_value = {row.canonical for row in rows if row.takes is Takes.REQUIRED}
+    for name in sorted(with_value - ADD_UP - GIVEN_ONCE):
         if counts[name] > 1:
             yield f"{name} is given {counts[name]} times: nmap takes the last"
 
 
 def _find_unused(counts: Mapping[str, int]) -> Iterator[str]:
-    """Options whose subject is missing: what they tune, or a ping that -Pn leaves out."""
+    """A sentence for each option that tunes something absent, and each ping that -Pn turns off."""
     for name, needed in NEEDS.items():
         if name in counts and not counts.keys() & set(needed):
             yield f"{name} has no effect here: nmap uses it with {' or '.join(needed)} alone"

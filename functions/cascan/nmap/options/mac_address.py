@@ -1,6 +1,8 @@
-"""The value of --spoof-mac: 0 for one by chance, the beginning of an address, or a part of a vendor's name.
+"""The value of --spoof-mac.
 
-nmap takes a name when its own list has it; where that list is not at hand the name stays unchecked.
+It is 0 for a random address, the beginning of an address, or a part of a vendor's name.
+nmap accepts a vendor that its own list has. Where that list is not available, the vendor is not
+checked.
 """
 
 from __future__ import annotations
@@ -10,14 +12,17 @@ import re
 from cascan.nmap.nmap_data import read_vendors
 
 ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){0,5}")
-PAIRS = re.compile(r"(:?[0-9A-Fa-f]{2})*:?")  # that nmap reads as an address, however long it is
+PAIRS = re.compile(r"(:?[0-9A-Fa-f]{2})*:?")  # read as an address by nmap, even if it is too long
 VENDOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .&-]{1,40}")
 MAX_ADDRESS_BYTES = 6
 HINT = "0, hexadecimal digits, or a vendor in nmap's list"
 
 
 def check_mac(value: str) -> str:
-    """The value itself. Raises: ValueError: no address, no vendor that nmap knows; says what to write."""
+    """The value, unchanged.
+
+    Raises: ValueError: neither an address nor a vendor that nmap knows; says what to write.
+    """
     if value == "0" or ADDRESS.fullmatch(value):
         return value
     if not VENDOR.fullmatch(value) or nmap_refuses_mac(value):
@@ -26,6 +31,7 @@ def check_mac(value: str) -> str:
 
 
 def nmap_refuses_mac(value: str) -> bool:
+    """Whether nmap would not start with this value of --spoof-mac."""
     if value == "0":
         return False
     if PAIRS.fullmatch(value):
@@ -35,5 +41,5 @@ def nmap_refuses_mac(value: str) -> bool:
 
 
 def is_unchecked_vendor(value: str) -> bool:
-    """Whether the value is a vendor's name, and nobody here knows whether nmap has it."""
+    """Whether the value names a vendor, and nmap's list to check it is not available."""
     return value != "0" and not PAIRS.fullmatch(value) and read_vendors() is None

@@ -1,6 +1,9 @@
-"""Values that nmap itself refuses, by option, so that a refusal says whether nmap would have taken the value.
+"""Values that nmap itself refuses, by option.
 
-Only what is sure stands here: a value that is missing may be refused by nmap as well. Source: runs of nmap 7.93.
+A refusal says whether nmap would have accepted the value.
+
+The list is not complete: nmap may also refuse a value that is not listed here. Source: runs of nmap
+7.93.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ LONG_DIGITS = 25  # more than any integer of C has
 UNITS_MS = {"": 1_000.0, "s": 1_000.0, "ms": 1.0, "m": 60_000.0, "h": 3_600_000.0}
 MAX_DATA_LENGTH = 65_435  # nmap's own bounds
 MAX_OS_TRIES = 50
-MAX_HOPS = 8  # of a source route: the ninth place is the target's
+MAX_HOPS = 8  # of a source route; nmap adds the target as the ninth
 MAX_IP_OPTION_BYTES = 40
 TIMINGS = ("paranoid", "sneaky", "polite", "normal", "aggressive", "insane")
 ENGINES = ("epoll", "poll", "select")
@@ -34,20 +37,30 @@ def nmap_refuses(option: str, value: str) -> bool:
 
 
 def parse_c_integer(text: str) -> int:
-    """As C's atoi reads it: what is no number is 0, what is too large wraps around."""
+    """The number as C's atoi reads it.
+
+    Text that is not a number is 0. A number that is too large wraps around.
+    """
     match = INTEGER.match(text)
     digits = match[1] if match else "0"
-    number = int(digits) if len(digits) < LONG_DIGITS else (-(2**63) if digits.startswith("-") else 2**63 - 1)
-    number = max(-(2**63), min(2**63 - 1, number))
+    lowest, highest = -(2**63), 2**63 - 1
+    if len(digits) < LONG_DIGITS:
+        number = max(lowest, min(highest, int(digits)))
+    else:
+        number = lowest if digits.startswith("-") else highest
     return (number + 2**31) % 2**32 - 2**31
 
 
 def parse_c_float(text: str) -> tuple[float, str] | None:
-    """As C's strtod reads it, and what stands behind the number. None: there is no number."""
+    """The number as C's strtod reads it, and the text after it.
+
+    None: the text does not begin with a number.
+    """
     match = FLOAT.match(text)
     if not match:
         return None
-    number = float(int(match[1], 16)) if HEXADECIMAL.match(match[1]) else float(match[1])
+    digits = match[1]
+    number = float(int(digits, 16)) if HEXADECIMAL.match(digits) else float(digits)
     return number, text[match.end() :]
 
 
@@ -56,31 +69,41 @@ def _outside(low: int, high: int) -> Refuses:
 
 
 def _not_positive(text: str) -> bool:
-    read = parse_c_float(text)
-    return read is None or read[0] <= 0
+    parsed = parse_c_float(text)
+    return parsed is None or parsed[0] <= 0
 
 
 def _time(low_ms: float, bare_s: float) -> Refuses:
-    """A time below `low_ms`, or without a unit and so long that nmap takes it for a mistake."""
+    """A check for times. It refuses one below `low_ms`.
+
+    From `bare_s` seconds on it also refuses a time without a unit: nmap suspects milliseconds, its
+    former unit.
+    """
 
     def refuses(text: str) -> bool:
-        read = parse_c_float(text)
-        if read is None or read[1].lower() not in UNITS_MS:
+        parsed = parse_c_float(text)
+        if parsed is None:
             return True
-        milliseconds = read[0] * UNITS_MS[read[1].lower()]
-        return milliseconds < low_ms or (not read[1] and milliseconds >= bare_s * 1_000)
+        number, unit = parsed
+        if unit.lower() not in UNITS_MS:
+            return True
+        milliseconds = number * UNITS_MS[unit.lower()]
+        return milliseconds < low_ms or (not unit and milliseconds >= bare_s * 1_000)
 
     return refuses
 
 
 def _ratio(text: str) -> bool:
-    read = parse_c_float(text)
-    return read is not None and not 0 <= read[0] < 1
+    parsed = parse_c_float(text)
+    return parsed is not None and not 0 <= parsed[0] < 1
 
 
 def _port_count(text: str) -> bool:
-    read = parse_c_float(text)
-    return read is None or not 1 <= read[0] < float("inf") or read[0] != int(read[0])
+    parsed = parse_c_float(text)
+    if parsed is None:
+        return True
+    number = parsed[0]
+    return not 1 <= number < float("inf") or number != int(number)
 
 
 def _mtu(text: str) -> bool:
@@ -92,7 +115,10 @@ def _timing(text: str) -> bool:
 
 
 def _flags(text: str) -> bool:
-    """A number is read as C writes it; anything else is taken for names, and what is no name is left out."""
+    """nmap reads a number as C does.
+
+    It takes any other text for names of flags, and ignores unknown ones.
+    """
     if not re.match(r"[0-9]", text):
         return False
     number = re.fullmatch(r"0[xX](?P<hexadecimal>[0-9A-Fa-f]{1,7})|(?P<decimal>[0-9]{1,9})", text)
@@ -107,12 +133,15 @@ def _bytes(text: str) -> bool:
 
 
 def _ip_options(text: str) -> bool:
-    """Source routes and bytes; an address is judged by cascan.nmap.options.source_route, whatever nmap makes of it."""
+    """Source routes and bytes.
+
+    The addresses of a route are not checked here but in source_route.py.
+    """
     if text[:1] in ("S", "L"):
         return len(text[1:].split()) > MAX_HOPS
     octets = re.findall(r"\\x[0-9A-Fa-f]{2}", text)
-    plain = "".join(octets) == text
-    return plain and (len(octets) % 4 != 0 or len(octets) > MAX_IP_OPTION_BYTES)
+    is_bytes_only = "".join(octets) == text
+    return is_bytes_only and (len(octets) % 4 != 0 or len(octets) > MAX_IP_OPTION_BYTES)
 
 
 REFUSES: dict[str, Refuses] = {

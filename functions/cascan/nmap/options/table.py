@@ -1,6 +1,8 @@
-"""nmap's options: how each is read, what cascan decides about it, and why. The rows stand in options.json.
+"""nmap's options: how each is read, what cascan decides about it, and why.
 
-Source: nmap 7.93's own tables of long options and short letters; the letters of -s and -P are rows of their own.
+options.json holds the rows.
+Source: the tables of long options and short letters in nmap 7.93. Each letter of -s and -P is a row
+of its own.
 """
 
 from __future__ import annotations
@@ -19,16 +21,16 @@ ONE_DASH = frozenset({"--iL", "--iR", "--oA", "--oG", "--oH", "--oM", "--oN", "-
 class Decision(StrEnum):
     ALLOW = "allow"  # passed on, its value checked
     RAW = "raw"  # passed on to raw workers only
-    INTERPRET = "interpret"  # acted on by cascan, or without effect; never passed on
+    INTERPRET = "interpret"  # carried out by cascan, or without effect; never passed on
     OPT_IN = "opt-in"  # passed on where the operator's policy profile allows it, its value checked
-    REFUSE = "refuse"  # files, code, output of its own, information
+    REFUSE = "refuse"  # it uses files, runs code, writes output of its own, or only informs
 
 
 class Takes(StrEnum):
     """What follows an option."""
 
     NONE = "none"
-    REQUIRED = "required"  # attached, or the next word whatever it is
+    REQUIRED = "required"  # attached, or the next word
     OPTIONAL = "optional"  # attached only
 
 
@@ -37,9 +39,9 @@ class Option(msgspec.Struct, frozen=True, rename={"takes": "argument", "stands_f
     takes: Takes
     decision: Decision
     reason: str  # completes "it …"
-    stands_for: str = ""  # the name it is passed on under, when that is another
-    policy: PolicyProfile | None = None  # of an opt-in: the least profile that allows it
-    value: str = ""  # the kind of value, a name of cascan.nmap.options.values; empty: anything that takes none
+    stands_for: str = ""  # the name under which it is passed on, if that is another
+    policy: PolicyProfile | None = None  # the least profile that allows an opt-in
+    value: str = ""  # the kind of its value, as in cascan.nmap.options.values; empty: it takes none
 
     @property
     def canonical(self) -> str:
@@ -52,12 +54,16 @@ class Option(msgspec.Struct, frozen=True, rename={"takes": "argument", "stands_f
 
     @property
     def is_raw(self) -> bool:
-        """Whether nmap needs raw sockets for it: so does every opt-in but the one about printer ports."""
-        return self.decision is Decision.RAW or (self.decision is Decision.OPT_IN and self.name != "--allports")
+        """Whether nmap needs raw sockets for it. Of the opt-ins only --allports works without."""
+        is_raw_opt_in = self.decision is Decision.OPT_IN and self.name != "--allports"
+        return self.decision is Decision.RAW or is_raw_opt_in
 
 
 class OptionTable(msgspec.Struct, frozen=True):
-    """Every option, in nmap's order: an abbreviation is ambiguous when two of `long` begin with it."""
+    """Every option, in nmap's order.
+
+    An abbreviation is ambiguous if two names of `long` begin with it.
+    """
 
     nmap: str  # the version the rows were taken from
     long: tuple[Option, ...]
@@ -69,15 +75,21 @@ class OptionTable(msgspec.Struct, frozen=True):
         return self.long + self.short + self.scan + self.ping
 
     def begin(self, prefix: str) -> tuple[Option, ...]:
-        """Long options an abbreviation without dashes may mean: the one it spells out, else all that begin with it."""
+        """The long options that an abbreviation, without its dashes, may mean.
+
+        That is the option of exactly this name, or else all that begin with it.
+        """
         exact = _by_name().get(f"--{prefix}")
-        return (exact,) if exact else tuple(row for row in self.long if row.name.startswith(prefix, 2))
+        if exact:
+            return (exact,)
+        return tuple(row for row in self.long if row.name.startswith(prefix, len("--")))
 
 
 @cache
 def option_table() -> OptionTable:
     """The table, read on first use."""
-    return msgspec.json.decode(Path(__file__).with_name("options.json").read_bytes(), type=OptionTable)
+    rows = Path(__file__).with_name("options.json").read_bytes()
+    return msgspec.json.decode(rows, type=OptionTable)
 
 
 def find_option(name: str) -> Option | None:

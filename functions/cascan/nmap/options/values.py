@@ -1,4 +1,7 @@
-"""The values of options: one spelling each. nmap itself accepts nan, inf, 0x10 and 5x as numbers; these are refused."""
+"""The values of options, each in one spelling.
+
+Refused as numbers are nan, inf, 0x10 and 5x, which nmap accepts.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from cascan.nmap.options.refused_values import TIMINGS
 from cascan.nmap.options.source_route import check_ip_options
 from cascan.nmap.ports.port_list import parse_ports
 
-TIME, HOW_TIME = r"[0-9]{1,9}(\.[0-9]{1,9})?(ms|[smh])?", "a number and ms, s, m or h, as in 30m"
+TIME = r"[0-9]{1,9}(\.[0-9]{1,9})?(ms|[smh])?"
+HOW_TIME = "a number and ms, s, m or h, as in 30m"
 UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "": 1_000}
 KINDS: dict[str, tuple[str, str]] = {  # kind → pattern, what to write
     "nothing": (r"", "it takes no value"),
@@ -54,7 +58,10 @@ BOUNDS: dict[str, tuple[float, float]] = {  # kind → lowest and highest; times
 
 
 def normalize_value(kind: str, value: str) -> str:
-    """The value in its one spelling. Raises: ValueError: not a value of the kind; says what to write."""
+    """The value in its one spelling.
+
+    Raises: ValueError: the value is not of the kind; says what to write.
+    """
     special = SPECIAL.get(kind)
     if special:
         return special(value)
@@ -71,7 +78,7 @@ def normalize_value(kind: str, value: str) -> str:
 
 
 def hint_for(kind: str) -> str:
-    """What to write, to be put behind a complaint; empty where the complaint says it all."""
+    """What to write instead, as the end of a refusal. Empty: the kind has no hint."""
     if kind not in KINDS:
         return ""
     pattern, hint = KINDS[kind]
@@ -80,9 +87,13 @@ def hint_for(kind: str) -> str:
 
 
 def parse_number(value: str, *, is_time: bool) -> float:
-    """The number a checked value stands for: of a time the milliseconds, where a bare number is one of seconds."""
+    """The number in a checked value; a time in milliseconds.
+
+    A time without a unit is in seconds.
+    """
     number = value.rstrip("smh")
-    return float(number) * (UNIT_MS[value[len(number) :]] if is_time else 1)
+    unit = value[len(number) :]
+    return float(number) * (UNIT_MS[unit] if is_time else 1)
 
 
 def _check_bounds(value: str, low: float, high: float, unit: str) -> None:
@@ -100,23 +111,23 @@ def _timing(value: str) -> str:
 
 def _ports(value: str) -> str:
     parse_ports(value)
-    return _tight(value)
+    return _remove_spaces(value)
 
 
 def _ping_ports(value: str) -> str:
     parse_ports(value, letters="")
-    return _tight(value)
+    return _remove_spaces(value)
 
 
 def _protocols(value: str) -> str:
     if ":" in value:
         raise ValueError("protocols by number, as in 1,6,17")
     parse_ports(f"P:{value}")
-    return _tight(value)
+    return _remove_spaces(value)
 
 
-def _tight(ports: str) -> str:
-    """nmap takes a space in some places of a list only."""
+def _remove_spaces(ports: str) -> str:
+    """nmap accepts a space only in some places of a list."""
     return ports.replace(" ", "")
 
 

@@ -1,7 +1,9 @@
-"""Scans and pings that --exclude-ports leaves without a port: nmap skips them with a warning, and all hosts with them.
+"""Scans and pings that --exclude-ports leaves without a port. nmap only warns, and skips them.
 
-For the protocols that are scanned it removes ports from pings as well. Without raw sockets nmap looks for hosts at 80
-and 443 only: without these two every host seems down. Source: runs of nmap 7.93, and the packets it sent.
+nmap also removes the excluded ports from pings of a protocol that is scanned. Without raw sockets
+it looks for hosts at ports 80 and 443 only. If both are excluded, every host seems down.
+
+Source: runs of nmap 7.93, and the packets it sent.
 """
 
 from __future__ import annotations
@@ -12,7 +14,12 @@ from cascan.limits import MAX_PORT
 from cascan.nmap.ports.port_list import parse_ports
 from cascan.nmap.ports.port_set import PortSet
 
-PINGS = {"-PA": ("T", "80"), "-PS": ("T", "80"), "-PU": ("U", "40125"), "-PY": ("S", "80")}  # letter, nmap's default
+PINGS = {  # the letter of the ports, nmap's default port
+    "-PA": ("T", "80"),
+    "-PS": ("T", "80"),
+    "-PU": ("U", "40125"),
+    "-PY": ("S", "80"),
+}
 BY_DEFAULT = "80,443"  # pinged without raw sockets
 INSTEAD = "take fewer out, or add -Pn"
 
@@ -22,7 +29,8 @@ def find_portless_scans(
 ) -> Iterator[tuple[str, str]]:
     """The option to refuse and one sentence, for each scan and each ping without a port.
 
-    `values`: canonical options with their values; `scans`: those that take place, by the letter of their ports.
+    `values` are the canonical options with their values. `scans` are those that take place, by the
+    letter of their ports.
     """
     if "--exclude-ports" not in values:
         return
@@ -44,25 +52,35 @@ def _find_portless_pings(
         if is_affected and leaves_no_port(values[name] or default, excluded, letter):
             effect = "--exclude-ports leaves it no port, so nmap would look for hosts without it"
             yield name, f"{name}: {effect}; {INSTEAD}"
-    if not raw and not PINGS.keys() & values.keys() and leaves_no_port(BY_DEFAULT, excluded, "T"):
-        effect = f"hosts are looked for at ports {BY_DEFAULT}, which it takes out, so each would seem down"
-        yield "--exclude-ports", f"--exclude-ports: {effect}; {INSTEAD}"
+    uses_default_pings = not raw and not PINGS.keys() & values.keys()
+    if uses_default_pings and leaves_no_port(BY_DEFAULT, excluded, "T"):
+        pings = f"hosts are looked for at ports {BY_DEFAULT}, which it takes out"
+        yield "--exclude-ports", f"--exclude-ports: {pings}, so each would seem down; {INSTEAD}"
 
 
 def leaves_no_port(ports: str, excluded: str, letter: str) -> bool:
-    """Whether all ports of a letter are excluded. Never of a list with names: a name may be any port."""
-    requested, removed = _parse_numbers(ports, letter), _parse_numbers(excluded, letter)
-    return requested is not None and bool(requested) and removed is not None and requested <= removed
+    """Whether all ports of a letter are excluded.
+
+    False for a list with names: a name may be any port.
+    """
+    requested = _parse_numbers(ports, letter)
+    removed = _parse_numbers(excluded, letter)
+    if not requested or removed is None:
+        return False
+    return requested <= removed
 
 
 def _parse_numbers(ports: str, letter: str) -> PortSet | None:
-    """The ports for the scans of one letter. None: one is a name, or the list is invalid (refused elsewhere)."""
+    """The ports for the scans of one letter.
+
+    None: a port is a name, or the list is invalid (refused elsewhere).
+    """
     try:
         items = [item for item in parse_ports(ports) if item.letter in ("", letter)]
     except ValueError:
         return None
     if any(item.name for item in items):
         return None
-    return PortSet(
-        (1 if item.low is None else item.low, MAX_PORT if item.high is None else item.high) for item in items
-    )
+    lows = (1 if item.low is None else item.low for item in items)
+    highs = (MAX_PORT if item.high is None else item.high for item in items)
+    return PortSet(zip(lows, highs, strict=True))

@@ -1,11 +1,14 @@
-"""A list of ports, as in -p, -PS and --exclude-ports → its items. What nmap would refuse at its start is refused here,
-and so are a few spellings that it accepts but are surely mistakes: `80 T:`, `[0]-`, a bracket that is not closed.
+"""A list of ports, as in -p, -PS and --exclude-ports → its items.
 
     list   =  part { "," part } [ "," ]
-    part   =  { letter ":" } ports         of T, U, S, P; the letter holds until the next one
-    ports  =  N | N- | -N | N-M | - | name      in brackets: only those that nmap's list of services has
+    part   =  { letter ":" } ports         of T, U, S, P; the letter applies until the next one
+    ports  =  N | N- | -N | N-M | - | name      in brackets: only those in nmap's list of services
 
-service_names.py checks whether nmap knows the name of a service. Source: runs of nmap 7.93, and its own sentences.
+A list that nmap would refuse is refused here. So are a few that it accepts, but that are surely
+mistakes: `80 T:`, `[0]-`, a bracket that is not closed. service_names.py checks whether nmap knows
+the name of a service.
+
+Source: runs of nmap 7.93, and its own messages.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ LETTERS = "TUSP"  # TCP, UDP, SCTP, IP protocols
 LETTER = re.compile(r"([A-Za-z]):")
 NUMBERS = re.compile(r"(?P<low>[0-9]{0,9})(?P<dash>-?)(?P<high>[0-9]{0,9})")
 NAME = re.compile(r"[a-z][A-Za-z0-9._-]*")
-TAKEN = re.compile(r"^[a-z*?]|[][]|[0-9]{10}")  # wildcards, brackets inside, many zeros: nmap accepts these, or may
-ILLEGAL = "Your port specifications are illegal; write ports, as in 22,80,8000-8100 or T:80,U:53, and no wildcards"
+MAY_SUIT_NMAP = re.compile(r"^[a-z*?]|[][]|[0-9]{10}")  # wildcards, brackets, leading zeros
+EXAMPLES = "22,80,8000-8100 or T:80,U:53"
+ILLEGAL = f"Your port specifications are illegal; write ports, as in {EXAMPLES}, and no wildcards"
 
 
 class InvalidForNmap(ValueError):
@@ -30,31 +34,33 @@ class InvalidForNmap(ValueError):
 
 
 class PortItem(msgspec.Struct, frozen=True):
-    """A range of ports, or a service's name; for every scan where `letter` is empty."""
+    """A range of ports, or the name of a service."""
 
-    letter: str
-    low: int | None  # both None: an open end
+    letter: str  # of the scans it is for; empty: for all
+    low: int | None  # None: an open end, like `high`
     high: int | None
     name: str = ""
-    known_only: bool = False  # in brackets: of the range only the ports in nmap's list of services
+    known_only: bool = False  # in brackets: only ports in nmap's list of services
 
     def size(self, most: int) -> int:
-        """How many ports. An open end counts from 1, or up to `most`."""
-        return 1 if self.name else (self.high or most) - (self.low or 1) + 1
+        """The number of ports. A range that is open counts from 1, or up to `most`."""
+        if self.name:
+            return 1
+        return (self.high or most) - (self.low or 1) + 1
 
 
 def parse_ports(text: str, letters: str = LETTERS) -> tuple[PortItem, ...]:
     """The items of a list. `letters` are the protocol letters that it may have.
 
     Raises:
-        InvalidForNmap: nmap refuses it as well; in its words.
-        ValueError: only cascan refuses it.
+        InvalidForNmap: nmap refuses the list too; with nmap's own message.
+        ValueError: only cascan refuses the list.
     """
     return tuple(_Reader(letters).read(text))
 
 
 class _Reader:
-    """The letter and the bracket hold from one item to the next."""
+    """Keeps the letter and the bracket from one item to the next."""
 
     def __init__(self, letters: str) -> None:
         self.letters = letters
@@ -79,12 +85,14 @@ class _Reader:
             raise ValueError("a [ without its ]")
 
     def _read_prefixes(self, body: str) -> str:
-        """The entry without its letters and opening bracket, which are kept."""
+        """Take letters and an opening bracket off an entry, and return the remaining text."""
         while (match := LETTER.match(body)) or body.startswith("["):
             if match:
-                if match[1] not in self.letters:
-                    raise InvalidForNmap(f"Unknown protocol specifier '{match[1]}'" if self.letters else ILLEGAL)
-                self.letter = match[1]
+                letter = match[1]
+                if letter not in self.letters:
+                    unknown = f"Unknown protocol specifier '{letter}'"
+                    raise InvalidForNmap(unknown if self.letters else ILLEGAL)
+                self.letter = letter
             elif self.in_bracket:
                 raise InvalidForNmap("Can't nest [] brackets in port/protocol specification")
             else:
@@ -98,19 +106,21 @@ def _parse_item(letter: str, body: str, *, known_only: bool) -> PortItem:
         return PortItem(letter, None, None, body)
     numbers = NUMBERS.fullmatch(body)
     if not body or not numbers:
-        raise (ValueError if TAKEN.search(body) else InvalidForNmap)(ILLEGAL)
+        raise (ValueError if MAY_SUIT_NMAP.search(body) else InvalidForNmap)(ILLEGAL)
     low = int(numbers["low"]) if numbers["low"] else None
-    high = int(numbers["high"]) if numbers["high"] else (None if numbers["dash"] else low)
+    end = None if numbers["dash"] else low
+    high = int(numbers["high"]) if numbers["high"] else end
     _check_range(letter, low, high)
     return PortItem(letter, low, high, known_only=known_only)
 
 
 def _check_range(letter: str, low: int | None, high: int | None) -> None:
-    """Raises: InvalidForNmap: numbers that are too large, or in the wrong order."""
+    """Raises: InvalidForNmap: a number is too large, or the range is backwards."""
     is_protocol = letter == "P"
     most, subject = (MAX_PROTOCOL, "Protocols") if is_protocol else (MAX_PORT, "Ports")
     if max(low or 0, high or 0) > most:
         raise InvalidForNmap(f"{subject} specified must be between 0 and {most} inclusive")
     least = low if low is not None else int(not is_protocol)
     if high is not None and least > high:
-        raise InvalidForNmap(f"Your port range {least}-{high} is backwards. Did you mean {high}-{least}?")
+        question = f"Did you mean {high}-{least}?"
+        raise InvalidForNmap(f"Your port range {least}-{high} is backwards. {question}")

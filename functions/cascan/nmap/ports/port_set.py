@@ -30,20 +30,22 @@ class PortSet:
         return all(other._holds(low, high) for low, high in self.intervals)
 
     def __sub__(self, other: PortSet) -> PortSet:
-        return PortSet(remaining for interval in self.intervals for remaining in other._subtract_from(*interval))
+        remainders = (other._subtract_from(low, high) for low, high in self.intervals)
+        return PortSet(interval for remainder in remainders for interval in remainder)
 
     def __or__(self, other: PortSet) -> PortSet:
         return PortSet((*self.intervals, *other.intervals))
 
     def __str__(self) -> str:
-        return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in self.intervals)
+        items = (f"{low}" if low == high else f"{low}-{high}" for low, high in self.intervals)
+        return ",".join(items)
 
     def _holds(self, low: int, high: int) -> bool:
         place = bisect_right(self._lows, low) - 1
         return place >= 0 and high <= self.intervals[place][1]
 
     def _subtract_from(self, low: int, high: int) -> tuple[Interval, ...]:
-        """The intervals that remain of an interval without the numbers of this set."""
+        """An interval without the numbers of this set."""
         near = slice(max(0, bisect_right(self._lows, low) - 1), bisect_right(self._lows, high))
         return subtract_intervals(((low, high),), self.intervals[near])
 

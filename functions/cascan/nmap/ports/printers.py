@@ -1,7 +1,9 @@
-"""Ports of printers, which print whatever a script sends them: left out of scans with scripts, as -sV leaves them out.
+"""Printer ports: a printer prints whatever a script sends there.
 
-nmap's own list of such ports counts only while -sV runs; without it a script that looks for TLS says hello to them.
-`--allports`, for who may, has them scanned.
+So scans with scripts do not scan these ports.
+
+nmap skips them only for -sV. Without -sV, a script that looks for TLS would send them its hello.
+`--allports` has them scanned, where the policy profile allows that.
 """
 
 from __future__ import annotations
@@ -18,19 +20,26 @@ NO_TCP = frozenset({"-sL", "-sO", "-sn"})
 TCP = frozenset({"-sA", "-sF", "-sM", "-sN", "-sS", "-sT", "-sW", "-sX"})
 OTHERS = frozenset({"-sU", "-sY", "-sZ"})
 NOTE = (
-    "TCP ports 9100-9107 are not scanned: printers print what scripts send there; scan them without scripts, or with "
-    "--allports under policy profile intrusive"
+    "TCP ports 9100-9107 are not scanned: printers print what scripts send there; "
+    "scan them without scripts, or with --allports under policy profile intrusive"
 )
 
 
 def exclude_printers(words: Sequence[str], given: Mapping[str, str]) -> tuple[list[str], list[Refusal], str]:
-    """nmap's words for a scan with scripts and without -sV, refusals, a note. `given`: options with their values."""
-    if not _scans_tcp(words) or "--allports" in words or leaves_no_port(PRINTERS, given.get(EXCLUDE, ""), "T"):
+    """Exclude printer ports from a scan with scripts and without -sV.
+
+    Returns nmap's words, refusals and a note. `given` holds the options with their values. A list
+    that consists of printer ports is refused.
+    """
+    requested = given.get(EXCLUDE, "")
+    is_excluded = leaves_no_port(PRINTERS, requested, "T")
+    if not _scans_tcp(words) or "--allports" in words or is_excluded:
         return list(words), [], ""
-    excluded = ",".join(filter(None, (given.get(EXCLUDE, "").rstrip(","), PRINTERS)))
-    only = [name for name in LISTS if name in given and leaves_no_port(given[name], excluded, "T")]
-    if only:
-        return list(words), [Refusal(name, Rule.OPTION, f"{name}: {NOTE}") for name in only], ""
+    excluded = ",".join(filter(None, (requested.rstrip(","), PRINTERS)))
+    lists = [name for name in LISTS if name in given]
+    emptied = [name for name in lists if leaves_no_port(given[name], excluded, "T")]
+    if emptied:
+        return list(words), [Refusal(name, Rule.OPTION, f"{name}: {NOTE}") for name in emptied], ""
     if EXCLUDE not in words:
         return [*words, EXCLUDE, excluded], [], NOTE
     place = words.index(EXCLUDE) + 1

@@ -1,4 +1,4 @@
-"""Services and bracketed ports in lists of ports, checked against nmap's own list: nmap refuses unknown ones."""
+"""Services and bracketed ports in lists of ports, checked against nmap's list of services."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from cascan.nmap.nmap_data import Services, read_services
 from cascan.nmap.options.getopt import GivenOption
 from cascan.nmap.ports.port_list import PortItem, parse_ports
 
-PINGS = {"-PA": "T", "-PB": "T", "-PO": "P", "-PS": "T", "-PU": "U", "-PY": "S"}  # whose ports these are
-PORTS = ("--exclude-ports", "-p")  # of the scans that take place
-NEEDS_LIST = re.compile(r"[\[*?a-z]|[A-Z](?!:)")  # a bracket, or a letter that does not name a protocol
+PINGS = {"-PA": "T", "-PB": "T", "-PO": "P", "-PS": "T", "-PU": "U", "-PY": "S"}  # their letters
+PORTS = ("--exclude-ports", "-p")  # ports of all scans
+NEEDS_LIST = re.compile(r"[\[*?a-z]|[A-Z](?!:)")  # a bracket, or a letter of a name
 SHOWN = 60  # characters of a list
 
 
@@ -24,14 +24,16 @@ class _PortList(NamedTuple):
 
     @property
     def written(self) -> str:
-        value = self.given.value
-        return f"{self.given.label} {value}" if value and value not in self.given.written else self.given.label
+        label, value = self.given.label, self.given.value
+        is_attached = not value or value in self.given.written
+        return label if is_attached else f"{label} {value}"
 
 
 def find_unknown_services(options: Sequence[GivenOption], letters: str) -> Iterator[tuple[str, str]]:
-    """The option to refuse and one sentence. `letters`: of T, U, S and P those that are scanned.
+    """The option to refuse and one sentence, for each list that nmap would not accept.
 
-    Nothing where nmap's list is not available: see `note_unchecked_services`.
+    `letters` are those of the protocols that are scanned: T, U, S, P. Nothing is refused if nmap's
+    list is not available: see `note_unchecked_services`.
     """
     port_lists = [port_list for port_list in _find_lists(options, letters) if port_list.letters]
     services = read_services() if port_lists else None
@@ -45,43 +47,56 @@ def find_unknown_services(options: Sequence[GivenOption], letters: str) -> Itera
 def _find_problem(port_list: _PortList, services: Services) -> str:
     """Why nmap would not accept a list. Empty: it would."""
     letters = port_list.letters
-    names = [item for item in port_list.items if item.name]
-    unknown = [item.name for item in names if not services.knows(item.name, item.letter or letters)]
-    if unknown:
-        return f"nmap knows no service {unknown[0]!r} for {_list_protocols(letters)}; write its port"
+    for item in port_list.items:
+        if item.name and not services.knows(item.name, item.letter or letters):
+            protocols = _list_protocols(letters)
+            return f"nmap knows no service {item.name!r} for {protocols}; write its port"
     if not any(_has_port(item, letters, services) for item in port_list.items):
         return "no port in brackets is in nmap's list of services"
     return ""
 
 
 def note_unchecked_services(options: Sequence[GivenOption]) -> str:
-    """A note where names cannot be looked up, because nmap's list is not available. Empty: all are checked."""
+    """A note on names that were not checked, because nmap's list is not available.
+
+    Empty: all were checked.
+    """
     labels = [port_list.given.label for port_list in _find_lists(options, "")]
     if not labels or read_services() is not None:
         return ""
-    return f"{', '.join(labels)}: names of services are not checked here; nmap refuses those it does not know"
+    effect = "names of services are not checked here; nmap refuses those it does not know"
+    return f"{', '.join(labels)}: {effect}"
 
 
 def _find_lists(options: Sequence[GivenOption], letters: str) -> Iterator[_PortList]:
     """The lists of ports with a name or a bracket."""
     for given in options:
-        name = given.option.canonical
-        if (name not in PINGS and name not in PORTS) or not NEEDS_LIST.search(given.value or ""):
-            continue
-        try:
-            items = parse_ports(given.value or "")
-        except ValueError:  # refused by the check of its value
-            continue
-        if any(item.name or item.known_only for item in items):
-            yield _PortList(given, items, PINGS.get(name, letters))
+        name, value = given.option.canonical, given.value or ""
+        has_ports = name in PINGS or name in PORTS
+        if has_ports and NEEDS_LIST.search(value):
+            items = _parse_items(value)
+            if any(item.name or item.known_only for item in items):
+                yield _PortList(given, items, PINGS.get(name, letters))
+
+
+def _parse_items(value: str) -> tuple[PortItem, ...]:
+    try:
+        return parse_ports(value)
+    except ValueError:  # refused by the check of its value
+        return ()
 
 
 def _has_port(item: PortItem, scanned: str, services: Services) -> bool:
+    """Whether a port of the item is in nmap's list.
+
+    True for an item that does not depend on the list.
+    """
     if item.name or not item.known_only:
         return True
     letters = item.letter or scanned
     low = item.low if item.low is not None else int("P" not in letters)
-    high = item.high if item.high is not None else (MAX_PROTOCOL if letters == "P" else MAX_PORT)
+    most = MAX_PROTOCOL if letters == "P" else MAX_PORT
+    high = item.high if item.high is not None else most
     return services.has_port(low, high, letters)
 
 

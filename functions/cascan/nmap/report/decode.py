@@ -1,6 +1,7 @@
-"""Bytes and references of a report → text.
+"""Convert the bytes and references of a report to text.
 
-nmap writes each byte above 0x7F as a character of its own, and control characters as they are: both are repaired.
+nmap writes each byte above 0x7F as a separate character, and control characters unescaped. Both are
+repaired.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import codecs
 import re
 from functools import cache
 
-LATIN_1 = "cascan-latin-1"  # an error handler of `bytes.decode`: bytes that are not UTF-8 become Latin-1
+# An error handler of `bytes.decode`: bytes that are not UTF-8 become Latin-1.
+LATIN_1 = "cascan-latin-1"
 HIGH_BYTES = "[\x80-\xff]+"
-# References to characters that XML 1.0 forbids; nmap writes them for control characters in its arguments.
+# References to characters that XML 1.0 forbids, and these characters. nmap writes such references
+# for control characters in its arguments.
 FORBIDDEN = (
     r"&#(?:[xX]0*(?:[0-8bcefBCEF]|1[0-9a-fA-F]|[dD][89a-fA-F][0-9a-fA-F]{2}|[fF]{3}[efEF])"
     r"|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
@@ -29,7 +32,7 @@ class UnknownReference(ValueError):
 
 @cache
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """The pattern, compiled on first use: to compile all that a report may need takes 5 ms."""
+    """The pattern, compiled on first use, since compiling all patterns takes 5 ms."""
     return re.compile(pattern)
 
 
@@ -39,9 +42,9 @@ def repair_utf8(text: str) -> str:
 
 
 def resolve_references(text: str) -> str:
-    """Text between quotes or tags, its references resolved and its UTF-8 repaired.
+    """Text between quotes or tags, with its references resolved and its UTF-8 repaired.
 
-    Raises: UnknownReference: an XML parser may know it, or refuse it.
+    Raises: UnknownReference: only an XML parser can resolve or refuse a reference.
     """
     text = (
         text.replace("&#xa;", "\n")
@@ -64,7 +67,8 @@ def replace_forbidden(text: str) -> str:
 def decode_utf8(data: bytes) -> tuple[str, bool]:
     """The bytes as text with XML's line ends, and whether they were UTF-8.
 
-    A byte that is not UTF-8 is read as Latin-1 by itself, so that the result does not depend on how a report is split.
+    Each byte that is not UTF-8 is read as Latin-1 by itself, so that the result does not depend on
+    how a report is split.
     """
     try:
         text, is_utf8 = data.decode(), True

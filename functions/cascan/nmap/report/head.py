@@ -1,4 +1,4 @@
-"""The start of a report up to the end of the root element's tag: a stream in, the root's attributes out."""
+"""Read the start of a report, up to the end of the root element's tag."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ DECLARED_LATE = "The XML declaration does not begin the report."
 
 
 class ReportStart(NamedTuple):
-    """The root element's attributes, and the bytes behind its tag that were read already."""
+    """The root element's attributes, and the bytes after its tag that were read with it."""
 
     attributes: dict[str, str]
     rest: bytes
-    closed: bool  # `<nmaprun/>`: nothing follows
+    closed: bool  # the tag is `<nmaprun/>`
     length: int  # bytes of the start
     remarks: tuple[str, ...]
 
 
 class _RootFound(Exception):
-    """Ends the parsing: the root's tag was read."""
+    """Ends the parsing after the root's tag."""
 
     def __init__(self, name: str, attributes: dict[str, str]) -> None:
         super().__init__(name)
@@ -39,7 +39,8 @@ class _RootFound(Exception):
 def read_start(stream: IO[bytes]) -> ReportStart:
     """The report's start.
 
-    Raises: UnreadableReport: empty, not XML, another root element, or declarations inside the document type.
+    Raises: UnreadableReport: the stream is empty or not XML, has another root element, or has
+    declarations inside the document type.
     """
     data = b""
     while True:
@@ -50,7 +51,9 @@ def read_start(stream: IO[bytes]) -> ReportStart:
         if start := _find_start(data, final=not chunk):
             return start
         if not chunk or len(data) > MAX_HEAD_BYTES:
-            why = "The report is cut short." if not chunk else f"It does not begin within {MAX_HEAD_BYTES} bytes."
+            why = f"It does not begin within {MAX_HEAD_BYTES} bytes."
+            if not chunk:
+                why = "The report is cut short."
             raise UnreadableReport(f"Not a report of nmap: no <{ROOT}> element. {why}")
 
 
@@ -61,7 +64,8 @@ def _find_start(data: bytes, *, final: bool) -> ReportStart | None:
     try:
         root, count = _parse(sections, final=final)
     except expat.ExpatError:
-        readable = [_repair(section, is_first=number == 0) for number, section in enumerate(sections)]
+        numbered = enumerate(sections)
+        readable = [_repair(section, is_first=number == 0) for number, section in numbered]
         try:
             root, count = _parse([text for text, _ in readable], final=False)
         except expat.ExpatError as exc:
@@ -73,13 +77,16 @@ def _find_start(data: bytes, *, final: bool) -> ReportStart | None:
 
 
 def _split_at_tags(data: bytes) -> list[bytes]:
-    """The data, split behind all that looks like the root's tag, as one may be in a comment. At least one section."""
+    """The data, split after each text that looks like the root's tag; at least one section.
+
+    There may be several such texts, since one may be in a comment.
+    """
     ends = [match.end() for match in ROOT_TAG.finditer(data)]
     return [data[start:end] for start, end in pairwise([0, *ends])] if ends else [data]
 
 
 def _repair(section: bytes, *, is_first: bool) -> tuple[bytes, list[str]]:
-    """The section as XML allows it, and a sentence for each change."""
+    """The section, changed so that XML allows it, and a sentence for each change."""
     text, is_utf8 = decode_utf8(section)
     remarks = [] if is_utf8 else [NOT_UTF8]
     if (readable := replace_forbidden(text)) != text:
@@ -93,9 +100,12 @@ def _repair(section: bytes, *, is_first: bool) -> tuple[bytes, list[str]]:
 
 def _to_start(root: _RootFound, data: bytes, length: int, remarks: tuple[str, ...]) -> ReportStart:
     if root.name != ROOT:
-        kind = "nmap's list of scripts" if root.name == "nse-scripts" else "another kind of document"
-        raise UnreadableReport(f"Not a report of a scan but {kind}: its root element is <{root.name[:64]}>.")
-    return ReportStart(root.attributes, data[length:], data[:length].endswith(b"/>"), length, remarks)
+        is_script_list = root.name == "nse-scripts"
+        kind = "nmap's list of scripts" if is_script_list else "another kind of document"
+        name = root.name[:64]
+        raise UnreadableReport(f"Not a report of a scan but {kind}: its root element is <{name}>.")
+    closed = data[:length].endswith(b"/>")
+    return ReportStart(root.attributes, data[length:], closed, length, remarks)
 
 
 def _parse(sections: list[bytes], *, final: bool) -> tuple[_RootFound | None, int]:
@@ -103,7 +113,7 @@ def _parse(sections: list[bytes], *, final: bool) -> tuple[_RootFound | None, in
 
     Raises: ExpatError: what precedes it is not well-formed.
     """
-    parser = expat.ParserCreate("UTF-8")  # whatever the document declares: nmap writes ASCII
+    parser = expat.ParserCreate("UTF-8")  # overrides the declared encoding: nmap writes ASCII
     parser.StartDoctypeDeclHandler = _on_doctype
 
     def on_start(name: str, attributes: dict[str, str]) -> None:
@@ -118,9 +128,15 @@ def _parse(sections: list[bytes], *, final: bool) -> tuple[_RootFound | None, in
     return None, 0
 
 
-def _on_doctype(_name: str, _system: str | None, _public: str | None, has_internal_subset: bool) -> None:
+def _on_doctype(
+    _name: str,
+    _system: str | None,
+    _public: str | None,
+    has_internal_subset: bool,
+) -> None:
     if has_internal_subset:
-        raise UnreadableReport("The report declares entities or elements of its own, which nmap never does.")
+        declared = "entities or elements of its own, which nmap never does"
+        raise UnreadableReport(f"The report declares {declared}.")
 
 
 def _explain(exc: expat.ExpatError) -> str:

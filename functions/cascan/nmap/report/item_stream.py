@@ -1,7 +1,7 @@
-"""The elements below the root of a report: batches of bytes in, hosts and other items out, in report order.
+"""Read the elements below the root of a report: hosts and other items, in report order.
 
-Raises nothing but the errors of the stream itself. What cannot be read is left out with a warning, and reading
-continues behind it.
+Only the stream itself raises errors. An element that cannot be read is left out with a warning, and
+reading continues after it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from cascan.nmap.report.tree.items import parse_item, parse_whole_elements
 from cascan.nmap.report.write.xml_escape import render_parsed
 
 HOST_END = "</host>"
-BETWEEN = f"{HOST_END}\n<host starttime="  # between two hosts; a longer text is found faster
+BETWEEN = f"{HOST_END}\n<host starttime="  # between two hosts; searching a longer text is faster
 HOST_START = re.compile(r"<host[\s>]")
 ROOT_TAGS = re.compile(r"</nmaprun\s*>|<nmaprun(?:\s[^<>]*)?>")
 ROOT_END = re.compile(r"</nmaprun\s*>")
-PASSED_OVER = re.compile(  # items that occur by the thousand, and are read only if everything is
-    r"(?:\s*<(?:/?hosthint|/?hostnames|(?:status|address|hostname|taskbegin|taskprogress|taskend) [^<>]*/)>)*\s*"
+PASSED_OVER = re.compile(  # thousands of small items, which are read only if everything is read
+    r"(?:\s*<(?:/?hosthint|/?hostnames"
+    r"|(?:status|address|hostname|taskbegin|taskprogress|taskend) [^<>]*/)>)*\s*"
 )
 CUT_SHORT = "The report is cut short."
 FOLLOWED = "Something follows the end of the report."
@@ -41,14 +42,19 @@ LEAST_ELEMENT_CHARS = 4  # `<a/>`
 
 
 class ItemStream:
-    """Can be read once. `complete` and `warnings` describe what was read so far."""
+    """The elements of one report. `complete` and `warnings` describe what was read so far."""
 
     def __init__(
-        self, stream: IO[bytes], start: ReportStart, *, fast: FastHostReader | None = None, to_end: bool = True
+        self,
+        stream: IO[bytes],
+        start: ReportStart,
+        *,
+        fast: FastHostReader | None = None,
+        to_end: bool = True,
     ) -> None:
-        """`to_end` is False for a range that ends behind a host, where the end of the report is not expected.
+        """`to_end` is false for a range that ends after a host, before the end of the report.
 
-        `fast` has the cache of the ranges that were read before.
+        `fast`: a reader whose cache was filled by earlier ranges.
         """
         self.complete = False
         self.warnings: list[str] = []
@@ -56,26 +62,28 @@ class ItemStream:
         self._closed = start.closed
         self._to_end = to_end
         self._fast = fast or FastHostReader()
-        self.broken = False  # something was left out, or is where it should not be
-        self.read_to: int | None = start.length  # the byte behind the last batch whose hosts were all returned
+        self.broken = False  # something was left out, or is in a wrong place
+        # the byte after the last batch whose hosts were all returned
+        self.read_to: int | None = start.length
         self._everything = False
         self._readable = ""  # the text that was parsed last
-        self._source: str | Element = ""  # of the item that was returned last
+        self._source: str | Element = ""  # the item that was returned last
         for remark in start.remarks:
             self.warn(remark)
 
     @property
     def source(self) -> str:
-        """XML of the host or item that was returned last: well-formed, with all that the report has of it.
+        """The XML of the host or item that was returned last, well-formed and whole.
 
-        Of a host it is the report's own text; only what XML cannot carry is replaced, and comments are left out.
+        For a host it is the text of the report, in which only characters that XML forbids are
+        replaced, and comments are left out.
         """
         if isinstance(self._source, str):
             return f"{self._source.lstrip()}{HOST_END}\n"
         return f"{render_parsed(self._source)}\n"
 
     def read(self, *, everything: bool) -> Iterator[Host | Item]:
-        """Hosts and the items that a reader needs; or everything."""
+        """The hosts, and the items that every reader needs; or all items."""
         self._everything = everything
         for batch in self._batches:
             yield from self._read_hosts(self._decode(batch))
@@ -96,12 +104,12 @@ class ItemStream:
                 if is_ascii and len(sections) > 1 and (host := self._read_fast(section)):
                     self._source = section
                     yield host
-                elif ("<!" in section or "<?" in section) and self._batches.careful(text[position:]):
+                elif _has_markup(section) and self._batches.careful(text[position:]):
                     return
                 else:
                     yield from self._read_any_host(section)
                 position += len(section) + len(HOST_END)
-        is_without_hosts = stop < 0  # since none ended for long
+        is_without_hosts = stop < 0  # the batch was cut because no host ended
         yield from self._read_between(text if is_without_hosts else text[stop + len(HOST_END) :])
 
     def _read_fast(self, text: str) -> Host | None:
@@ -111,7 +119,7 @@ class ItemStream:
             return None
 
     def _read_any_host(self, text: str) -> Iterator[Host | Item]:
-        """The items of a text that ends before a `</host>`, the host among them."""
+        """The items of a text that ends before a `</host>`, and the host itself."""
         if self._has_too_many(text):
             return
         starts = [match.start() for match in HOST_START.finditer(text)]
@@ -167,14 +175,14 @@ class ItemStream:
         yield from self._parse_items(parse_whole_elements(text) if parsed is None else parsed)
 
     def _read_end(self, text: str) -> Iterator[Host | Item]:
-        """The items behind the last host. Notes whether the report ends as it should."""
+        """The items after the last host. Records whether the end of the report is in order."""
         end = ROOT_END.search(text)
         if not self._to_end:
             yield from self._read_between(text)
             return
         if end is None and not self._closed:
             self._warn_of_loss(CUT_SHORT)
-            begun = HOST_START.search(text)  # no host ends behind it
+            begun = HOST_START.search(text)  # a host that does not end
             text = text[: begun.start()] if begun else text
             if not self._has_too_many(text):
                 yield from self._parse_items(parse_whole_elements(text))
@@ -187,14 +195,19 @@ class ItemStream:
         self.complete = not self.broken
 
     def _has_too_many(self, text: str) -> bool:
-        """Whether the text holds so many elements that their tree would take too much memory."""
-        if len(text) <= LEAST_ELEMENT_CHARS * MAX_HOST_XML_ELEMENTS or text.count("<") <= MAX_HOST_XML_ELEMENTS:
+        """Whether the text has so many elements that their tree would take too much memory."""
+        if len(text) <= LEAST_ELEMENT_CHARS * MAX_HOST_XML_ELEMENTS:
+            return False
+        if text.count("<") <= MAX_HOST_XML_ELEMENTS:
             return False
         self._warn_of_loss(TOO_MANY)
         return True
 
     def _parse(self, text: str) -> Element | None:
-        """The element, with characters that XML cannot carry replaced. None, with a warning: not well-formed."""
+        """The element, with characters that XML forbids replaced.
+
+        None, with a warning: the text is not well-formed.
+        """
         self._readable = text
         try:
             return self._parse_xml(text)
@@ -223,12 +236,12 @@ class ItemStream:
         return text
 
     def warn(self, sentence: str) -> None:
-        """Keep a warning, each once, and at most MAX_REASONS of them."""
+        """Keep a warning, unless it is a repeat or MAX_REASONS are kept already."""
         if sentence not in self.warnings and len(self.warnings) < MAX_REASONS:
             self.warnings.append(sentence)
 
     def take(self, warnings: list[str], *, broken: bool, complete: bool) -> None:
-        """Add what another stream, which read a range of this report, says of it."""
+        """Add the warnings of another stream, which read a range of the same report."""
         for warning in warnings:
             self.warn(warning)
         self.broken |= broken
@@ -240,11 +253,16 @@ class ItemStream:
         self.warn(sentence)
 
 
+def _has_markup(text: str) -> bool:
+    """Whether there may be comments, CDATA or processing instructions."""
+    return "<!" in text or "<?" in text
+
+
 def _split_hosts(text: str, stop: int) -> Iterator[tuple[int, str]]:
     """Split the text before `stop`, where the last host ends, between hosts as nmap writes them.
 
-    Yields the position and the text of each. Such a text lacks its own `</host>`. It may hold others, if they are
-    followed by something else than nmap writes there.
+    Yields the position and the text of each, without its own `</host>`. A text contains further
+    `</host>` if they are followed by something that nmap does not write there.
     """
     start = 0
     while (end := text.find(BETWEEN, start, stop)) >= 0:

@@ -1,11 +1,13 @@
-"""Several host elements of one address in one report → one Host. masscan writes one for every port and banner.
+"""Join several host elements of one address in a report into one Host.
 
-nmap writes two if a target is given twice. Elements near each other are joined, so that memory stays constant.
+masscan writes an element for every port and banner; nmap writes two if a target is given twice.
+Only elements near each other are joined, so that memory stays constant.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
@@ -15,13 +17,16 @@ from cascan.limits import MAX_JOINED_HOSTS, MAX_JOINED_SECTIONS
 from cascan.model.host import Host, Port
 
 OPEN = "open"
+# Fields of Host that take the distinct values of all sections.
+LISTS = ("addresses", "hostnames", "extraports", "scripts", "os_matches")
 PortKey = tuple[str, int]
 
 
 def join_sections(hosts: Iterable[Host], window: int = MAX_JOINED_HOSTS) -> Iterator[Host]:
-    """The hosts, in order of their first elements. Elements of one address are joined within `window` hosts.
+    """The hosts, in order of their first elements.
 
-    Hosts without an address stay as they are.
+    Elements of one address are joined within `window` hosts. Hosts without an address are not
+    changed.
     """
     waiting: dict[str, list[Host]] = {}
     for host in hosts:
@@ -38,31 +43,37 @@ def join_sections(hosts: Iterable[Host], window: int = MAX_JOINED_HOSTS) -> Iter
 
 
 def join_hosts(sections: list[Host]) -> Host:
-    """One host with all that its elements hold. Where they contradict each other, one whose state is up wins."""
+    """One host with the content of all its elements.
+
+    If elements contradict each other, the first whose state is up decides.
+    """
     if len(sections) == 1:
         return sections[0]
     main = next((host for host in sections if host.state == "up"), sections[0])
-    starts = [host.started_at for host in sections if host.started_at]
-    ends = [host.finished_at for host in sections if host.finished_at]
+    lists = {name: _distinct(getattr(host, name) for host in sections) for name in LISTS}
+    started_at, finished_at = _join_times(sections)
     return replace(
         main,
-        addresses=_distinct(host.addresses for host in sections),
-        hostnames=_distinct(host.hostnames for host in sections),
+        **lists,
         ports=tuple(_join_ports(chain.from_iterable(host.ports for host in sections))),
-        extraports=_distinct(host.extraports for host in sections),
-        scripts=_distinct(host.scripts for host in sections),
-        os_matches=_distinct(host.os_matches for host in sections),
         timed_out=any(host.timed_out for host in sections),
-        started_at=min(starts, default=None),
-        finished_at=max(ends, default=None),
+        started_at=started_at,
+        finished_at=finished_at,
         details=_join_details(sections),
     )
 
 
-def _join_ports(ports: Iterable[Port]) -> Iterator[Port]:
-    """Each port once, if its elements agree. Open wins over other states; an element without more than that is dropped.
+def _join_times(sections: list[Host]) -> tuple[datetime | None, datetime | None]:
+    """The earliest start and the latest end."""
+    starts = [host.started_at for host in sections if host.started_at]
+    ends = [host.finished_at for host in sections if host.finished_at]
+    return min(starts, default=None), max(ends, default=None)
 
-    A port with two services (masscan: with two banners) stays as two.
+
+def _join_ports(ports: Iterable[Port]) -> Iterator[Port]:
+    """The ports, with the elements of each port joined.
+
+    A port with two services, for which masscan found two banners, remains as two.
     """
     by_key: dict[PortKey, list[Port]] = {}
     for port in ports:
@@ -70,11 +81,20 @@ def _join_ports(ports: Iterable[Port]) -> Iterator[Port]:
     for same_port in by_key.values():
         if len(same_port) == 1:
             yield same_port[0]
-            continue
-        state = OPEN if any(port.state == OPEN for port in same_port) else same_port[-1].state
-        agreeing = [port for port in same_port if port.state == state]
-        detailed = [port for port in agreeing if port.service or port.scripts]
-        yield from _distinct([detailed or agreeing[-1:]])
+        else:
+            yield from _choose_elements(same_port)
+
+
+def _choose_elements(same_port: list[Port]) -> Iterable[Port]:
+    """The distinct elements of one port that are kept.
+
+    An open element replaces those in other states; otherwise the last element decides on the state.
+    Elements with a service or scripts replace those with only a state.
+    """
+    state = OPEN if any(port.state == OPEN for port in same_port) else same_port[-1].state
+    agreeing = [port for port in same_port if port.state == state]
+    detailed = [port for port in agreeing if port.service or port.scripts]
+    return _distinct([detailed or agreeing[-1:]])
 
 
 def _join_details(sections: list[Host]) -> dict[str, list[dict[str, Any]]]:
@@ -83,5 +103,8 @@ def _join_details(sections: list[Host]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _distinct(groups: Iterable[Iterable[Any]]) -> tuple[Any, ...]:
-    """The values of all groups in order, each once. They may hold lists, so they are compared by their `repr`."""
+    """The distinct values of all groups, in order.
+
+    They are compared by their `repr`, since they may contain lists.
+    """
     return tuple({repr(value): value for value in chain.from_iterable(groups)}.values())

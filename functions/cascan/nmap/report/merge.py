@@ -1,15 +1,20 @@
-"""The reports of one scan's shards → one report, as a single nmap would have written it: streams in, XML out.
+"""Merge the reports of one scan's shards into one, as a single nmap would have written it.
 
-Memory is constant. The elements below the roots are copied, one report after the other, as ReportReader reads them (its
-`source`). The frame around them is made anew:
+Memory is constant. The elements below the roots are copied, one report after the other, as
+ReportReader reads them (its `source`). The frame around them is new:
 
-    nmaprun    of the first report that says its version: args, version; start: `started_at`, else that report's
-    scaninfo   of the first report that has hosts, as verbose and debugging: a scan's shards share their options
-    runstats   hosts: summed; of a report without runstats, its whole hosts
-               finished: time is the latest, elapsed runs from start to it, exit is success if it is in every report
+    nmaprun    args and version: from the first report that has a version
+               start: `started_at`; without it, the start of that report
+    scaninfo   from the first report that has hosts, like verbose and debugging, since all shards of
+               a scan have the same options
+    runstats   hosts: the sums; a report without runstats adds the hosts that it has
+               finished: the latest time; the time elapsed from the start to it; exit is success if
+               every report has success
 
-A host of which another report has more is left out, also of the sums. A damaged report contributes its whole hosts.
-What nmap.dtd does not know is left out. Source: nmap.dtd.
+A host that is taken from another report is neither copied nor counted. A damaged report adds the
+hosts that can be read. Elements that are not in nmap.dtd are left out.
+
+Source: nmap.dtd.
 """
 
 from __future__ import annotations
@@ -24,7 +29,16 @@ from msgspec.structs import replace
 
 from cascan.errors import UnreadableReport
 from cascan.model.host import Host
-from cascan.model.report import Debugging, Finished, Head, HostCounts, Item, RunStats, ScanInfo, Verbose
+from cascan.model.report import (
+    Debugging,
+    Finished,
+    Head,
+    HostCounts,
+    Item,
+    RunStats,
+    ScanInfo,
+    Verbose,
+)
 from cascan.nmap.report.read import ReportReader, read_report
 from cascan.nmap.report.tree.values import parse_count, parse_timestamp
 from cascan.nmap.report.write.report import DECLARATION, render_end, render_item, render_start
@@ -41,12 +55,17 @@ class MergeInput(NamedTuple):
 
 
 def merge_reports(
-    reports: Iterable[MergeInput], *, comment: str = "", missing: int = 0, started_at: datetime | None = None
+    reports: Iterable[MergeInput],
+    *,
+    comment: str = "",
+    missing: int = 0,
+    started_at: datetime | None = None,
 ) -> Iterator[bytes]:
-    """The merged report in chunks of about CHUNK_CHARS; none at all if no stream is a report.
+    """The merged report in chunks of about CHUNK_CHARS. No chunks, if no stream is a report.
 
-    Each stream is read to its end and closed before the next is taken. `comment` is written at the top (it must not
-    hold `--`); `missing` is the number of reports that should exist and do not; `started_at` is when the scan began.
+    Each stream is read to its end and closed before the next one is used. `comment` is written at
+    the top; it must not contain `--`. `missing`: how many reports should exist and do not.
+    `started_at`: when the scan began.
     """
     return ReportMerge(comment, missing, started_at).chunks(reports)
 
@@ -68,16 +87,23 @@ class _Counts:
 
 
 class ReportMerge:
-    """One merge. `flaws`: how many reports are missing, damaged, or of a failed run; complete after the last chunk.
+    """One merge.
 
-    `warnings`: what is wrong with the report that was read last, one sentence each.
+    `flaws`: how many reports are missing, damaged, or from a failed run; final after the last
+    chunk. `warnings`: the faults of the report that was read last, one sentence each.
     """
 
-    def __init__(self, comment: str = "", missing: int = 0, started_at: datetime | None = None) -> None:
+    def __init__(
+        self,
+        comment: str = "",
+        missing: int = 0,
+        started_at: datetime | None = None,
+    ) -> None:
         self.flaws = missing
         self.warnings: tuple[str, ...] = ()
         self._comment = comment
-        self._started = int(started_at.timestamp()) if started_at else 0  # seconds since 1970; 0: unknown so far
+        # seconds since 1970; 0: not known yet
+        self._started = int(started_at.timestamp()) if started_at else 0
         self._finished = 0
         self._up = self._total = 0
         self._head: Head | None = None  # of the first report
@@ -140,7 +166,7 @@ class ReportMerge:
         self.flaws += not (report.complete and _succeeded(ends))
 
     def _keep_head(self, head: Head) -> None:
-        """Keep the first that has a version, else the first: nmap may fail before it writes one."""
+        """Keep the first head that has a version, since a failed nmap may not write one."""
         if self._head is None or (head.version is not None and self._head.version is None):
             self._head = head
 
@@ -153,26 +179,31 @@ class ReportMerge:
             counted = present
         self._up += max(0, counted.up - elsewhere.up)
         self._total += max(0, counted.total - elsewhere.total)
-        self._finished = max(self._finished, *(_seconds(end.finished.time) for end in ends if end.finished), 0)
+        finished = [_seconds(end.finished.time) for end in ends if end.finished]
+        self._finished = max(self._finished, *finished, 0)
 
     def _render_start(self, frame: Iterable[Item]) -> Iterator[str]:
-        """The document up to the end of its frame, once."""
+        """The document up to the first copied element. Nothing, if it was written before."""
         if self._begun or self._head is None:
             return
         self._begun = True
         self._started = self._started or _seconds(self._head.start)
         start = render_start(_complete_head(self._head, self._started))
-        yield start.replace(DECLARATION, f"{DECLARATION}<!-- {self._comment} -->\n", 1) if self._comment else start
+        if self._comment:
+            start = start.replace(DECLARATION, f"{DECLARATION}<!-- {self._comment} -->\n", 1)
+        yield start
         frame = list(frame)
         yield from (render_item(item) for item in frame if isinstance(item, ScanInfo))
         for kind in (Verbose, Debugging):
-            yield render_item(next((item for item in frame if isinstance(item, kind)), kind(level="0")))
+            present = (item for item in frame if isinstance(item, kind))
+            yield render_item(next(present, kind(level="0")))
 
     def _render_end(self) -> str:
         finished = max(self._finished, self._started)
         elapsed, finished_text = finished - self._started, _asctime(finished)
         hosts = f"{self._total} IP addresses ({self._up} hosts up) scanned in {elapsed} seconds"
-        flaw = f"{self.flaws} of the reports merged here are missing, cut short, or of a run that failed"
+        flaws = "missing, cut short, or of a run that failed"
+        flaw = f"{self.flaws} of the reports merged here are {flaws}"
         end = Finished(
             time=str(finished),
             timestr=finished_text,
@@ -200,7 +231,7 @@ def _complete_head(head: Head, started: int) -> Head:
 
 
 def _succeeded(ends: list[RunStats]) -> bool:
-    """Whether a report says that its run ended, and successfully."""
+    """Whether a report states that its run ended successfully."""
     finished = [end.finished for end in ends if end.finished]
     return bool(finished) and all(end.exit in ("success", None) for end in finished)
 

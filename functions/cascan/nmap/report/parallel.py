@@ -1,8 +1,8 @@
-"""A report on disk, read by several processes: byte ranges in, the rendered hosts of each out, in report order.
+"""Read a report on disk with several processes: the rendered hosts of each byte range, in order.
 
-A range ends behind a `</host>`. One with comments, CDATA or the like may end inside such markup: that range and all
-that follow are read by this process alone. Only a few ranges per process are under way at a time, so that memory stays
-constant for a report of any size.
+A range ends after a `</host>`. A range with comments, CDATA or similar markup may end inside it:
+then this process alone reads that range and all that follow. Each process has only a few ranges in
+progress, so that memory stays constant for a report of any size.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ from cascan.nmap.report.head import ReportStart
 from cascan.nmap.report.item_stream import ItemStream
 from cascan.nmap.report.split import HOST_END
 
-RANGE_BYTES = 256 * 1024  # small enough for memory, large enough that handing it over costs little
-SEARCH_BYTES = 16 * 1024  # most hosts end within
-DIED = "A process that read the report ended unexpectedly, as happens when memory runs out. Use fewer processes."
+RANGE_BYTES = 256 * 1024  # needs little memory, and is rarely passed between processes
+SEARCH_BYTES = 16 * 1024  # most hosts are shorter
+DIED = """\
+A process that read the report ended unexpectedly, as happens when memory runs out. \
+Use fewer processes."""
 
 Render = Callable[[Host], bytes]
 
@@ -46,20 +48,20 @@ class ByteRange(NamedTuple):
 
 @dataclass(slots=True)
 class RenderedRange:
-    """What was read of one range."""
+    """The result of reading one range."""
 
     rendered: bytes = b""
-    items: list[Item] = field(default_factory=list)  # what a reader has to know besides the hosts
+    items: list[Item] = field(default_factory=list)  # other items that the reader needs
     warnings: list[str] = field(default_factory=list)
     broken: bool = False
-    complete: bool = False  # the report's end was in it, and in order
+    complete: bool = False  # the range contains the report's end, which is in order
 
 
 def render_ranges(path: str, start: int, jobs: int, render: Render) -> Iterator[RenderedRange]:
-    """Read the file from the byte `start`, which follows the root's tag, by as many processes.
+    """Read the file with `jobs` processes, from the byte `start`, which follows the root's tag.
 
-    They are forked, so `render` may be any function. Call it before threads are started.
-    Raises: ReadingProcessDied, and whatever `render` raises.
+    The processes are forked, so `render` may be any function. Call it before threads are started.
+    Raises: ReadingProcessDied, and the errors of `render`.
     """
     size = os.stat(path).st_size  # noqa: PTH116 (a path that may be /dev/fd/N)
     jobs = min(jobs, size // RANGE_BYTES + 1)
@@ -85,7 +87,7 @@ def render_ranges(path: str, start: int, jobs: int, render: Render) -> Iterator[
 
 
 def _split(path: str, start: int, size: int) -> Iterator[ByteRange]:
-    """Ranges that end behind a host; the last one ends with the file. There is at least one."""
+    """Ranges that end after a host; the last ends with the file. There is at least one."""
     with open(path, "rb") as stream:  # noqa: PTH123 (as above)
         while True:
             stop = _find_host_end(stream, start + RANGE_BYTES, size)
@@ -96,8 +98,8 @@ def _split(path: str, start: int, size: int) -> Iterator[ByteRange]:
 
 
 def _find_host_end(stream: IO[bytes], offset: int, size: int) -> int:
-    """The first byte behind a `</host>` from the offset on; the size where there is none."""
-    tail = b""  # the end of the last chunk, since a tag may be cut in two
+    """The byte after the first `</host>` from the offset on. The size, if there is none."""
+    tail = b""  # the end of the last chunk, since a tag may be in two chunks
     stream.seek(min(offset, size))
     while chunk := stream.read(SEARCH_BYTES):
         index = (tail + chunk).find(HOST_END)
@@ -109,25 +111,36 @@ def _find_host_end(stream: IO[bytes], offset: int, size: int) -> int:
 
 
 def _render_from(path: str, start: int, render: Render) -> Iterator[RenderedRange]:
-    """The report from that byte on, a host at a time."""
+    """The report from the byte `start` on; each result has one host or item."""
     with open(path, "rb") as stream:  # noqa: PTH123 (as above)
         stream.seek(start)
         items = ItemStream(stream, ReportStart({}, b"", closed=False, length=start, remarks=()))
         for item in items.read(everything=False):
-            yield RenderedRange(render(item)) if isinstance(item, Host) else RenderedRange(items=[item])
-        yield RenderedRange(warnings=items.warnings, broken=items.broken, complete=items.complete)
+            if isinstance(item, Host):
+                yield RenderedRange(render(item))
+            else:
+                yield RenderedRange(items=[item])
+        yield RenderedRange(
+            warnings=items.warnings,
+            broken=items.broken,
+            complete=items.complete,
+        )
 
 
 class _RangeReader:
-    """Reads ranges of one report, in a process of its own. Pieces that repeat are remembered from range to range."""
+    """Reads ranges of one report in a process of the pool.
+
+    Elements that repeat are cached from range to range.
+    """
 
     def __init__(self, path: str, render: Render) -> None:
         self._render = render
-        self._stream = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 (as above; open as long as the process)
+        # It stays open as long as the process runs.
+        self._stream = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 (as above)
         self._fast = FastHostReader()
 
     def read(self, part: ByteRange) -> RenderedRange | None:
-        """The range's hosts, rendered; None: it cannot be read by itself."""
+        """The range's hosts, rendered. None: the range cannot be read by itself."""
         length = part.stop - part.start
         data = os.pread(self._stream.fileno(), length, part.start)
         if not part.is_last and (len(data) < length or _has_markup(data)):
@@ -148,7 +161,10 @@ class _RangeReader:
 
 
 def _has_markup(data: bytes) -> bool:
-    """Whether there is a `<!` or `<?`. Searching for the second byte, which is rare, is faster than for both."""
+    """Whether there is a `<!` or `<?`.
+
+    Searching for the second byte, which is rare, is faster than searching for both.
+    """
     for mark in b"!", b"?":
         index = data.find(mark)
         while index >= 0:
@@ -162,17 +178,20 @@ _reader: _RangeReader | None = None  # of this process, if it is one of the pool
 
 
 def _start_process(path: str, render: Render) -> None:
-    """The first thing that a process of the pool does."""
+    """Prepare a new process of the pool."""
     global _reader  # noqa: PLW0603 (a pool has no other place for what a process keeps)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends the pool
-    for number in (signal.SIGTERM, signal.SIGHUP):  # the parent's handlers are not for its processes
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the pool
+    for number in (signal.SIGTERM, signal.SIGHUP):  # without the handlers of the parent
         signal.signal(number, signal.SIG_DFL)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     _reader = _RangeReader(path, render)
 
 
 def _exit_with_parent() -> None:
-    """A parent that was killed cannot end its pool, whose processes would wait for work forever."""
+    """End this process when its parent ends.
+
+    A parent that was killed cannot end its pool, whose processes would wait for work forever.
+    """
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])

@@ -1,6 +1,8 @@
-"""The elements and attributes that are read of a report. A parsed element in, a warning out for what is not read of it.
+"""The elements and attributes of a report that are read, and warnings about all others.
 
-Elements below a host that nmap.dtd does not know are kept in its details, with all they hold. Source: nmap.dtd.
+Elements below a host that are not in nmap.dtd are kept in its details, with all their content.
+
+Source: nmap.dtd.
 """
 
 from __future__ import annotations
@@ -22,11 +24,12 @@ NAMESPACES = "XML namespaces, which nmap does not use, were left out."
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The attributes and children that are read of an element."""
+    """The attributes and children of an element that are read."""
 
     attributes: frozenset[str] = frozenset()
-    children: Mapping[str, Schema | None] = field(default_factory=dict)  # None: its reader checks it
-    once: frozenset[str] = frozenset()  # children of which the first is read
+    # None: the reader of the child checks it
+    children: Mapping[str, Schema | None] = field(default_factory=dict)
+    once: frozenset[str] = frozenset()  # children of which only the first is read
     has_text: bool = False
     keeps_others: bool = False  # children of any other name are kept
 
@@ -52,7 +55,13 @@ PORTS = _schema(extraports=EXTRAPORTS, port=PORT)
 SCRIPTS = _schema(script=None)
 HOST = Schema(
     frozenset({"starttime", "endtime", "timedout", "comment"}),
-    {"status": STATUS, "address": ADDRESS, "hostnames": HOSTNAMES, "ports": PORTS, "hostscript": SCRIPTS},
+    {
+        "status": STATUS,
+        "address": ADDRESS,
+        "hostnames": HOSTNAMES,
+        "ports": PORTS,
+        "hostscript": SCRIPTS,
+    },
     once=frozenset({"status"}),
     keeps_others=True,
 )
@@ -72,14 +81,14 @@ ITEMS = {
 
 
 def check_element(element: Element, schema: Schema, warn: Warn) -> None:
-    """Warn of what the element holds beyond its schema."""
+    """Warn about attributes, children and text that the schema does not have."""
     if not element.attrib.keys() <= schema.attributes:
         warn(ATTRIBUTES)
     check_content(element, schema, warn)
 
 
 def check_content(element: Element, schema: Schema, warn: Warn) -> None:
-    """As `check_element`, without the attributes."""
+    """Check the children and the text of an element, but not its attributes."""
     if not schema.has_text:
         check_text(element, warn)
     seen: set[str] = set()
@@ -97,7 +106,7 @@ def check_content(element: Element, schema: Schema, warn: Warn) -> None:
 
 
 def check_text(element: Element, warn: Warn) -> None:
-    """Warn of text directly below an element that has no text of its own."""
+    """Warn about text directly below an element that should have none."""
     texts: Iterable[str | None] = (element.text, *(child.tail for child in element))
     if any(text and not text.isspace() for text in texts):
         warn(TEXT)

@@ -1,7 +1,8 @@
-"""Splits what follows the start of a report behind its hosts: a stream in, batches of whole host elements out.
+"""Split the bytes after the start of a report into batches of whole host elements.
 
-Comments, CDATA and processing instructions could hide a `</host>`. nmap writes none there, and to search every byte for
-them is expensive. So the reader asks for `careful` splitting once it finds such markup in a host.
+Comments, CDATA and processing instructions could hide a `</host>`. nmap does not write any there,
+and searching every byte for them is expensive. So the reader asks for `careful` splitting when it
+first finds such markup in a host.
 """
 
 from __future__ import annotations
@@ -21,23 +22,34 @@ TOO_LONG = f"An element of more than {MAX_HOST_XML_BYTES} bytes was left out."
 
 
 class HostBatches:
-    """Batches that end behind a host; where no host ends for long, behind a hosthint. `rest`: what follows."""
+    """Iterates over batches that each end after a host.
 
-    def __init__(self, stream: IO[bytes], start: bytes, offset: int, warn_of_loss: Callable[[str], None]) -> None:
+    If no host ends for a long time, a batch ends after a hosthint. `rest`: the bytes after the
+    batches.
+    """
+
+    def __init__(
+        self,
+        stream: IO[bytes],
+        start: bytes,
+        offset: int,
+        warn_of_loss: Callable[[str], None],
+    ) -> None:
         self.rest = b""
         self.offset = offset  # of the next batch; approximate where comments were removed
         self._stream = stream
         self._buffer = bytearray(start)
-        self._searched = 0  # bytes of the buffer that hold no end of a host
+        self._searched = 0  # bytes of the buffer that contain no end of a host
         self._careful = False
-        self._clean_to = 0  # bytes of the buffer without comments and the like, if splitting is careful
+        # If splitting is careful: bytes of the buffer from which comments and the like were removed
+        self._clean_to = 0
         self._warn_of_loss = warn_of_loss
         self._ended = False
         self._taken = offset + len(start)  # bytes of the report that were read from the stream
 
     @property
     def position(self) -> int | None:
-        """The byte behind the last batch. None: unknown, since comments were removed."""
+        """The byte after the last batch. None: unknown, since comments were removed."""
         return None if self._careful else self._taken - len(self._buffer)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -58,7 +70,10 @@ class HostBatches:
                 self._read()
 
     def careful(self, text: str) -> bool:
-        """Split again from this text on, the end of the last batch, without comments. False: that is done already."""
+        """Split the last batch again from this text on, its end, and remove comments from now on.
+
+        False: splitting is careful already.
+        """
         if self._careful:
             return False
         self._careful = True
@@ -80,7 +95,7 @@ class HostBatches:
             self._skip()
 
     def _find_end(self) -> int:
-        """The position behind the last end of a host in the buffer; 0: there is none."""
+        """The position after the last host that ends in the buffer. 0: there is none."""
         start, stop = max(0, self._searched - len(HOST_END)), self._find_limit()
         index = self._buffer.rfind(HOST_END, start, stop)
         if index >= 0:
@@ -93,13 +108,14 @@ class HostBatches:
         return index + len(HINT_END) if is_before_hosts else 0
 
     def _find_limit(self) -> int:
-        """How much of the buffer can be split: not beyond markup whose end was not read yet."""
+        """How many bytes of the buffer can be split: those before markup that has not ended yet."""
         return self._clean_to if self._careful and not self._ended else len(self._buffer)
 
     def _clean(self) -> None:
         cleaned = MARKUP.sub(_resolve_cdata, bytes(self._buffer[self._clean_to :]))
         opened = OPENED.search(cleaned)
-        if opened and len(cleaned) - opened.start() > MAX_MARKUP_BYTES:  # damage, which the XML parser will find
+        if opened and len(cleaned) - opened.start() > MAX_MARKUP_BYTES:
+            # The report is damaged here, as the XML parser will find.
             opened = OPENED.search(cleaned, len(cleaned) - 1)
         self._buffer[self._clean_to :] = cleaned
         self._clean_to += opened.start() if opened else len(cleaned)
@@ -120,5 +136,5 @@ class HostBatches:
 
 
 def _resolve_cdata(match: re.Match[bytes]) -> bytes:
-    """CDATA as escaped text; other markup as nothing."""
+    """CDATA as escaped text. Other markup is removed."""
     return (match[1] or b"").replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")

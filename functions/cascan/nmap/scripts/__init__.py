@@ -1,4 +1,4 @@
-"""nmap's own scripts: which ones a request selects, and which of them it may run with which arguments."""
+"""nmap's own scripts: which ones a request selects, which it may run, and with which arguments."""
 
 from cascan.nmap.scripts.choose_scripts import ScriptChoice as ScriptChoice
 from cascan.nmap.scripts.choose_scripts import choose_scripts as choose_scripts

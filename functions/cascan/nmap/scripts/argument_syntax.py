@@ -5,8 +5,8 @@
     value  =  "{" list "}"  |  string
     string =  quoted by " or ', a backslash before the quote or itself  |  anything without , { } =
 
-nmap ignores everything after a surplus closing brace. Here that is an error, and so is an unclosed quote.
-Source: the grammar in nse_main.lua of nmap 7.93; lpeg-utility.lua for quotes.
+nmap ignores everything after a surplus closing brace. Here that is an error, and so is a quote that
+is not closed. Source: the grammar in nse_main.lua of nmap 7.93; lpeg-utility.lua for quotes.
 """
 
 from __future__ import annotations
@@ -27,14 +27,17 @@ QUOTED = {
 
 
 class ArgumentTable(msgspec.Struct, frozen=True):
-    """Arguments with a value, of which the last of a name counts, and flags."""
+    """Arguments with a value, and flags. If a name is repeated, its last value counts."""
 
     values: dict[str, ArgumentTable | str] = {}
     flags: tuple[ArgumentTable | str, ...] = ()
 
 
 def parse_script_args(text: str) -> ArgumentTable:
-    """Raises: ValueError: nmap would not accept the text, or would ignore a part of it."""
+    """The tree of a text.
+
+    Raises: ValueError: nmap would not accept the text, or would ignore a part of it.
+    """
     if any(not " " <= char <= "~" for char in text):
         raise ValueError("a character that is not printable ASCII")
     reader = _Reader(text)
@@ -42,12 +45,12 @@ def parse_script_args(text: str) -> ArgumentTable:
     if reader.position < len(text):
         if text[reader.position] == "}":
             raise ValueError("one closing brace too many; nmap would ignore everything after it")
-        raise ValueError(f"a comma is missing before {text[reader.position :][:20]!r}")
+        raise ValueError(f"a comma is missing before {reader.preview()!r}")
     return table
 
 
 def write_script_args(table: ArgumentTable) -> str:
-    """The one spelling of a tree; reading it gives the tree again."""
+    """The text of a tree, in its one spelling. Parsing it gives the tree again."""
     fields = [f"{_string(key)}={_value(value)}" for key, value in table.values.items()]
     return ",".join([*fields, *(_value(flag) for flag in table.flags)])
 
@@ -69,6 +72,10 @@ class _Reader:
         self.position = 0
         self.fields = 0
 
+    def preview(self) -> str:
+        """The next characters, for an error."""
+        return self.text[self.position :][:20]
+
     def table(self, depth: int) -> ArgumentTable:
         if depth > MAX_DEPTH:
             raise ValueError(f"more than {MAX_DEPTH} tables inside one another")
@@ -77,7 +84,8 @@ class _Reader:
         while True:
             self.fields += 1
             if self.fields > MAX_SCRIPT_ARGUMENTS:
-                raise ValueError(f"more than {MAX_SCRIPT_ARGUMENTS} arguments; ask for fewer in one scan")
+                excess = f"more than {MAX_SCRIPT_ARGUMENTS} arguments"
+                raise ValueError(f"{excess}; ask for fewer in one scan")
             self._skip()
             key_or_flag = self._value(depth)
             self._skip()
@@ -96,7 +104,7 @@ class _Reader:
         table = self.table(depth + 1)
         if not self._take("}"):
             if self.position < len(self.text):
-                raise ValueError(f"a comma or a closing brace is missing before {self.text[self.position :][:20]!r}")
+                raise ValueError(f"a comma or a closing brace is missing before {self.preview()!r}")
             raise ValueError("an opening brace is not closed")
         return table
 

@@ -1,8 +1,8 @@
-"""Script arguments, judged against the scripts that will read them.
+"""Script arguments, judged by the scripts that will read them.
 
-A script finds an argument by its full name, or by the part after the last dot alone, and so both are judged. Every
-profile refuses an argument that reads or writes files of the worker, runs code there, or directs a script to other
-hosts.
+A script finds an argument by its full name, or by the part after the last dot alone. Both are
+judged. Every policy profile refuses an argument that reads or writes files of the worker, runs code
+there, or directs a script to other hosts.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ HARMS: Mapping[Harm, str] = {
     Harm.COMMAND: "runs a command on the target",
     Harm.REQUEST: "may change the target, lock its users out, or pretend to be another client",
 }
-ON_THE_TARGET = frozenset({Harm.COMMAND, Harm.REQUEST})  # what the operator may allow, with profile everything
-READING = frozenset({"DHCPDISCOVER", "DHCPINFORM", "GET", "HEAD", "OPTIONS", "TRACE"})  # requests that change nothing
-SUBMITTING = READING | {"POST"}  # how a form is filled in, which scripts do that guess or probe hard
+ON_THE_TARGET = frozenset({Harm.COMMAND, Harm.REQUEST})  # allowed by the profile everything
+READING = frozenset(  # requests that change nothing
+    {"DHCPDISCOVER", "DHCPINFORM", "GET", "HEAD", "OPTIONS", "TRACE"}
+)
+SUBMITTING = READING | {"POST"}  # intrusive scripts submit forms
 KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-FILE_LIKE = re.compile(r"file|(path|db|dir|list|keys?|prefix)$")  # names of arguments that are not in the table
-WEB_PATHS = frozenset({"uri", "basepath"})  # a path on the target: it may begin with a slash
+FILE_LIKE = re.compile(r"file|(path|db|dir|list|keys?|prefix)$")  # unknown arguments
+WEB_PATHS = frozenset({"uri", "basepath"})  # paths on the target: they may begin with a slash
 PATH_LIKE = re.compile(r"[/~\\]|\./|.*\.\.")
 ELSEWHERE = re.compile(r"\s*//|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 URL_LIKE = re.compile(r"(url|uri|paths?)$")
@@ -43,35 +45,42 @@ EVERY_SCRIPT = "nmap's scripts"
 
 
 def find_argument_problems(table: ArgumentTable, scripts: Sequence[Script], policy: PolicyProfile) -> list[str]:
-    """Why arguments may not be passed to these scripts: one sentence each, naming script and argument.
+    """A sentence for each argument that may not be passed to these scripts.
 
-    At most MAX_REASONS + 1. An argument costs a few look-ups, however many scripts there are.
+    There are at most MAX_REASONS + 1. Each argument takes a few look-ups, however many scripts
+    there are.
     """
     reasons = islice(_Judge(scripts, policy).reasons(table), MAX_REASONS + 1)
     return list(dict.fromkeys(reasons))
 
 
 class _Harmful(NamedTuple):
-    """An argument that does harm with its value."""
+    """A script and the harm that it does with the value of an argument."""
 
     script: str
     harm: Harm
 
 
 class _HarmfulNames:
-    """Harmful arguments by each way to write them: by short name, and by each table that holds them."""
+    """Harmful arguments by their short name, and by each table that may hold them.
+
+    `names` are pairs of a script's name and its arguments.
+    """
 
     def __init__(self, names: Iterable[tuple[str, ArgumentNames]]) -> None:
         self.short_names: defaultdict[str, list[_Harmful]] = defaultdict(list)
         self.tables: defaultdict[str, list[_Harmful]] = defaultdict(list)
-        for script, of_script in names:
-            for argument, harm in of_script.harmful.items():
-                self.short_names[_shorten(argument)].append(_Harmful(script, harm))
+        for script, arguments in names:
+            for argument, harm in arguments.harmful.items():
+                harmful = _Harmful(script, harm)
+                self.short_names[_shorten(argument)].append(harmful)
                 labels = argument.lower().split(".")
-                for end in range(1, len(labels)):
-                    self.tables[".".join(labels[:end])].append(_Harmful(script, harm))
+                for depth in range(1, len(labels)):
+                    table = ".".join(labels[:depth])
+                    self.tables[table].append(harmful)
 
     def find(self, key: str) -> Iterator[_Harmful]:
+        """The harm that an argument may do under this name, or as a table of this name."""
         yield from self.short_names.get(_shorten(key), ())
         yield from self.tables.get(key.lower(), ())
 
@@ -80,11 +89,12 @@ class _Judge:
     def __init__(self, scripts: Sequence[Script], policy: PolicyProfile) -> None:
         self.policy = policy
         names = [(script.name, names) for script in scripts for names in script.argument_names()]
-        self.harmless = {argument for _, of_script in names for argument in of_script.harmless}
+        self.harmless = {argument for _, arguments in names for argument in arguments.harmless}
         self.harmless_short_names = {_shorten(argument) for argument in self.harmless}
         self.harmful = _HarmfulNames(names)
 
     def reasons(self, table: ArgumentTable, above: str = "") -> Iterator[str]:
+        """The problems of a table. `above` is the path of its name, with a dot at the end."""
         for key, value in table.values.items():
             yield from self._key(f"{above}{key}", value)
             if isinstance(value, ArgumentTable) and len(key) <= MAX_SCRIPT_ARGUMENT_CHARS:
@@ -99,7 +109,8 @@ class _Judge:
 
     def _key(self, key: str, value: ArgumentTable | str) -> Iterator[str]:
         if len(key) > MAX_SCRIPT_ARGUMENT_CHARS:
-            yield f"{key[:40]!r}...: the name of an argument has at most {MAX_SCRIPT_ARGUMENT_CHARS} characters"
+            limit = f"the name of an argument has at most {MAX_SCRIPT_ARGUMENT_CHARS} characters"
+            yield f"{key[:40]!r}...: {limit}"
         elif NEWTARGETS in key.lower():
             yield f"{key} {HARMS[Harm.TARGETS]}"
         elif not KEY.fullmatch(key):
@@ -110,14 +121,18 @@ class _Judge:
             yield from self._text(key, value)
 
     def _harm(self, key: str, value: ArgumentTable | str) -> str:
-        """The problem with an argument's name, or with the request it chooses. Empty: there is none."""
+        """The problem with an argument's name, or with the request it chooses.
+
+        Empty: there is none.
+        """
         if self._is_harmless(key):
             return ""
         short_name = _shorten(key)
         for script, harm in (*self.harmful.find(key), *_every_harmful().find(key)):
             if not self._allows(harm, value):
-                needs = f"; policy profile {PolicyProfile.EVERYTHING} allows it" if harm in ON_THE_TARGET else ""
-                return f"{key} of {script} {HARMS[harm]}{needs}"
+                allowed_by = f"; policy profile {PolicyProfile.EVERYTHING} allows it"
+                hint = allowed_by if harm in ON_THE_TARGET else ""
+                return f"{key} of {script} {HARMS[harm]}{hint}"
         if FILE_LIKE.search(short_name) and short_name not in WEB_PATHS:
             return f"{key} reads or writes files of the worker, by its name"
         return ""
@@ -125,21 +140,27 @@ class _Judge:
     def _allows(self, harm: Harm, value: ArgumentTable | str) -> bool:
         if self.policy is PolicyProfile.EVERYTHING:
             return harm in ON_THE_TARGET
-        harmless = SUBMITTING if self.policy is PolicyProfile.INTRUSIVE else READING
-        return harm is Harm.REQUEST and isinstance(value, str) and value.upper() in harmless
+        if harm is not Harm.REQUEST or not isinstance(value, str):
+            return False
+        allowed_requests = SUBMITTING if self.policy is PolicyProfile.INTRUSIVE else READING
+        return value.upper() in allowed_requests
 
     def _is_harmless(self, key: str) -> bool:
-        """Whether a selected script reads the argument, and none that could read it does harm with it."""
+        """Whether a selected script reads the argument, and none does harm with it."""
         is_short = "." not in key  # a full name is read by one script only
         is_known = key in self.harmless or (is_short and key in self.harmless_short_names)
         return is_known and not (is_short and _shorten(key) in self.harmful.short_names)
 
     def _text(self, key: str, text: str) -> Iterator[str]:
+        """The problem with an argument's value."""
+        short_name = _shorten(key)
         if NEWTARGETS in text.lower():
             yield f"{key}: {NEWTARGETS} {HARMS[Harm.TARGETS]}"
-        elif URL_LIKE.search(_shorten(key)) and ELSEWHERE.match(text):
+        elif URL_LIKE.search(short_name) and ELSEWHERE.match(text):
             yield f"{key}={text[:40]} {HARMS[Harm.HOST]}; write the path alone"
-        elif not self._is_harmless(key) and _shorten(key) not in WEB_PATHS and PATH_LIKE.match(text):
+        elif self._is_harmless(key) or short_name in WEB_PATHS:
+            return
+        elif PATH_LIKE.match(text):
             yield f"{key}: {text[:40]!r} reads like a path of the worker's files"
 
 
@@ -150,8 +171,13 @@ def _shorten(argument: str) -> str:
 
 @cache
 def _every_harmful() -> _HarmfulNames:
-    """Harmful arguments of all scripts. A script that is not selected needs none of them."""
+    """The harmful arguments of all scripts.
+
+    They are refused whether their script is selected or not.
+    """
     table = script_table()
-    rows = [*table.libraries.values(), *(ArgumentNames(harmful=script.harmful) for script in table.scripts)]
-    every = ArgumentNames(harmful={name: harm for row in rows for name, harm in row.harmful.items()})
-    return _HarmfulNames([(EVERY_SCRIPT, every)])
+    rows: list[ArgumentNames | Script] = [*table.libraries.values(), *table.scripts]
+    harmful: dict[str, Harm] = {}
+    for row in rows:
+        harmful |= row.harmful
+    return _HarmfulNames([(EVERY_SCRIPT, ArgumentNames(harmful=harmful))])

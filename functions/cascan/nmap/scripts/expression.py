@@ -1,11 +1,12 @@
-"""One rule of --script → the scripts that it matches, read as nmap reads it.
+"""One rule of --script → the scripts that it matches. It is read as nmap reads it.
 
     expression  =  operand [ "and" expression ] [ "or" expression ]
     operand     =  "not" operand  |  "(" expression ")"  |  word
 
-`and` takes everything to its right: `a and b or c` is `a and (b or c)`. A word is true, false, all, a category in any
-case, or the name of a script, where `*` stands for any text. A `not` without an operand is a word itself.
-Source: the grammar in nse_main.lua of nmap 7.93, run against `nmap --script-help`.
+`and` takes everything to its right: `a and b or c` is `a and (b or c)`. A word is true, false, all,
+a category in any case, or the name of a script, where `*` stands for any text. A `not` without an
+operand is a word itself. Source: the grammar in nse_main.lua of nmap 7.93, run against `nmap
+--script-help`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ import msgspec
 
 from cascan.nmap.scripts.table import CATEGORIES, Script
 
-MAX_DEPTH = 60  # operators and parentheses inside one another
+MAX_DEPTH = 60  # of nested operators and parentheses
 CONSTANTS = {"true": True, "all": True, "false": False}
 WORD = re.compile(r"[!-'*-~]+")  # printable, without space and parentheses
 ENDS = re.compile(r"[\s()]|$")  # what may follow a keyword
+SYNTAX = (
+    "names, categories, and, or, not and parentheses, as in 'default and not http-*'; "
+    "a comma ends a rule, even inside parentheses"
+)
 Matches = Callable[[Script], bool]
 
 
@@ -30,14 +35,19 @@ class ScriptRule(msgspec.Struct, frozen=True):
 
 
 def parse_rule(text: str) -> ScriptRule:
-    """Raises: ValueError: nmap would not read it either, or it is nested too deeply."""
+    """The words of a rule and what it matches.
+
+    Raises: ValueError: nmap would not accept the text either, or it is nested too deeply.
+    """
     reader = _Reader(text)
     parsed = reader.expression(reader.skip(0), 0)
-    if parsed is None or reader.skip(parsed[1]) != len(text):
-        place = f" after {text[: parsed[1]]!r}" if parsed else ""
-        raise ValueError(f"{text!r} cannot be read{place}: names, categories, and, or, not and parentheses, as in "
-                         "'default and not http-*'; a comma ends a rule, even inside parentheses")  # fmt: skip
-    return ScriptRule(tuple(dict.fromkeys(reader.words_up_to(parsed[1]))), parsed[0])
+    if parsed is None:
+        raise ValueError(f"{text!r} cannot be read: {SYNTAX}")
+    matches, end = parsed
+    if reader.skip(end) != len(text):
+        raise ValueError(f"{text!r} cannot be read after {text[:end]!r}: {SYNTAX}")
+    words = dict.fromkeys(reader.words_up_to(end))
+    return ScriptRule(tuple(words), matches)
 
 
 def is_category(word: str) -> bool:
@@ -50,10 +60,12 @@ def matches_name(pattern: str, name: str) -> bool:
     if not others:
         return name == prefix
     *infixes, suffix = others
-    if not (name.startswith(prefix) and name.endswith(suffix)) or len(name) < len(prefix) + len(suffix):
+    if len(name) < len(prefix) + len(suffix):
+        return False
+    if not (name.startswith(prefix) and name.endswith(suffix)):
         return False
     start, stop = len(prefix), len(name) - len(suffix)
-    for infix in infixes:  # the leftmost match is the best one: it leaves the most room for the others
+    for infix in infixes:  # the leftmost match leaves the most room for the others
         start = name.find(infix, start, stop)
         if start < 0:
             return False
@@ -110,7 +122,8 @@ class _Reader:
 
     def _check_depth(self, depth: int) -> None:
         if depth > MAX_DEPTH:
-            raise ValueError(f"{self.text[:40]!r}...: more than {MAX_DEPTH} operators inside one another")
+            problem = f"more than {MAX_DEPTH} operators inside one another"
+            raise ValueError(f"{self.text[:40]!r}...: {problem}")
 
     def _parse_after(self, keyword: str, end: int, depth: int) -> tuple[Matches, int] | None:
         """The expression after a keyword that follows `end`. None: the keyword does not follow."""

@@ -1,4 +1,4 @@
-"""A script and a policy profile → whether it may run, and if not why and under which profile it might."""
+"""Scripts and a policy profile → which may run; if not, why, and which profile allows them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from cascan.nmap.scripts.select_scripts import SelectedScript, refuse_script
 from cascan.nmap.scripts.table import Script
 
 INTRUSIVE, EVERYTHING = PolicyProfile.INTRUSIVE, PolicyProfile.EVERYTHING
-# category, effect or rule → the least profile that allows it, and what the script does ("it …"); most dangerous first
+# Category, effect or rule → the least profile that allows it, and what the script does ("it …").
+# The most dangerous ones come first.
 NEEDS: dict[str, tuple[PolicyProfile, str]] = {
     "broadcast": (EVERYTHING, "sends broadcasts, which no list of targets bounds"),
-    "unbounded": (EVERYTHING, "runs before any target is known, and sends where no list of targets bounds it"),
+    "unbounded": (
+        EVERYTHING,
+        "runs before any target is known, and sends where no list of targets bounds it",
+    ),
     "makes-targets": (EVERYTHING, "is there to add targets to the scan"),
     "dos": (EVERYTHING, "may bring the target down"),
     "exploit": (EVERYTHING, "uses a vulnerability of the target"),
     "changes-target": (EVERYTHING, "changes the target, or runs programs there"),
     "forges": (EVERYTHING, "sends packets under addresses that are not its own"),
     "writes-files": (EVERYTHING, "writes files of the worker"),
-    "prints": (EVERYTHING, "is no scan: it tests nmap, or prints what passes by"),
+    "prints": (EVERYTHING, "does not scan: it tests nmap, or prints what passes by"),
     "leaves": (INTRUSIVE, "follows redirects or links of the target to other hosts"),
     "third-party": (INTRUSIVE, "asks services of third parties about the target, or has it contact them"),
     "external": (INTRUSIVE, "sends data about the target to third parties"),
@@ -36,8 +40,9 @@ NEEDS: dict[str, tuple[PolicyProfile, str]] = {
     "intrusive": (INTRUSIVE, "may disturb the target, or be taken for an attack"),
     "unsafe-vuln": (INTRUSIVE, "probes for a vulnerability, and is not called safe"),
 }
-FORCED_SCRIPT = "would run against every port, whatever its own rule says, because of the + before it"
-FORCED = "+ makes a script run against every port, whatever its own rule says"
+EVERY_PORT = "every port, whatever its own rule says"
+FORCED_SCRIPT = f"would run against {EVERY_PORT}, because of the + before it"
+FORCED = f"+ makes a script run against {EVERY_PORT}"
 
 MAX_LISTED = 5  # scripts in one sentence
 
@@ -50,16 +55,16 @@ class Verdict(StrEnum):
 
 
 class ScriptVerdict(msgspec.Struct, frozen=True):
-    """What becomes of one script."""
+    """The verdict on one script."""
 
     script: str
     verdict: Verdict
     profile: PolicyProfile  # the least that allows it
-    reason: str  # completes "it …", of what needs more than `safe`
+    reason: str  # why it needs more than `safe`; completes "it …"
 
 
 class JudgedScripts(msgspec.Struct, frozen=True):
-    """Scripts that may run; refusals of named ones; notes on those left out of categories and expressions."""
+    """Scripts that may run, refusals of named ones, and notes on those that are left out."""
 
     allowed: tuple[SelectedScript, ...] = ()
     refusals: tuple[Refusal, ...] = ()
@@ -68,7 +73,7 @@ class JudgedScripts(msgspec.Struct, frozen=True):
 
 
 def find_needed_profile(script: Script) -> tuple[PolicyProfile, str]:
-    """The least profile that allows a script, and the reason; an empty reason where `safe` does."""
+    """The least profile that allows a script, and the reason. That is empty for `safe`."""
     traits = script.categories | script.effects | (script.rules & {"prerule"})
     if "vuln" in traits and "safe" not in traits:
         traits |= {"unsafe-vuln"}
@@ -92,27 +97,41 @@ def judge_scripts(selected: Sequence[SelectedScript], policy: PolicyProfile) -> 
         else:
             verdict = Verdict.LEFT_OUT
             left_out.append(script)
-        verdicts.append(ScriptVerdict(script.name, verdict, needed, FORCED_SCRIPT if forced else reason))
+        shown_reason = FORCED_SCRIPT if forced else reason
+        verdicts.append(ScriptVerdict(script.name, verdict, needed, shown_reason))
     if left_out and not allowed and not refusals:
         reason = f"policy profile {policy} allows none of it: {_list_with_needs(left_out)}"
         refusals.append(refuse_script("--script", reason))
-    return JudgedScripts(tuple(allowed), tuple(refusals), _note_left_out(left_out, policy), tuple(verdicts))
+    return JudgedScripts(
+        allowed=tuple(allowed),
+        refusals=tuple(refusals),
+        notes=_note_left_out(left_out, policy),
+        verdicts=tuple(verdicts),
+    )
 
 
 def describe_refusal(name: str, needed: PolicyProfile, why: str, policy: PolicyProfile, *, forced: bool = False) -> str:
-    subject = f"+{name} needs policy profile {needed}: {why}" if forced else (
-        f"{name} needs policy profile {needed}: it {why}")  # fmt: skip
-    return f"{subject}; this scan has {policy}"
+    """A sentence on a script that needs a wider profile than the scan has."""
+    subject, cause = (f"+{name}", why) if forced else (name, f"it {why}")
+    return f"{subject} needs policy profile {needed}: {cause}; this scan has {policy}"
 
 
 def note_version_scripts(scripts: Iterable[Script], policy: PolicyProfile) -> tuple[str, ...]:
-    """A note on version scripts that the profile would not allow: -sV runs them all, and none can be left out."""
+    """A note on version scripts that the profile does not allow.
+
+    -sV runs them all. None can be left out.
+    """
     beyond = [script for script in scripts if not policy.allows(find_needed_profile(script)[0])]
-    return (f"-sV runs, beyond policy profile {policy}: {_list_with_needs(beyond)}",) if beyond else ()
+    if not beyond:
+        return ()
+    return (f"-sV runs, beyond policy profile {policy}: {_list_with_needs(beyond)}",)
 
 
 def judge_version_scripts(scripts: Iterable[Script], selected: Container[str]) -> Iterator[ScriptVerdict]:
-    """Verdicts on scripts that only -sV adds, not the selection. nmap runs each of them, whatever it needs."""
+    """Verdicts on scripts that -sV adds to the selection.
+
+    nmap runs each of them, whatever profile it needs.
+    """
     for script in scripts:
         if script.name not in selected:
             needed, why = find_needed_profile(script)
@@ -124,10 +143,8 @@ def _note_left_out(scripts: Sequence[Script], policy: PolicyProfile) -> tuple[st
     for profile in PolicyProfile:
         of_profile = [script for script in scripts if find_needed_profile(script)[0] is profile]
         if of_profile:
-            notes.append(
-                f"left out under policy profile {policy}, allowed by {profile}: "
-                + ", ".join(script.name for script in of_profile)
-            )
+            names = ", ".join(script.name for script in of_profile)
+            notes.append(f"left out under policy profile {policy}, allowed by {profile}: {names}")
     return tuple(notes)
 
 
@@ -136,5 +153,5 @@ def _list_with_needs(scripts: Sequence[Script]) -> str:
     for script in scripts[:MAX_LISTED]:
         needed, reason = find_needed_profile(script)
         listed.append(f"{script.name} ({needed}: it {reason})")
-    surplus = f" and {len(scripts) - len(listed)} more" if len(scripts) > len(listed) else ""
-    return ", ".join(listed) + surplus
+    others = len(scripts) - len(listed)
+    return ", ".join(listed) + (f" and {others} more" if others else "")

@@ -1,4 +1,7 @@
-"""The values of --script → names of scripts, in the table's order. A file is never among them: nmap would run it."""
+"""The values of --script → scripts, in the table's order.
+
+A path is refused: nmap would run that file.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from cascan.nmap.scripts.table import CATEGORIES, Script, script_table, scripts_
 
 NEVER_A_FILE = "names and categories of nmap's own scripts, never a file"
 MAX_CHARS = 32_768  # every script by its name takes 10,000
-MAX_PATTERNS = 300  # words that are not plain names: each is compared with every script
+MAX_PATTERNS = 300  # words that are not names: each is compared with every script
 
 
 class SelectedScript(msgspec.Struct, frozen=True):
@@ -36,12 +39,15 @@ class Selection(msgspec.Struct, frozen=True):
 
 
 def select_scripts(texts: Sequence[str]) -> Selection:
-    """The values of every --script together, as nmap takes them."""
+    """The scripts that the values of every --script select together, as nmap combines them."""
     rules = dict(_parse_rules(texts))
+    problem = ""
     if not rules:
-        return Selection(errors=(refuse_script("--script", f"it selects nothing; {NEVER_A_FILE}"),))
-    if _is_too_long(rules):
-        return Selection(errors=(refuse_script("--script", "the selection is too long; write categories or patterns"),))
+        problem = f"it selects nothing; {NEVER_A_FILE}"
+    elif _is_too_long(rules):
+        problem = "the selection is too long; write categories or patterns"
+    if problem:
+        return Selection(errors=(refuse_script("--script", problem),))
     chosen: dict[str, SelectedScript] = {}
     errors: list[Refusal] = []
     for rule, forced in rules.items():
@@ -61,16 +67,16 @@ def select_scripts(texts: Sequence[str]) -> Selection:
 
 
 def refuse_script(subject: str, reason: str) -> Refusal:
-    """A refusal of something in --script: a rule of it, a script, or the whole."""
+    """A refusal of --script, or of a rule or a script in it."""
     return Refusal(subject, Rule.SCRIPT, f"--script: {reason}")
 
 
 def _parse_rules(texts: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """Each rule and whether it is forced. Of a rule that is given twice nmap heeds the last."""
+    """Each rule, and whether a + forces it. Of a repeated rule nmap uses the last."""
     for item in ",".join(texts).split(","):
-        rule = item.strip()
-        forced = rule.startswith("+")
-        if rule := rule[forced:].strip():
+        forced = item.strip().startswith("+")
+        rule = item.strip()[forced:].strip()
+        if rule:
             yield rule, forced
 
 
@@ -94,12 +100,15 @@ def _find_matching(text: str) -> list[Script]:
 
 def _check_word(word: str) -> None:
     if "/" in word or "\\" in word or ".." in word or word == ".":
-        raise ValueError(f"{word[:60]!r} is a path: nmap would load and run that file; {NEVER_A_FILE}")
+        effect = "nmap would load and run that file"
+        raise ValueError(f"{word[:60]!r} is a path: {effect}; {NEVER_A_FILE}")
     if is_category(word) or any(matches_name(word, name) for name in scripts_by_name()):
         return
-    near = get_close_matches(word[:64].lower().removesuffix(".nse"), [*scripts_by_name(), *sorted(CATEGORIES)], n=3)
+    choices = [*scripts_by_name(), *sorted(CATEGORIES)]
+    near = get_close_matches(word[:64].lower().removesuffix(".nse"), choices, n=3)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise ValueError(f"{word[:60]!r} is not a script of nmap {script_table().nmap}; {hint}{NEVER_A_FILE}")
+    problem = f"{word[:60]!r} is not a script of nmap {script_table().nmap}"
+    raise ValueError(f"{problem}; {hint}{NEVER_A_FILE}")
 
 
 def _is_name(text: str) -> bool:
@@ -107,7 +116,6 @@ def _is_name(text: str) -> bool:
 
 
 def select_category(category: str) -> tuple[SelectedScript, ...]:
-    """Every script of a category, as -sC and -sV bring them in."""
-    return tuple(
-        SelectedScript(script, named=False) for script in script_table().scripts if category in script.categories
-    )
+    """Every script of a category, as -sC and -sV add them."""
+    scripts = (script for script in script_table().scripts if category in script.categories)
+    return tuple(SelectedScript(script, named=False) for script in scripts)

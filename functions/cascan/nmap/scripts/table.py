@@ -1,7 +1,9 @@
-"""The scripts of nmap 7.93 and what is known of each. The rows stand in scripts.json.
+"""The scripts of nmap 7.93, with their categories, effects and arguments.
 
-Source: script.db for names and categories; the scripts and their libraries, read one by one, for effects and
-arguments; which web scripts leave their target was measured on loopback, against a server that sends them elsewhere.
+scripts.json holds the rows.
+Source: script.db for names and categories; the code of each script and library for effects and
+arguments. Which web scripts leave their target was measured on loopback, with a server that
+redirects them elsewhere.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-CATEGORIES = frozenset({"auth", "broadcast", "brute", "default", "discovery", "dos", "exploit", "external", "fuzzer",
-                        "intrusive", "malware", "safe", "version", "vuln"})  # fmt: skip
+CATEGORIES = frozenset({"auth", "broadcast", "brute", "default", "discovery", "dos", "exploit",
+                        "external", "fuzzer", "intrusive", "malware", "safe", "version", "vuln"})  # fmt: skip
 ANY = "any"  # the library whose arguments every script may be given
 
 
@@ -41,14 +43,14 @@ class ArgumentNames(msgspec.Struct, frozen=True):
 class Script(msgspec.Struct, frozen=True):
     name: str
     categories: frozenset[str]
-    rules: frozenset[str]  # prerule, hostrule, portrule, postrule: when it runs
-    effects: frozenset[str] = frozenset()  # beyond asking the target
-    libraries: tuple[str, ...] = ()  # whose arguments it reads as well
+    rules: frozenset[str]  # when it runs: prerule, hostrule, portrule, postrule
+    effects: frozenset[str] = frozenset()  # beyond requests to the target
+    libraries: tuple[str, ...] = ()  # whose arguments it reads too
     harmless: frozenset[str] = frozenset()
     harmful: dict[str, Harm] = {}
 
     def argument_names(self) -> Iterable[ArgumentNames]:
-        """Its own and those of its libraries."""
+        """Its own arguments and those of its libraries."""
         yield ArgumentNames(self.harmless, self.harmful)
         yield from (script_table().libraries[library] for library in (*self.libraries, ANY))
 
@@ -62,7 +64,8 @@ class ScriptTable(msgspec.Struct, frozen=True):
 @cache
 def script_table() -> ScriptTable:
     """The table, read on first use."""
-    return msgspec.json.decode(Path(__file__).with_name("scripts.json").read_bytes(), type=ScriptTable)
+    rows = Path(__file__).with_name("scripts.json").read_bytes()
+    return msgspec.json.decode(rows, type=ScriptTable)
 
 
 @cache

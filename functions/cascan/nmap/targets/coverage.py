@@ -1,4 +1,7 @@
-"""Is a target covered by intervals of addresses? If not: its first address outside. By arithmetic, not one by one."""
+"""Whether intervals cover all addresses of a target, and if not its first address outside.
+
+It is computed from bounds and blocks. Addresses are not compared one by one.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from bisect import bisect_right
 from cascan.nmap.intervals import Interval
 from cascan.nmap.targets.octets import Octet, Octets
 
-Intervals = tuple[Interval, ...]  # in order, disjoint and never touching, as `merged` leaves them
+Intervals = tuple[Interval, ...]  # in order and not adjacent, as from merge_intervals()
 
 
 def find_gap(covered: Intervals, low: int, high: int) -> int | None:
-    """The first number from `low` to `high` that is in no interval; None: all are."""
+    """The first number from `low` to `high` outside all intervals. None: there is none."""
     index = bisect_right(covered, low, key=lambda interval: interval[0]) - 1
     if index < 0 or covered[index][1] < low:
         return low
@@ -20,7 +23,10 @@ def find_gap(covered: Intervals, low: int, high: int) -> int | None:
 
 
 def find_first_outside(target: Octets, covered: Intervals) -> int | None:
-    """The target's first address in no interval; None: it is covered. Only blocks that a border cuts are searched."""
+    """The target's first address outside all intervals. None: there is none.
+
+    Only blocks that an interval covers in part are searched.
+    """
     low, high = target.bounds
     missing = find_gap(covered, low, high)
     if missing is None or missing == low:
@@ -34,7 +40,9 @@ def _search(octets: tuple[Octet, ...], depth: int, prefix: int, covered: Interva
         base = (prefix << 8 | value) << shift
         if find_gap(covered, base, base + (1 << shift) - 1) is None:
             continue
-        outside = base if depth == len(octets) - 1 else _search(octets, depth + 1, prefix << 8 | value, covered)
+        if depth == len(octets) - 1:
+            return base
+        outside = _search(octets, depth + 1, prefix << 8 | value, covered)
         if outside is not None:
             return outside
     return None

@@ -1,4 +1,4 @@
-"""An interrupted shard → the slices of its targets that nmap finished, and those of the remainder."""
+"""An interrupted shard → the slices that nmap finished, and those of the remainder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cascan.nmap.targets.slices import enumerate_slice
 from cascan.nmap.targets.syntax import parse_target
 
 Slices = tuple[TargetSlice, ...]
-Run = tuple[TargetSlice, bool]  # addresses in a row; True: they are still to be scanned
+Run = tuple[TargetSlice, bool]  # consecutive addresses, and whether they are still to be scanned
 
 
 class CutSlices(NamedTuple):
@@ -26,30 +26,36 @@ def cut_slices(
     unfinished: Container[str],
     unfinished_names: Container[str] = (),
 ) -> CutSlices:
-    """The shard's slices, cut where an address is still to be scanned. Their order stays.
+    """The shard's slices, divided into finished and unfinished ones. Both keep their order.
 
-    `resolved` holds the addresses of its names. `unfinished_names` are names to resolve again. A name stays whole. What
-    was not scanned on purpose (excluded, without an address, outside the scope) counts as done. Where a side would get
-    more slices than a shard may have, the surplus is scanned again: it goes to the remainder as a whole.
+    `resolved` holds the addresses of the shard's names. `unfinished_names` are names to resolve
+    again. A name is never divided. Addresses that were not to be scanned (excluded, outside the
+    scope) and names without an address count as done. Neither side gets more slices than a shard
+    may have: surplus slices go to the remainder and are scanned again.
     """
     done: list[TargetSlice] = []
     remainder: list[TargetSlice] = []
     for index, target_slice in enumerate(shard.slices):
-        later = len(shard.slices) - index - 1  # slices that may each go to either side, whole
+        later = len(shard.slices) - index - 1  # each takes at least one place on one side
         room = MAX_SLICES_PER_SHARD - later - max(len(done), len(remainder))
         runs = list(_find_runs(target_slice, shard.family, resolved, unfinished, unfinished_names))
         for run, is_unfinished in _limit_runs(runs, target_slice, room):
-            (remainder if is_unfinished else done).append(run)
+            side = remainder if is_unfinished else done
+            side.append(run)
     return CutSlices(tuple(done), tuple(remainder))
 
 
 def _limit_runs(runs: list[Run], target_slice: TargetSlice, room: int) -> list[Run]:
-    """At most `room` runs, and at least one. The surplus becomes one run that is still to be scanned."""
+    """At most `room` runs, and at least one.
+
+    The surplus becomes one run that is still to be scanned.
+    """
     if len(runs) <= room or len(runs) == 1:
         return runs
     head = runs[: max(0, room - 1)]
     start = head[-1][0].stop if head else target_slice.start
-    return [*head, (TargetSlice(target_slice.expression, start, target_slice.stop), True)]
+    surplus = TargetSlice(target_slice.expression, start, target_slice.stop)
+    return [*head, (surplus, True)]
 
 
 def _find_runs(
@@ -64,8 +70,8 @@ def _find_runs(
     addresses = enumerate_slice(target_slice, family, resolved)
     target = parse_target(expression, family)
     if isinstance(target, Name):
-        is_unfinished = target.name in unfinished_names or any(address in unfinished for address in addresses)
-        yield target_slice, is_unfinished
+        has_unfinished_address = any(address in unfinished for address in addresses)
+        yield target_slice, target.name in unfinished_names or has_unfinished_address
         return
     start, was_unfinished = target_slice.start, False
     for position, address in enumerate(addresses, target_slice.start):

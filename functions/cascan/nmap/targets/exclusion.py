@@ -1,7 +1,7 @@
-"""The excludes of a request: exact, whatever the order and overlap of its entries.
+"""The excludes of a request. They are exact, in any order and with any overlap of their entries.
 
-nmap's own --exclude keeps a part of a wide network when a narrower one inside it comes first, and it reads octal.
-So cascan removes excluded addresses before nmap sees them.
+nmap's own --exclude scans a part of a wide network if a narrower one inside it comes first, and it
+reads octal numbers. So cascan removes excluded addresses before nmap gets the targets.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cascan.limits import MAX_REASONS, MAX_TARGETS
 from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval, merge_intervals
-from cascan.nmap.targets.kinds import IPV4, Name
+from cascan.nmap.targets.kinds import IPV4, Name, Network6
 from cascan.nmap.targets.octets import Octets
 from cascan.nmap.targets.syntax import parse_target
 
@@ -31,36 +31,25 @@ class Exclusion(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, entries: Iterable[str], family: int = 4) -> Exclusion:
-        """Entries are addresses, networks and octet ranges, or comma lists of them, as in --exclude.
+        """The excludes of entries, as in --exclude.
 
-        A comma always separates entries here: `10.0.0.1,3` is two, and the second is refused.
+        An entry is an address, a network, an octet range, or a comma list of them. A comma always
+        separates entries: `10.0.0.1,3` is two entries, and the second is refused.
 
-        Raises: RequestRefused: with a reason for each entry that is a name, of the other family, or not a target.
+        Raises: RequestRefused: with a reason for each entry that is a name, of the other family, or
+        not a target.
         """
-        intervals: list[Interval] = []
-        patterns: list[Octets] = []
-        refusals: list[Refusal] = []
         listed = [entry for entry in ",".join(entries).split(",") if entry]
         if len(listed) > MAX_TARGETS:
             reason = f"exclude: {len(listed)} entries are more than {MAX_TARGETS}; write ranges"
             raise RequestRefused([Refusal("exclude", Rule.LIMIT, reason)])
-        for entry in listed:
-            if len(refusals) > MAX_REASONS:
-                break
-            try:
-                target = parse_target(entry, family)
-            except RequestRefused as refused:
-                refusals += (replace(refusal, reason=f"exclude: {refusal.reason}") for refusal in refused.refusals)
-                continue
-            if isinstance(target, Name):
-                reason = f"exclude {entry!r}: a name may move to another address; exclude the address itself"
-                refusals.append(Refusal(entry, Rule.TARGET_SYNTAX, reason))
-            elif isinstance(target, Octets) and not target.is_contiguous:
+        intervals: list[Interval] = []
+        patterns: list[Octets] = []
+        for target in _parse_entries(listed, family):
+            if isinstance(target, Octets) and not target.is_contiguous:
                 patterns.append(target)
             else:
                 intervals.append(target.bounds)
-        if refusals:
-            raise RequestRefused(refusals)
         return cls(family, merge_intervals(intervals), tuple(patterns))
 
     def contains(self, address: str) -> bool:
@@ -73,3 +62,32 @@ class Exclusion(msgspec.Struct, frozen=True):
         if index >= 0 and number <= self.intervals[index][1]:
             return True
         return any(pattern.contains(number) for pattern in self.patterns)
+
+
+def _parse_entries(entries: Iterable[str], family: int) -> list[Octets | Network6]:
+    """Raises: RequestRefused: with the reason for each entry, up to about MAX_REASONS."""
+    targets: list[Octets | Network6] = []
+    refusals: list[Refusal] = []
+    for entry in entries:
+        if len(refusals) > MAX_REASONS:
+            break
+        try:
+            targets.append(_parse_entry(entry, family))
+        except RequestRefused as refused:
+            refusals += refused.refusals
+    if refusals:
+        raise RequestRefused(refusals)
+    return targets
+
+
+def _parse_entry(entry: str, family: int) -> Octets | Network6:
+    """Raises: RequestRefused: the entry is a name, or not a target of the family."""
+    try:
+        target = parse_target(entry, family)
+    except RequestRefused as refused:
+        refusals = [replace(refusal, reason=f"exclude: {refusal.reason}") for refusal in refused.refusals]
+        raise RequestRefused(refusals) from refused
+    if isinstance(target, Name):
+        advice = "a name may move to another address; exclude the address itself"
+        raise RequestRefused([Refusal(entry, Rule.TARGET_SYNTAX, f"exclude {entry!r}: {advice}")])
+    return target

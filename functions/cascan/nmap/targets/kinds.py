@@ -16,7 +16,10 @@ IPV4, IPV6 = 4, 6  # address families
 
 
 class Network6(msgspec.Struct, frozen=True):
-    """IPv6: one address, or the block a mask makes of it. A zone is kept for link-local addresses."""
+    """IPv6: one address, or the block that a mask makes of it.
+
+    A link-local address may have a zone.
+    """
 
     expression: str
     first: int
@@ -24,9 +27,10 @@ class Network6(msgspec.Struct, frozen=True):
     zone: str = ""
 
     def addresses(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
-        """Addresses number `start` up to, not including, `stop`."""
+        """The addresses from number `start` up to, but not including, number `stop`."""
         zone = f"%{self.zone}" if self.zone else ""
-        for index in range(start, self.count if stop is None else min(stop, self.count)):
+        end = self.count if stop is None else min(stop, self.count)
+        for index in range(start, end):
             yield f"{IPv6Address(self.first + index)}{zone}"
 
     def rank(self, address: int) -> int:
@@ -46,7 +50,10 @@ class Network6(msgspec.Struct, frozen=True):
 
 
 class Name(msgspec.Struct, frozen=True):
-    """A host name, which the worker resolves. A mask requests the block around the name's address."""
+    """A host name, which the worker resolves.
+
+    A mask stands for the block around the name's address.
+    """
 
     expression: str
     name: str
@@ -68,15 +75,16 @@ class Name(msgspec.Struct, frozen=True):
         Raises: RequestRefused: it is not an address of the name's family.
         """
         suffix = "" if self.bits is None else f"/{self.bits}"
+        without_zone, _, zone = address.partition("%")
         try:
-            number = int(IPv4Address(address) if self.family == IPV4 else IPv6Address(address.partition("%")[0]))
+            number = int(IPv4Address(address) if self.family == IPV4 else IPv6Address(without_zone))
         except ValueError as exc:
             reason = f"{address!r} is not an IPv{self.family} address of {self.name}"
             raise RequestRefused([reason], Rule.TARGET_SYNTAX) from exc
         bits = self.width if self.bits is None else self.bits
         if self.family == IPV4:
             return Octets(address + suffix, apply_mask(split_octets(number), bits))
-        return build_network6(address + suffix, number, bits, address.partition("%")[2])
+        return build_network6(address + suffix, number, bits, zone)
 
 
 Target = Octets | Network6 | Name

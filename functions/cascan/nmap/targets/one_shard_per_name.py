@@ -1,40 +1,43 @@
-"""Packed shards → shards with at most one name each: only then can scripts send the name to the host.
+"""Packed shards → shards with at most one name each.
 
-nmap is given a name's address, and one run can send one name: in TLS (SNI) and in HTTP (Host).
+Only then can scripts send the name to the host: nmap gets a name's addresses, and one run of nmap
+can send one name only, in TLS (SNI) and HTTP (Host).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
+from itertools import chain
 
 from cascan.limits import MAX_SINGLE_NAME_SHARDS
 from cascan.model.shard import TargetSlice
 from cascan.nmap.targets.kinds import Name, Target
 
-RUN_SCRIPTS = frozenset({"-sV", "-sC", "--script"})  # options; -sV has scripts of its own
+RUN_SCRIPTS = frozenset({"-sV", "-sC", "--script"})  # options that run scripts
 Slices = tuple[TargetSlice, ...]
 
 
 def one_shard_per_name(
     shards: Sequence[Slices], options: Sequence[str], targets: Iterable[Target]
 ) -> tuple[tuple[Slices, ...], str]:
-    """The shards, and a note where there are too many names to separate, else an empty text.
+    """The shards, and a note if there are too many names to separate, else an empty text.
 
-    Without names or without scripts the shards stay as they are. A name with a mask counts as the block around its
-    address, not as a name.
+    Without names or without scripts the shards stay as they are. A name with a mask counts as the
+    block around its address, not as a name.
     """
-    named = {target.expression for target in targets if isinstance(target, Name) and target.count == 1}
-    if not named or not RUN_SCRIPTS & set(options):
+    all_names = (target for target in targets if isinstance(target, Name))
+    names = {target.expression for target in all_names if target.count == 1}
+    if not names or not RUN_SCRIPTS & set(options):
         return tuple(shards), ""
-    names: list[TargetSlice] = []
-    shards_without_names: list[Slices] = []
-    for shard in shards:
-        names += (target_slice for target_slice in shard if target_slice.expression in named)
-        others = tuple(target_slice for target_slice in shard if target_slice.expression not in named)
-        if others:
-            shards_without_names.append(others)
-    if len(names) > MAX_SINGLE_NAME_SHARDS:
+    named = [entry for entry in chain.from_iterable(shards) if entry.expression in names]
+    if len(named) > MAX_SINGLE_NAME_SHARDS:
+        excess = f"{len(named)} names are more than {MAX_SINGLE_NAME_SHARDS}"
         effect = "scripts tell hosts their addresses, not their names, in TLS and HTTP"
-        note = f"{len(names)} names are more than {MAX_SINGLE_NAME_SHARDS}: {effect}; ask for fewer at once"
-        return tuple(shards), note
-    return (*shards_without_names, *((name,) for name in names)), ""
+        return tuple(shards), f"{excess}: {effect}; ask for fewer at once"
+    without_names = (_remove_names(shard, names) for shard in shards)
+    single_names = ((entry,) for entry in named)
+    return (*filter(None, without_names), *single_names), ""
+
+
+def _remove_names(shard: Slices, names: Set[str]) -> Slices:
+    return tuple(entry for entry in shard if entry.expression not in names)

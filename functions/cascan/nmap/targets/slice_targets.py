@@ -1,10 +1,12 @@
-"""Targets → slices without the excludes, each address once. All by arithmetic: nothing is enumerated.
+"""Targets → slices without the excludes, each address once.
 
-Addresses keep nmap's order. An address of several targets stays with the first of them. Names are compared by name,
-since their addresses are not known yet. An IPv6 zone is part of the address.
+The addresses themselves are never listed.
 
-An octet range lists its addresses in ascending order. So an interval that is removed from it removes one stretch of its
-list, and stretches remain: the target's slices.
+Addresses keep nmap's order. An address of several targets stays with the first of them. Names are
+compared by name, because their addresses are not known yet. An IPv6 zone is part of the address.
+
+The addresses of an octet range are in ascending order. So an interval removes one contiguous
+stretch of that order. The stretches that remain are the target's slices.
 """
 
 from __future__ import annotations
@@ -20,16 +22,16 @@ from cascan.nmap.targets.exclusion import Exclusion
 from cascan.nmap.targets.kinds import Name, Network6, Target
 from cascan.nmap.targets.octets import Octets
 
-Space = str  # addresses of different spaces never meet: the zone of IPv6, empty for all others
-NOTHING_LEFT_OUT = Exclusion(4)
-FEW = 8  # intervals; so few are faster compared than looked up
+Space = str  # an IPv6 zone, or empty; addresses of different spaces are never the same
+NO_EXCLUSION = Exclusion(4)
+FEW = 8  # intervals; comparing so few is faster than looking them up
 TOO_SCATTERED = (
     f"removing excludes and duplicates takes more than {MAX_OVERLAPS_PER_SCAN} steps; "
     "write networks instead of scattered ranges, or ask for several scans"
 )
 
 
-def slice_targets(targets: Sequence[Target], exclusion: Exclusion = NOTHING_LEFT_OUT) -> Iterator[TargetSlice]:
+def slice_targets(targets: Sequence[Target], exclusion: Exclusion = NO_EXCLUSION) -> Iterator[TargetSlice]:
     """The slices of the targets, in order.
 
     Raises: RequestRefused: the targets overlap more than can be compared.
@@ -48,7 +50,8 @@ def slice_targets(targets: Sequence[Target], exclusion: Exclusion = NOTHING_LEFT
         space = _space(target)
         if space not in taken:
             taken[space] = _expand_exclusion(exclusion, targets, budget)
-        for start, stop in _find_free(target, _find_taken(target, taken[space], budget)):
+        taken_by_others = _find_taken(target, taken[space], budget)
+        for start, stop in _find_free(target, taken_by_others):
             yield TargetSlice(target.expression, start, stop)
         if index in overlapping:
             for interval in budget.spend(target.intervals()):
@@ -56,25 +59,38 @@ def slice_targets(targets: Sequence[Target], exclusion: Exclusion = NOTHING_LEFT
 
 
 def _check_size(targets: Sequence[Target], overlapping: set[int], exclusion: Exclusion) -> None:
-    """Count the intervals that will be compared in any case. Raises: RequestRefused: they are too many."""
-    ranges = [target for target in targets if isinstance(target, Octets)]
-    overlapping_targets = [targets[index] for index in sorted(overlapping)]
-    overlapping_ranges = [target for target in overlapping_targets if isinstance(target, Octets)]
+    """Count the intervals that will be compared in any case.
+
+    Raises: RequestRefused: they are too many.
+    """
+    overlapping_targets = (targets[index] for index in sorted(overlapping))
+    overlapping_ranges = (target for target in overlapping_targets if isinstance(target, Octets))
     intervals = sum(target.count_intervals() for target in overlapping_ranges)
-    if ranges:
-        low, high = min(target.bounds[0] for target in ranges), max(target.bounds[1] for target in ranges)
-        intervals += sum(pattern.count_intervals(low, high) for pattern in exclusion.patterns)
+    bounds = _find_ipv4_bounds(targets)
+    if bounds:
+        intervals += sum(pattern.count_intervals(*bounds) for pattern in exclusion.patterns)
     if intervals > MAX_OVERLAPS_PER_SCAN:
         raise RequestRefused([TOO_SCATTERED], Rule.LIMIT)
 
 
+def _find_ipv4_bounds(targets: Sequence[Target]) -> Interval | None:
+    """The lowest and the highest address of all IPv4 targets. None: there are none."""
+    bounds = [target.bounds for target in targets if isinstance(target, Octets)]
+    if not bounds:
+        return None
+    return min(low for low, _ in bounds), max(high for _, high in bounds)
+
+
 def count_addresses(slices: Iterable[TargetSlice]) -> int:
-    """The number of addresses in all slices. A name counts as one address, or as the block of its mask."""
+    """The number of addresses in all slices.
+
+    A name counts as one address, or as the block of its mask.
+    """
     return sum(target_slice.stop - target_slice.start for target_slice in slices)
 
 
 class _Budget:
-    """How many intervals may still be compared. It bounds the cost of any request."""
+    """How many intervals may still be compared. This limits the cost of any request."""
 
     def __init__(self, intervals: int) -> None:
         self.remaining = intervals
@@ -88,19 +104,24 @@ class _Budget:
 
 
 def _expand_exclusion(exclusion: Exclusion, targets: Sequence[Target], budget: _Budget) -> IntervalSet:
-    """The excludes as intervals; of ranges with gaps those between the lowest and the highest target."""
+    """The excludes as intervals.
+
+    A range with gaps is expanded only between the lowest and the highest target.
+    """
     excluded = IntervalSet(exclusion.intervals)
-    bounds = [target.bounds for target in targets if isinstance(target, Octets)]
-    if exclusion.patterns and bounds:
-        low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
+    bounds = _find_ipv4_bounds(targets)
+    if bounds:
         for pattern in exclusion.patterns:
-            for interval in budget.spend(pattern.intervals(low, high)):
+            for interval in budget.spend(pattern.intervals(*bounds)):
                 excluded.add(*interval)
     return excluded
 
 
 def _find_overlapping(targets: Sequence[Target]) -> set[int]:
-    """Indices of targets whose bounds touch those of a later target: only their addresses have to be remembered."""
+    """Indices of targets whose bounds overlap those of a later target.
+
+    Only their addresses need to be remembered.
+    """
     overlapping: set[int] = set()
     later: dict[Space, IntervalSet] = {}
     for index in range(len(targets) - 1, -1, -1):
@@ -118,8 +139,8 @@ def _find_overlapping(targets: Sequence[Target]) -> set[int]:
 def _find_taken(target: Octets | Network6, taken: IntervalSet, budget: _Budget) -> Iterator[Interval]:
     """The taken intervals that may share an address with the target, in order.
 
-    For a range with gaps they are looked up by its own stretches, if those are fewer than the intervals between its
-    lowest and its highest address: most of these lie in its gaps.
+    Most intervals between the bounds of a range with gaps lie in its gaps. So if the range has
+    fewer stretches than there are intervals, the intervals are looked up for each stretch.
     """
     between = taken.count_overlapping(*target.bounds)
     if between < FEW or target.stretches >= between:
@@ -134,7 +155,7 @@ def _find_taken(target: Octets | Network6, taken: IntervalSet, budget: _Budget) 
 
 
 def _find_free(target: Octets | Network6, taken: Iterable[Interval]) -> Iterator[tuple[int, int]]:
-    """Stretches of the target's list that are not taken: start, and stop, which is not included."""
+    """The stretches of the target's addresses that are not taken: start and exclusive stop."""
     start = 0
     for low, high in taken:
         stop, next_start = target.rank(low), target.rank(high + 1)

@@ -1,4 +1,7 @@
-"""Slices of targets → shards, and a slice → addresses. Nothing is materialised: a /8 is cut by arithmetic."""
+"""Slices of targets → shards, and a slice → its addresses.
+
+Even a /8 is cut without listing its addresses.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from cascan.nmap.targets.syntax import parse_target
 def pack_shards(
     slices: Iterable[TargetSlice], hosts_per_shard: int, max_slices: int = MAX_SLICES_PER_SHARD
 ) -> Iterator[tuple[TargetSlice, ...]]:
-    """The slices of one shard after another, cut so that each has at most `hosts_per_shard` addresses."""
+    """The slices of each shard.
+
+    Slices are cut so that a shard has at most `hosts_per_shard` addresses.
+    """
     shard: list[TargetSlice] = []
     room = hosts_per_shard
     for target_slice in slices:
@@ -31,7 +37,7 @@ def pack_shards(
 
 
 def enumerate_slice(target_slice: TargetSlice, family: int, resolved: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """The slice's addresses, in nmap's order. A name yields those of each address that `resolved` has.
+    """The slice's addresses, in nmap's order. `resolved` holds the addresses of each name.
 
     Raises: RequestRefused: the expression is not a target of the family.
     """

@@ -1,8 +1,9 @@
-"""nmap's target language: text → Target. Numbers that nmap would leave to the system's resolver are refused.
+"""nmap's target language: text → Target. Ambiguous spellings of addresses are refused.
 
-Source: the nmap manual, "Target specification", and agreement with `nmap -sL -n`. nmap reads `010.0.0.1` as 10.0.0.1
-and leaves `127.1`, `0x7f000001` or `2130706433` to a resolver that reads 127.0.0.1: such spellings mean one thing
-to a reader and another to the network, so all of them are refused.
+nmap reads `010.0.0.1` as 10.0.0.1, where others read octal. It leaves `127.1`, `0x7f000001` and
+`2130706433` to the system's resolver, which reads 127.0.0.1. So all of these are refused.
+
+Source: the nmap manual, "Target specification", and comparison with `nmap -sL -n`.
 """
 
 from __future__ import annotations
@@ -29,16 +30,23 @@ SHOWN_CHARS = 80  # of a refused expression
 
 
 def parse_target(expression: str, family: int = 4) -> Target:
-    """One target expression. Raises: RequestRefused: with the reason, naming the expression."""
+    """The target of one expression.
+
+    Raises: RequestRefused: with the reason, naming the expression.
+    """
     try:
         return _parse(expression, family)
     except ValueError as exc:
         reason = f"target {_shorten(expression)}: {exc}"
-        raise RequestRefused([Refusal(expression[:SHOWN_CHARS], Rule.TARGET_SYNTAX, reason)]) from exc
+        refusal = Refusal(expression[:SHOWN_CHARS], Rule.TARGET_SYNTAX, reason)
+        raise RequestRefused([refusal]) from exc
 
 
 def parse_targets(expressions: Iterable[str], family: int = 4) -> tuple[Target, ...]:
-    """Every expression, in order. Raises: RequestRefused: with a reason for each that is refused."""
+    """The targets of all expressions, in order.
+
+    Raises: RequestRefused: with a reason for each refused one.
+    """
     targets: list[Target] = []
     refusals: list[Refusal] = []
     for expression in expressions:
@@ -52,19 +60,28 @@ def parse_targets(expressions: Iterable[str], family: int = 4) -> tuple[Target, 
 
 
 def suggest_punycode(text: str) -> str:
-    """What to write for a host name with letters beyond ASCII, completing "it …"; empty for any other text."""
+    """What to write for a host name with letters beyond ASCII, completing "it …".
+
+    Empty for any other text.
+    """
     labels = unicodedata.normalize("NFC", text.lower()).split(".")
-    plain = [label for label in labels if label.isascii()]
-    if len(plain) == len(labels) or not all(_is_word(label) for label in labels):
+    is_ascii = all(label.isascii() for label in labels)
+    if is_ascii or not all(_is_label(label) for label in labels):
         return ""
-    written = ".".join(label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in labels)
-    return f"holds a character that is not printable ASCII; a host name is written in its punycode form: {written}"
+    written = ".".join(map(_to_punycode, labels))
+    problem = "holds a character that is not printable ASCII"
+    return f"{problem}; a host name is written in its punycode form: {written}"
 
 
-def _is_word(label: str) -> bool:
-    """Letters of any script with their marks, digits, and what else a name may hold."""
+def _to_punycode(label: str) -> str:
+    return label if label.isascii() else "xn--" + label.encode("punycode").decode()
+
+
+def _is_label(label: str) -> bool:
+    """Whether a label has only letters of any script, their marks, digits, - and _."""
     others = "-_0123456789"
-    return bool(label) and all(char in others or unicodedata.category(char)[0] in "LM" for char in label)
+    letters = [char for char in label if char not in others]
+    return bool(label) and all(unicodedata.category(char)[0] in "LM" for char in letters)
 
 
 def _parse(expression: str, family: int) -> Target:
@@ -83,16 +100,20 @@ def _parse(expression: str, family: int) -> Target:
 def _check_text(expression: str) -> None:
     """Raises: ValueError: text that is not a target in any notation."""
     if len(expression) > MAX_TARGET_CHARS:
-        raise ValueError(f"{len(expression)} characters are more than {MAX_TARGET_CHARS}: split the list")
-    if hint := suggest_punycode(expression):
+        excess = f"{len(expression)} characters are more than {MAX_TARGET_CHARS}"
+        raise ValueError(f"{excess}: split the list")
+    hint = suggest_punycode(expression)
+    if hint:
         raise ValueError(hint)
     if not expression or not all("!" <= char <= "~" for char in expression):
-        raise ValueError("a target is one word of printable ASCII; give each target an entry of its own")
+        rule = "a target is one word of printable ASCII"
+        raise ValueError(f"{rule}; give each target an entry of its own")
     if "://" in expression:
         raise ValueError("a URL is not a target; name its host only")
-    if with_port := WITH_PORT.fullmatch(expression):
-        host, port = with_port["host"], with_port["port"]
-        raise ValueError(f"a target has no port; write {host.strip('[]')}, and -p {port} among the parameters")
+    with_port = WITH_PORT.fullmatch(expression)
+    if with_port:
+        host, port = with_port["host"].strip("[]"), with_port["port"]
+        raise ValueError(f"a target has no port; write {host}, and -p {port} among the parameters")
 
 
 def _split_mask(expression: str, width: int) -> tuple[str, int | None]:
@@ -114,7 +135,7 @@ def _parse_octets(host: str) -> tuple[Octet, Octet, Octet, Octet] | None:
 
 
 def _parse_octet(text: str) -> Octet | None:
-    """`*`, or a comma list of N, N-M, N-, -M and -. None: not an octet; a name, perhaps."""
+    """The values of `*`, or of a comma list of N, N-M, N-, -M and -. None: it is not an octet."""
     if text == "*":
         return tuple(range(256))
     values: set[int] = set()
@@ -134,16 +155,22 @@ def _parse_octet(text: str) -> Octet | None:
 def _refuse_octal(*numbers: str) -> None:
     for number in numbers:
         if len(number) > 1 and number.startswith("0"):
-            raise ValueError(f"{number} reads as octal to some and as decimal to nmap; write it without leading zeros")
+            readings = f"{number} reads as octal to some and as decimal to nmap"
+            raise ValueError(f"{readings}; write it without leading zeros")
 
 
 def _check_name(host: str) -> str:
-    """The name in lower case. The root's dot stays where it matters: a single label without it is looked up in the
-    domains that resolv.conf lists, with it as it is. A name of several labels is always looked up as it is.
+    """The name in lower case.
+
+    A single label keeps the root's dot: without it the resolver would add the search domains of
+    resolv.conf. A longer name is always looked up as it is, so its dot is removed.
     """
-    labels = host.removesuffix(".").split(".")  # the root's dot
-    if labels[-1] and (not re.search("[A-Za-z]", labels[-1]) or HEXADECIMAL.fullmatch(labels[-1])):
-        raise ValueError("not four octets from 0 to 255; an IPv4 address is written in full, as in 127.0.0.1")
+    labels = host.removesuffix(".").split(".")
+    top_label = labels[-1]
+    is_number = not re.search("[A-Za-z]", top_label) or HEXADECIMAL.fullmatch(top_label)
+    if top_label and is_number:
+        rule = "an IPv4 address is written in full, as in 127.0.0.1"
+        raise ValueError(f"not four octets from 0 to 255; {rule}")
     if len(host) > MAX_NAME_CHARS or not all(LABEL.fullmatch(label) for label in labels):
         raise ValueError("neither an address, nor a range of addresses, nor a host name")
     dot = "." if len(labels) == 1 and host.endswith(".") else ""
@@ -166,4 +193,5 @@ def _parse_network6(expression: str, family: int) -> Network6:
 
 
 def _shorten(expression: str) -> str:
-    return repr(expression if len(expression) <= SHOWN_CHARS else expression[:SHOWN_CHARS] + "...")
+    is_short = len(expression) <= SHOWN_CHARS
+    return repr(expression if is_short else expression[:SHOWN_CHARS] + "...")

@@ -1,4 +1,4 @@
-"""nmap's target language, as the rest of cascan uses it: text → Target → slices → addresses, and what is left out."""
+"""nmap's target language for the rest of cascan: text → Target → slices → addresses."""
 
 from cascan.nmap.targets.exclusion import Exclusion
 from cascan.nmap.targets.kinds import Name, Network6, Target

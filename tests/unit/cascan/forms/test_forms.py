@@ -83,6 +83,7 @@ def test_the_short_form_is_read_field_for_field() -> None:
         "maxParallelShards": 4,
         "retryTimedOut": True,
         "hostsPerShard": 64,
+        "budgetUsd": 5.5,
         "authorization": "CHG-1234",
         "contact": "soc@example.org",
         "idempotencyKey": "k",
@@ -193,6 +194,8 @@ def test_what_kubernetes_adds_to_an_object_is_let_be() -> None:
         ({"targets": ["a"], "scanType": "zap"}, "scanType: 'zap' is not known here; nmap, nmap-privileged are"),  # N26
         ({"targets": ["a"], "backoffLimit": -1}, "backoffLimit: expected int >= 0"),
         ({"targets": ["a"], "hostsPerShard": 0}, "hostsPerShard: expected int >= 1"),
+        ({"targets": ["a"], "budgetUsd": 0}, "budgetUsd: expected float >= 0.01"),
+        ({"targets": ["a"], "budgetUsd": "5"}, "budgetUsd: expected float | null, got str"),
         ({"targets": ["a"], "activeDeadlineSeconds": 0}, "activeDeadlineSeconds: expected int >= 1"),
         ({"targets": ["a"], "ttlSecondsAfterFinished": 10**12}, "ttlSecondsAfterFinished: expected int <= 316224000"),
         ({"targets": ["a"], "name": "Office LAN"}, "name: 'Office LAN' is no name"),

@@ -283,3 +283,18 @@ def test_c5_targets_from_an_init_container_are_refused_by_its_name(
     (refusal,) = said["refusals"]
     assert refusal["reason"].startswith("parameters: -iL reads targets from a file of the worker")
     assert "initContainers (fetch-hosts)" in refusal["reason"]
+
+
+def test_a_budget_that_the_scan_may_exceed_is_a_refusal(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = tmp_path / "request.json"
+    request.write_text(json.dumps({"targets": ["10.0.0.0/16"], "parameters": ["-p-"], "budgetUsd": 5}))
+    code, refused = checked(capsys, "-f", str(request))
+    assert (code, refused["refusals"][0]["what"]) == (2, "budgetUsd")
+    assert "may cost up to" in refused["refusals"][0]["reason"]
+    parameters = {"AllowedTargets": "10.0.0.0/8", "WorkerSubnets": "subnet-1", "MaxScanCostUsd": "0.5"}
+    described = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+    monkeypatch.setattr(permit, "describe_stack", lambda name: {"Parameters": described})
+    code, refused = checked(capsys, "10.0.0.0/16", "--stack", "cascan", "--", "-p-")
+    assert (code, refused["refusals"][0]["what"]) == (2, "MaxScanCostUsd")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -138,6 +138,26 @@ def test_a_suspended_scan_is_listed_with_the_command_that_continues_it(
     stack.store(state=ScanState.SUSPENDED, shards_waiting=1, shards_in_flight=0)
     assert main(["scans"]) == 0
     assert capsys.readouterr().out.rstrip().endswith("1 of 1 shards wait for cascan resume")
+
+
+def test_a_scan_outside_its_windows_is_listed_with_the_time_at_which_the_next_one_opens(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scans, "utc_now", lambda: datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
+    stack.store(shards_waiting=1, shards_in_flight=0, windows=("22:00-06:00",))
+    assert main(["scans"]) == 0
+    assert (
+        capsys.readouterr().out.rstrip().endswith("shards wait for its window, which opens at 2026-03-01T22:00:00.000Z")
+    )
+
+
+def test_a_scan_within_its_window_waits_for_no_other_one(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scans, "utc_now", lambda: datetime(2026, 3, 1, 23, 0, tzinfo=UTC))
+    stack.store(shards_waiting=1, shards_in_flight=0, windows=("22:00-06:00",))
+    assert main(["scans"]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("1 of 1 shards wait")
 
 
 def test_a_halted_stack_says_so_wherever_scans_are_listed(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:

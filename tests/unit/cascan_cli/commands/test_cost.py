@@ -123,3 +123,11 @@ def test_a_deployed_stack_gives_the_size_of_its_workers(
     described.append({"ParameterKey": "MaxWorkers", "ParameterValue": "many"})
     assert main(["cost", "10.0.0.1", "--stack", "cascan"]) == 2
     assert "MaxWorkers is not a number" in capsys.readouterr().err
+
+
+def test_a_request_above_its_budget_is_estimated_and_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("request.json").write_text(json.dumps({"targets": ["10.0.0.0/16"], "parameters": ["-p-"], "budgetUsd": 5}))
+    code, printed = estimated(capsys, "-f", "request.json")
+    (request,) = printed["requests"]
+    assert (code, request["accepted"], request["refusals"][0]["what"]) == (2, False, "budgetUsd")
+    assert request["estimate"]["usd"]["high"] > 5

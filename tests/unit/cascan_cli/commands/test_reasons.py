@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from cascan.model.reason import Reason, ReasonCode, Reasons
-from cascan.model.scan import Outcome, ScanState
+from cascan.model.scan import Counts, Outcome, ScanState
 from cascan_cli.commands import findings, report, scans
 from cascan_cli.output.scan import SHOWN_REASONS, print_outcome
 from cascan_cli.stack.open import StackGateways
@@ -62,6 +62,13 @@ def test_a_scan_that_was_followed_to_its_end_says_why_it_is_not_complete(
     assert FIRST in told
     assert SECOND in told
     assert "and 7 more" in told
+
+
+def test_a_scan_that_was_suspended_while_it_was_followed_says_what_it_found_and_how_it_continues(
+    stack: StackGateways, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_outcome(a_scan(state=ScanState.SUSPENDED, findings=Counts(count=2), hosts_up=1), stack)
+    assert "Suspended; 2 findings, 1 of 1 address up; continue it: cascan resume" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Reads the head of a host by patterns: from `<host` to its names."""
+"""Read the head of a host by patterns: from `<host` to its names."""
 
 from __future__ import annotations
 
@@ -28,15 +28,28 @@ ADDRESS = rf'<address addr={VALUE} addrtype="(ipv4|ipv6|mac)"(?: vendor={VALUE})
 HOSTNAME = rf'<hostname name={FILLED} type="(user|PTR)"/>'
 
 
-# The position behind the head; start and end of the scan, state, reason and its TTL, addresses, names.
-HostHead = tuple[int, datetime | None, datetime | None, str, str, int, tuple[Address, ...], tuple[Hostname, ...]]
+# The position after the head; start and end of the scan; state, reason, its TTL; addresses; names.
+HostHead = tuple[
+    int,
+    datetime | None,
+    datetime | None,
+    str,
+    str,
+    int,
+    tuple[Address, ...],
+    tuple[Hostname, ...],
+]
 
 
 def read_head(text: str) -> HostHead:
-    """Raises: UnusualMarkup: not written as nmap writes it."""
+    """Read the head at the start of a host element.
+
+    Raises: UnusualMarkup: the head is not written as nmap writes it.
+    """
     if (match := COMMON.match(text)) is None:
         return _read_any_head(text)
-    started, finished, state, reason, ttl, address, kind, mac, vendor, name, name_kind = match.groups()
+    fields = match.groups()
+    started, finished, state, reason, ttl, address, kind, mac, vendor, name, name_kind = fields
     addresses: tuple[Address, ...] = (Address(address, kind),)
     if mac:
         addresses += (Address(mac, "mac", unescape(vendor or "")),)
@@ -56,9 +69,9 @@ def _read_any_head(text: str) -> HostHead:
     return end, begun, ended, state, reason, int(ttl), _read_addresses(addresses), hostnames
 
 
-@lru_cache(maxsize=1_024)  # hosts are scanned side by side: many begin and end in the same second
+@lru_cache(maxsize=1_024)  # many hosts begin and end in the same second
 def read_time(seconds: str | None) -> datetime | None:
-    """Raises: UnusualMarkup: not a time."""
+    """The time. None: there is none. Raises: UnusualMarkup: the text is not a time."""
     time = parse_timestamp(seconds)
     if time is None and seconds is not None:
         raise UnusualMarkup

@@ -1,16 +1,19 @@
-"""Reads host elements that are written exactly as nmap writes them, by a few patterns instead of an XML parser.
+"""Read host elements by patterns, if they are written exactly as nmap writes them.
 
-    head.py    up to the host's names
-    ports.py   ports, and with script.py their scripts
-    tail.py    what follows the ports
+    head.py     the head, up to the host's names
+    ports.py    the ports, with their scripts
+    script.py   the scripts
+    tail.py     the elements after the ports
 
-In goes the text of a host element, out comes its Host: the same that tree/host.py makes of the parsed element. The
-patterns are strict about quotes, order and references. Where something is written in another way, `UnusualMarkup` is
-raised, and the caller gives the element to the XML parser. Elements that repeat from host to host (ports, extraports,
-OS matches, short scripts) are read once and their values shared.
+The patterns are faster than an XML parser, and the Host is the same that tree/host.py builds from
+the parsed element. They are strict about quotes, order and references. If an element is written
+differently, `UnusualMarkup` is raised, and the caller passes the element to the XML parser.
+Elements that repeat from host to host (ports, extraports, OS matches, short scripts) are read once,
+and their values are shared.
 
-To split between `</port>` and `<port `, and at `<script `, is safe: in XML text a `<` always begins markup, the caller
-has removed comments and CDATA, and each part has to match a pattern, or to be well-formed, by itself.
+Splitting between `</port>` and `<port `, and at `<script `, is safe: in XML text a `<` always
+begins markup, the caller has removed comments and CDATA, and each part has to match a pattern, or
+be well-formed, by itself.
 """
 
 from __future__ import annotations
@@ -31,8 +34,9 @@ from cascan.nmap.report.tree.host import TooDeep, parse_extraports, to_data
 from cascan.nmap.report.tree.os_matches import parse_os_matches
 
 PORTS, PORTS_END = "<ports>", "</ports>"
-BETWEEN = "</port>\n<port "  # two ports, as nmap writes them; a longer text is found faster
+BETWEEN = "</port>\n<port "  # between two ports; searching a longer text is faster
 HOSTSCRIPT, HOSTSCRIPT_END = "<hostscript><script ", "</hostscript>"
+System = tuple[dict[str, Any], tuple[OsMatch, ...]]  # an `os` element as data, and its matches
 
 
 class FastHostReader:
@@ -40,17 +44,16 @@ class FastHostReader:
 
     def __init__(self) -> None:
         self._ports = FastPortReader()
-        self._extraports: BoundedCache[str, tuple[ExtraPorts, ...]] = BoundedCache(MAX_CACHED_REPORT_CHARS)
-        self._systems: BoundedCache[str, tuple[dict[str, Any], tuple[OsMatch, ...]]] = BoundedCache(
-            MAX_CACHED_REPORT_CHARS
-        )
+        self._extraports = BoundedCache[str, tuple[ExtraPorts, ...]](MAX_CACHED_REPORT_CHARS)
+        self._systems = BoundedCache[str, System](MAX_CACHED_REPORT_CHARS)
 
     def read(self, text: str) -> Host:
-        """The host of an element from its `<host` up to its `</host>`, which is not in the text; all of it ASCII.
+        """The host of an element, whose text is ASCII and lacks its `</host>`.
 
-        Raises: UnusualMarkup: not written as nmap writes it.
+        Raises: UnusualMarkup: the element is not written as nmap writes it.
         """
-        end, started_at, finished_at, state, reason, reason_ttl, addresses, hostnames = read_head(text)
+        head = read_head(text)
+        end, started_at, finished_at, state, reason, reason_ttl, addresses, hostnames = head
         extraports, ports, tail = _split_ports(text[end:])
         details: Details = {}
         scripts, matches = self._read_tail(tail, details)
@@ -78,8 +81,12 @@ class FastHostReader:
         check_element(ports, PORTS_KNOWN, reject_markup)
         return self._extraports.keep(text, tuple(parse_extraports(ports, reject_markup)), len(text))
 
-    def _read_tail(self, text: str, details: Details) -> tuple[tuple[Script, ...], tuple[OsMatch, ...]]:
-        """The host scripts and OS matches that follow the ports. Every other element is added to the details."""
+    def _read_tail(
+        self,
+        text: str,
+        details: Details,
+    ) -> tuple[tuple[Script, ...], tuple[OsMatch, ...]]:
+        """The host scripts and OS matches after the ports. All other elements become details."""
         scripts: tuple[Script, ...] = ()
         matches: tuple[OsMatch, ...] = ()
         position = 0
@@ -101,7 +108,7 @@ class FastHostReader:
                 raise UnusualMarkup
         return scripts, matches
 
-    def _read_system(self, element: str) -> tuple[dict[str, Any], tuple[OsMatch, ...]]:
+    def _read_system(self, element: str) -> System:
         """An `os` element as data, and its matches."""
         try:
             system = to_data(_parse_xml(element), reject_markup)
@@ -112,7 +119,10 @@ class FastHostReader:
 
 
 def _split_ports(text: str) -> tuple[str, list[str], str]:
-    """Split what follows the host's names: the extraports, the ports without their tags, and what follows the ports."""
+    """Split the text after the host's names.
+
+    Returns the extraports, the ports without their tags, and the text after the ports.
+    """
     if not text.startswith(PORTS):
         return "", [], text
     extraports, first_port, remainder = text.partition("<port ")
@@ -139,7 +149,7 @@ def _parse_xml(text: str) -> Any:
 
 
 def _read_until(text: str, start: int, end: str) -> tuple[str, int]:
-    """The text from `start` to the end of `end`, and the position of what follows it, white space skipped."""
+    """The text from `start` to the end of `end`, and the position after it and white space."""
     index = text.find(end, start)
     if index < 0:
         raise UnusualMarkup

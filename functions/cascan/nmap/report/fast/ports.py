@@ -1,7 +1,8 @@
-"""Reads ports, and the scripts that ran on them, by patterns. Equal elements give the same value, which is cached.
+"""Read ports and their scripts by patterns. Equal elements give the same value, which is cached.
 
-Ports without scripts are cached at once, since most of them repeat. The output of scripts mostly does not: it is cached
-the second time it occurs. That saves a fifth of the time where hosts differ, and costs one more reading elsewhere.
+Ports without scripts are cached at once, since most of them repeat. The output of most scripts does
+not repeat, so it is cached when it occurs for the second time. That saves a fifth of the time if
+hosts differ; otherwise it costs one more reading.
 """
 
 from __future__ import annotations
@@ -40,23 +41,23 @@ class FastPortReader:
 
     def __init__(self) -> None:
         self._short_ports: BoundedCache[str, Port] = BoundedCache(MAX_CACHED_REPORT_CHARS)
-        # Ports with scripts have a cache of their own, so that they do not push out short ones.
+        # Ports with scripts have their own cache, so that they do not displace short ones.
         self._long_ports: BoundedCache[str, Port] = BoundedCache(MAX_CACHED_REPORT_CHARS)
         self._scripts: BoundedCache[str, Script] = BoundedCache(MAX_CACHED_REPORT_CHARS)
         self._seen = RecentHashes(MAX_RECENT_HASHES)  # of elements with scripts
 
     def read_ports(self, texts: list[str]) -> tuple[Port, ...]:
-        """The ports of these elements, which come without `<port ` and `</port>`.
+        """The ports of these elements, which lack their `<port ` and `</port>`.
 
-        Raises: UnusualMarkup: not written as nmap writes it.
+        Raises: UnusualMarkup: an element is not written as nmap writes it.
         """
         get_short, get_long = self._short_ports.get, self._long_ports.get
         return tuple([get_short(text) or get_long(text) or self._read_port(text) for text in texts])
 
     def read_scripts(self, texts: list[str]) -> tuple[Script, ...]:
-        """The scripts of these elements, which come without `<script `.
+        """The scripts of these elements, which lack their `<script `.
 
-        Raises: UnusualMarkup: not written as nmap writes it.
+        Raises: UnusualMarkup: an element is not written as nmap writes it.
         """
         get_cached = self._scripts.get
         return tuple([get_cached(text) or self._read_script(text) for text in texts])
@@ -69,34 +70,38 @@ class FastPortReader:
         if port is None:
             port = self._short_ports.keep(bare_port, read_port(bare_port), len(bare_port))
         port = replace(port, scripts=self.read_scripts(scripts))
-        return self._long_ports.keep(text, port, len(text)) if self._seen.was_seen(hash(text)) else port
+        if self._seen.was_seen(hash(text)):
+            self._long_ports.keep(text, port, len(text))
+        return port
 
     def _read_script(self, text: str) -> Script:
         script = read_script(text)
-        return self._scripts.keep(text, script, len(text)) if self._seen.was_seen(hash(text)) else script
+        if self._seen.was_seen(hash(text)):
+            self._scripts.keep(text, script, len(text))
+        return script
 
 
 def read_port(text: str) -> Port:
     """The port of an element without scripts.
 
-    Raises: UnusualMarkup: not written as nmap writes it.
+    Raises: UnusualMarkup: the element is not written as nmap writes it.
     """
     match = COMMON.fullmatch(text)
     if match is None or "&" in text:
         return _read_any_port(text)
-    protocol, number, state, reason, ttl, reason_ip, *attributes, cpes = match.groups("")
-    name, product, version, extrainfo, hostname, ostype, devicetype, servicefp, tunnel, method, confidence = attributes
+    protocol, number, state, reason, ttl, reason_ip, *details, cpes = match.groups("")
+    name, product, version, extra, hostname, ostype, device, servicefp, tunnel, method, conf = details
     service = Service(
         name=name,
         product=product,
         version=version,
-        extrainfo=extrainfo,
+        extrainfo=extra,
         ostype=ostype,
-        devicetype=devicetype,
+        devicetype=device,
         hostname=hostname,
         tunnel=tunnel,
         method=method,
-        confidence=int(confidence),
+        confidence=int(conf),
         servicefp=servicefp,
         cpe=tuple(CPE.findall(cpes)) if cpes else (),
     )
@@ -125,7 +130,8 @@ def _read_any_port(text: str) -> Port:
     protocol, number, state, reason, ttl, reason_ip, attributes, cpes = match.groups()
     service = None
     if attributes is not None:
-        service = build_service(read_attributes(attributes), tuple(CPE.findall(cpes or "")), reject_markup)
+        cpe = tuple(CPE.findall(cpes or ""))
+        service = build_service(read_attributes(attributes), cpe, reject_markup)
     return Port(
         protocol=protocol,
         number=read_port_number(number),

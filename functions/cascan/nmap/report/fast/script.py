@@ -1,4 +1,4 @@
-"""Reads scripts that are written as nmap writes them: one pattern for the start tag, one for tables and elems."""
+"""Read scripts by patterns: one for the start tag, and one for tables and elems."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from cascan.nmap.report.decode import UnknownReference, resolve_references
 from cascan.nmap.report.tree.script import Pairs, is_lossless, pairs_to_data
 
 SCRIPT = re.compile(r'id="([^"<\x00-\x1f]*)" output="([^"<\x00-\x1f]*)"(/?)>')
-TOKEN = re.compile(  # key and text of an elem; that a table begins, that it ends, its key
+TOKEN = re.compile(  # key and text of an elem; whether a table begins; whether it ends; its key
     r'(?:<elem(?: key="([^"<\x00-\x1f]+)")?>([^<>\x00-\x08\x0b-\x1f]*)</elem>'
     r'|<(?:(table)|(/)table)(?: key="([^"<\x00-\x1f]+)")?>)(?:\n|\Z)'
 )
-ELEM_CHARS, TABLE_CHARS, TABLE_END_CHARS = len("<elem></elem>\n"), len("<table>\n"), len("</table>\n")
+ELEM_CHARS = len("<elem></elem>\n")
+TABLE_CHARS, TABLE_END_CHARS = len("<table>\n"), len("</table>\n")
 KEY_CHARS = len(' key=""')
 MAX_TABLES = MAX_XML_DEPTH - 5  # nested below host, ports, port and script
 
@@ -25,14 +26,14 @@ class UnusualMarkup(Exception):
 
 
 def reject_markup(_sentence: str) -> None:
-    """Takes the place of a function that warns: such an element is left to the XML parser, which warns."""
+    """Replaces a function that warns: the XML parser reads such an element, and warns."""
     raise UnusualMarkup
 
 
 def read_script(text: str) -> Script:
-    """The script of an element without its `<script `; white space may follow it.
+    """The script of an element that lacks its `<script `. White space may follow the element.
 
-    Raises: UnusualMarkup: not written as nmap writes it, or its structure needs `Script.nodes`.
+    Raises: UnusualMarkup: the element is not written as nmap writes it, or needs `Script.nodes`.
     """
     start = SCRIPT.match(text)
     if start is None:
@@ -50,9 +51,9 @@ def read_script(text: str) -> Script:
 
 
 def unescape(text: str) -> str:
-    """The text, its references resolved.
+    """The text, with its references resolved.
 
-    Raises: UnusualMarkup: only an XML parser can decide on one of them.
+    Raises: UnusualMarkup: only an XML parser can resolve one of them.
     """
     if "&" not in text:
         return text
@@ -63,9 +64,10 @@ def unescape(text: str) -> str:
 
 
 def _read_data(body: str) -> Any:
-    """The structure between the script's tags: each elem and each table's tag on a line, nothing between them.
+    """The structured output between the script's tags.
 
-    So the lengths of the tokens add up to that of the body.
+    nmap writes each elem, and each tag of a table, on a line. If there is nothing between them, the
+    lengths of the tokens add up to the length of the body.
     """
     tokens = TOKEN.findall(body)
     escaped = "&" in body
@@ -91,13 +93,14 @@ def _read_data(body: str) -> Any:
             pairs.append((unescape(key), unescape(value)) if escaped else (key, value))
     if not tokens and body.isspace():
         return None
-    if above or chars != len(body) + (not body.endswith("\n") and bool(body)):  # the last may lack the line's end
+    lacks_line_end = bool(body) and not body.endswith("\n")  # allowed after the last token
+    if above or chars != len(body) + lacks_line_end:
         raise UnusualMarkup
     return _to_data(pairs)
 
 
 def _to_data(pairs: Pairs) -> Any:
-    """The pairs as data. Raises: UnusualMarkup: data cannot hold all that they say."""
+    """The pairs as data. Raises: UnusualMarkup: data cannot represent all of them."""
     if not pairs:
         return None
     data = dict(pairs)

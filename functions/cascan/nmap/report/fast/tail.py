@@ -1,7 +1,7 @@
-"""Reads what follows the ports of a host by patterns: uptime, distance, sequences, trace and times.
+"""Read the elements after a host's ports by patterns: uptime, distance, sequences, trace, times.
 
-Elements that nmap writes with the same attributes in the same order on every host have a pattern each; FLAT reads the
-others.
+An element that has the same attributes in the same order on every host has its own pattern. FLAT
+reads the others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from cascan.nmap.report.decode import compile_pattern
 from cascan.nmap.report.fast.script import UnusualMarkup, unescape
 
-SPECIAL = frozenset({"xmlns", "text"})  # attributes that tree/host.py treats in a way of its own
+SPECIAL = frozenset({"xmlns", "text"})  # attributes that tree/host.py treats specially
 Rows = list[dict[str, Any]]
 Details = dict[str, Rows]
 
@@ -35,7 +35,10 @@ ANY_HOP = rf"<hop{ATTRIBUTES}/>"
 
 
 def read_flat(text: str, start: int, details: Details) -> int:
-    """Read the element at `start` into `details`. Returns the position behind it; `start`: it is another element."""
+    """Read the element at `start` into `details`.
+
+    Returns the position after it; `start`, if none of the patterns matches.
+    """
     if times := TIMES.match(text, start):
         srtt, rttvar, timeout = _get_groups(times)
         _add(details, "times", {"srtt": srtt, "rttvar": rttvar, "to": timeout})
@@ -54,7 +57,7 @@ def read_flat(text: str, start: int, details: Details) -> int:
 
 
 def read_attributes(text: str) -> dict[str, str]:
-    """Attributes as nmap writes them, a space before each."""
+    """The attributes in the text, each after one space, as nmap writes them."""
     pairs = compile_pattern(ATTRIBUTE).findall(text)
     attributes = dict(pairs)
     if len(attributes) != len(pairs) or not SPECIAL.isdisjoint(attributes):
@@ -63,7 +66,8 @@ def read_attributes(text: str) -> dict[str, str]:
 
 
 def _read_guesses(match: re.Match[str], details: Details) -> None:
-    seconds, last_boot, distance, index, difficulty, values, kind, ids, clock, stamps = _get_groups(match)
+    groups = _get_groups(match)
+    seconds, last_boot, distance, index, difficulty, values, kind, ids, clock, stamps = groups
     if match[1] is not None:
         _add(details, "uptime", {"seconds": seconds, "lastboot": last_boot})
     _add(details, "distance", {"value": distance})
@@ -74,7 +78,7 @@ def _read_guesses(match: re.Match[str], details: Details) -> None:
 
 def _read_hops(text: str) -> Rows:
     rows = compile_pattern(HOP).findall(text)
-    has_empty_value = '=""' in text  # findall does not distinguish it from an absent one
+    has_empty_value = '=""' in text  # to findall, it equals an absent value
     if len(rows) != text.count("<") or "&" in text or has_empty_value:
         hops = compile_pattern(ANY_HOP).findall(text)
         if len(hops) != text.count("<"):
@@ -93,7 +97,7 @@ def _to_hop(ttl: str, address: str, rtt: str, host: str) -> dict[str, Any]:
 
 
 def _get_groups(match: re.Match[str]) -> tuple[str, ...]:
-    """The groups, their references resolved."""
+    """The groups, with their references resolved."""
     return tuple(map(unescape, match.groups(""))) if "&" in match[0] else match.groups("")
 
 

@@ -1,4 +1,7 @@
-"""One `host` element of a report → one Host. Whatever the DTD requires may be missing. Source: nmap.dtd."""
+"""Build a Host from a parsed `host` element. Attributes that the DTD requires may be missing.
+
+Source: nmap.dtd.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,36 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from cascan.limits import MAX_PORT, MAX_XML_DEPTH
-from cascan.model.host import Address, ExtraPorts, ExtraReason, Host, Hostname, Port, Service
+from cascan.model.host import Address, ExtraPorts, ExtraReason, Host, Hostname, Port, Script, Service
 from cascan.nmap.report.decode import repair_utf8
-from cascan.nmap.report.schema import ATTRIBUTES, HOST, SERVICE_CHILDREN, TEXT, check_content, check_element
+from cascan.nmap.report.schema import (
+    ATTRIBUTES,
+    HOST,
+    SERVICE_CHILDREN,
+    TEXT,
+    check_content,
+    check_element,
+)
 from cascan.nmap.report.tree.os_matches import parse_os_matches
 from cascan.nmap.report.tree.script import parse_scripts
 from cascan.nmap.report.tree.values import parse_count, parse_timestamp
 
-NAMED = frozenset({"status", "address", "hostnames", "ports", "hostscript"})  # what Host has fields for
+# Elements for which Host has fields.
+NAMED = frozenset({"status", "address", "hostnames", "ports", "hostscript"})
 SERVICE_ATTRIBUTES = frozenset(Service.__struct_fields__) - {"confidence", "cpe"} | {"conf"}
-SERVICE_NUMBERS = {"conf": "confidence", "rpcnum": "rpcnum", "lowver": "lowver", "highver": "highver"}
+# Attributes that are numbers, with their fields of Service.
+SERVICE_NUMBERS = {
+    "conf": "confidence",
+    "rpcnum": "rpcnum",
+    "lowver": "lowver",
+    "highver": "highver",
+}
 BAD_PORT = "A port without a number from 0 to 65535 was left out."
 BAD_TIME = "A time that is none was left out."
 BAD_NUMBER = "A number that is none was left out."
 NO_PROTOCOL = "A port without a protocol was taken to be of TCP."
-TEXT_ATTRIBUTE = "@text"  # in data: an attribute called `text`, where `text` is the element's own text
+# The key in data of an attribute called `text`, since `text` is the key of the element's own text.
+TEXT_ATTRIBUTE = "@text"
 
 Attributes = Mapping[str, str]
 Warn = Callable[[str], None]
@@ -32,9 +50,9 @@ class TooDeep(Exception):
 
 
 def parse_host(host: Element, warn: Warn) -> Host:
-    """The host. What cannot be a port is left out with a warning.
+    """The host. Ports without a valid number are left out with a warning.
 
-    Raises: TooDeep: such a host is not read at all.
+    Raises: TooDeep: the host's elements are nested too deep.
     """
     check_element(host, HOST, warn)
     status = _attributes(host, "status")
@@ -48,8 +66,8 @@ def parse_host(host: Element, warn: Warn) -> Host:
         addresses=parse_addresses(host, warn),
         hostnames=parse_hostnames(host, warn),
         ports=ports,
-        extraports=tuple(extra for element in ports_elements for extra in parse_extraports(element, warn)),
-        scripts=tuple(script for element in host.iterfind("hostscript") for script in parse_scripts(element, warn)),
+        extraports=tuple(_parse_all_extraports(ports_elements, warn)),
+        scripts=tuple(_parse_host_scripts(host, warn)),
         os_matches=parse_os_matches(details),
         timed_out=_is_timed_out(host, warn),
         comment=get_text(host.attrib, "comment"),
@@ -60,19 +78,23 @@ def parse_host(host: Element, warn: Warn) -> Host:
 
 
 def parse_addresses(parent: Element, warn: Warn) -> tuple[Address, ...]:
-    """The address elements directly below; an empty one is left out."""
+    """The address elements directly below. An empty one is left out."""
     elements = parent.findall("address")
     if not all(element.get("addr") for element in elements):
         warn("An address that says nothing was left out.")
     return tuple(
-        Address(repair_utf8(addr), get_text(element.attrib, "addrtype") or "ipv4", get_text(element.attrib, "vendor"))
+        Address(
+            repair_utf8(addr),
+            get_text(element.attrib, "addrtype") or "ipv4",
+            get_text(element.attrib, "vendor"),
+        )
         for element in elements
         if (addr := element.get("addr"))
     )
 
 
 def parse_hostnames(parent: Element, warn: Warn) -> tuple[Hostname, ...]:
-    """The names; an empty one is left out."""
+    """The host names. An empty one is left out."""
     elements = parent.findall("hostnames/hostname")
     if not all(element.get("name") for element in elements):
         warn("A host name that says nothing was left out.")
@@ -85,8 +107,11 @@ def parse_hostnames(parent: Element, warn: Warn) -> tuple[Hostname, ...]:
 
 def parse_extraports(ports: Element, warn: Warn) -> Iterator[ExtraPorts]:
     for element in ports.iterfind("extraports"):
-        reasons = tuple(_parse_extra_reason(reason.attrib, warn) for reason in element.iterfind("extrareasons"))
-        yield ExtraPorts(get_text(element.attrib, "state"), get_count(element.attrib, "count", warn) or 0, reasons)
+        reason_elements = element.iterfind("extrareasons")
+        reasons = tuple(_parse_extra_reason(reason.attrib, warn) for reason in reason_elements)
+        state = get_text(element.attrib, "state")
+        count = get_count(element.attrib, "count", warn) or 0
+        yield ExtraPorts(state, count, reasons)
 
 
 def parse_port(element: Element, warn: Warn) -> Port | None:
@@ -114,10 +139,11 @@ def parse_port(element: Element, warn: Warn) -> Port | None:
 
 
 def build_service(attributes: Attributes, cpe: tuple[str, ...], warn: Warn) -> Service:
-    """The service of these attributes, whose text is repaired already."""
+    """The service with these attributes, whose UTF-8 is repaired already."""
     if not attributes.keys() <= SERVICE_ATTRIBUTES:
         warn(ATTRIBUTES)
-    fields: dict[str, Any] = {name: value for name, value in attributes.items() if name in SERVICE_ATTRIBUTES}
+    pairs = attributes.items()
+    fields: dict[str, Any] = {name: value for name, value in pairs if name in SERVICE_ATTRIBUTES}
     for name, field in SERVICE_NUMBERS.items():
         if name in fields:
             fields.pop(name)
@@ -135,14 +161,15 @@ def parse_details(host: Element, warn: Warn) -> dict[str, list[dict[str, Any]]]:
 
 
 def to_data(element: Element, warn: Warn, depth: int = 2) -> dict[str, Any]:
-    """The element as data: its attributes, its text under `text`, and a list for each kind of child.
+    """The element as data: its attributes, its text as `text`, and a list for each kind of child.
 
-    Raises: TooDeep: such a host is not read at all.
+    Raises: TooDeep: the element's children are nested too deep.
     """
     if depth >= MAX_XML_DEPTH:
         raise TooDeep
+    attributes = element.attrib.items()
     data: dict[str, Any] = {
-        TEXT_ATTRIBUTE if name == "text" else name: repair_utf8(value) for name, value in element.attrib.items()
+        TEXT_ATTRIBUTE if name == "text" else name: repair_utf8(value) for name, value in attributes
     }
     if element.text and element.text.strip():
         data["text"] = repair_utf8(element.text)
@@ -150,7 +177,7 @@ def to_data(element: Element, warn: Warn, depth: int = 2) -> dict[str, Any]:
         children = data.setdefault(child.tag, [])
         if isinstance(children, list):
             children.append(to_data(child, warn, depth + 1))
-        else:  # which nmap.dtd never allows
+        else:  # an attribute of the same name, which nmap.dtd never allows
             warn("An element called as an attribute beside it was left out.")
         if child.tail and not child.tail.isspace():
             warn(TEXT)
@@ -158,7 +185,7 @@ def to_data(element: Element, warn: Warn, depth: int = 2) -> dict[str, Any]:
 
 
 def get_text(attributes: Attributes, name: str) -> str:
-    """The attribute's text, repaired; empty if absent."""
+    """The attribute's text, with its UTF-8 repaired. Empty: it is absent."""
     return repair_utf8(attributes.get(name, ""))
 
 
@@ -171,7 +198,7 @@ def get_count(attributes: Attributes, name: str, warn: Warn) -> int | None:
 
 
 def _guess_state(ports: tuple[Port, ...], warn: Warn) -> str:
-    """The state of a host without a status, as masscan writes hosts: up if a port is open."""
+    """The state of a host without a status, as masscan writes it: up if a port is open."""
     if not any(port.state == "open" for port in ports):
         return "unknown"
     warn("Hosts without a status are taken to be up where a port is open.")
@@ -203,10 +230,21 @@ def _parse_ports(parent: Element, warn: Warn) -> Iterator[Port]:
             yield port
 
 
+def _parse_all_extraports(ports_elements: list[Element], warn: Warn) -> Iterator[ExtraPorts]:
+    for element in ports_elements:
+        yield from parse_extraports(element, warn)
+
+
+def _parse_host_scripts(host: Element, warn: Warn) -> Iterator[Script]:
+    for element in host.iterfind("hostscript"):
+        yield from parse_scripts(element, warn)
+
+
 def _parse_service(element: Element, warn: Warn) -> Service:
     check_content(element, SERVICE_CHILDREN, warn)
     attributes = {name: repair_utf8(value) for name, value in element.attrib.items()}
-    return build_service(attributes, tuple(repair_utf8(cpe.text) for cpe in element.iterfind("cpe") if cpe.text), warn)
+    cpe = tuple(repair_utf8(child.text) for child in element.iterfind("cpe") if child.text)
+    return build_service(attributes, cpe, warn)
 
 
 def _parse_extra_reason(attributes: Attributes, warn: Warn) -> ExtraReason:

@@ -1,4 +1,4 @@
-"""The items beside the hosts of a report: elements → values. Source: nmap.dtd."""
+"""Build the items of a report other than hosts from their elements. Source: nmap.dtd."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Warn = Callable[[str], None]
 
 
 def parse_item(element: Element, warn: Warn) -> Item | None:
-    """The element's value. None, with a warning: nmap does not know such an element."""
+    """The element's value. None, with a warning: nmap has no such element."""
     if element.tag in ITEMS:
         check_element(element, ITEMS[element.tag], warn)
     match element.tag:
@@ -48,7 +48,7 @@ def parse_item(element: Element, warn: Warn) -> Item | None:
 
 
 def parse_whole_elements(text: str) -> Iterator[Element]:
-    """The whole elements of the text, as far as it is well-formed."""
+    """The whole elements of the text, up to the first place that is not well-formed."""
     parser: XMLPullParser[Element] = XMLPullParser(("start", "end"))
     depth = 0
     try:

@@ -1,4 +1,4 @@
-"""`osmatch` elements, as `Host.details` keeps them → OsMatches. Source: nmap.dtd."""
+"""Build OsMatches from the `osmatch` elements in `Host.details`. Source: nmap.dtd."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ Data = dict[str, Any]  # an element: see Host.details
 
 
 def parse_os_matches(details: dict[str, list[Data]]) -> tuple[OsMatch, ...]:
-    """The matches, the best first as nmap lists them."""
-    return tuple(_parse_match(match) for system in details.get("os", ()) for match in _get_children(system, "osmatch"))
+    """The matches in nmap's order, the best first."""
+    systems = details.get("os", ())
+    matches = (match for system in systems for match in _get_children(system, "osmatch"))
+    return tuple(map(_parse_match, matches))
 
 
 def _parse_match(data: Data) -> OsMatch:
@@ -36,12 +38,12 @@ def _parse_class(data: Data) -> OsClass:
 
 
 def _get_children(data: Data, tag: str) -> list[Data]:
-    """The children of that tag; none where an attribute took the name."""
+    """The children with this tag. None, if an attribute has the same name."""
     children = data.get(tag)
     return children if isinstance(children, list) else []
 
 
 def _get_text(data: Data, name: str) -> str:
-    """The attribute; empty where it is absent, or where children took the name."""
+    """The attribute. Empty: it is absent, or children have the same name."""
     text = data.get(name, "")
     return text if isinstance(text, str) else ""

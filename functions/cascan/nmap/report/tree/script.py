@@ -1,4 +1,4 @@
-"""`script` elements → Scripts, with their structured output. Source: nmap.dtd."""
+"""Build Scripts, with their structured output, from `script` elements. Source: nmap.dtd."""
 
 from __future__ import annotations
 
@@ -31,13 +31,15 @@ def parse_script(element: Element, warn: Warn) -> Script:
     if not len(element) and not (element.text or "").strip():
         return Script(identity, output)
     nodes = tuple(_parse_nodes(element, warn))
-    return Script(identity, output, pairs_to_data(_pairs(nodes)), () if _is_data_enough(nodes) else nodes)
+    data = pairs_to_data(_pairs(nodes))
+    return Script(identity, output, data, () if _is_data_enough(nodes) else nodes)
 
 
 def pairs_to_data(pairs: Pairs) -> Any:
-    """Keys and values, in order, as data: a dict by key, a list if no value has a key, None if there are none.
+    """Keys and values, in order, as data.
 
-    A repeated key has the list of its values; values without a key beside others with one are a list under "".
+    The data are a dict by key, a list if no value has a key, or None if there are no values. In a
+    dict, a repeated key has a list of its values, and "" has a list of the values without a key.
     """
     if not pairs:
         return None
@@ -49,25 +51,30 @@ def pairs_to_data(pairs: Pairs) -> Any:
         values.setdefault(key, []).append(value)
     if values.keys() == {""}:
         return values[""]
-    return {key: entries[0] if len(entries) == 1 and key else entries for key, entries in values.items()}
+    return {
+        key: entries[0] if key and len(entries) == 1 else entries  # a list for a repeated key
+        for key, entries in values.items()
+    }
 
 
 def is_lossless(pairs: Pairs) -> bool:
-    """Whether `pairs_to_data` loses nothing of the pairs, so that they can be written again."""
+    """Whether the pairs can be restored from their data, so that they can be written again."""
     keys = {key for key, _ in pairs}
     return keys <= {""} or ("" not in keys and len(keys) == len(pairs))
 
 
 def _pairs(nodes: tuple[Node, ...]) -> Pairs:
-    return [
-        (node.key or "", node.text if node.kind == "elem" else pairs_to_data(_pairs(node.children)) or {})
-        for node in nodes
-        if node.kind != "text"
-    ]
+    pairs: Pairs = []
+    for node in nodes:
+        if node.kind == "text":
+            continue
+        value = node.text if node.kind == "elem" else pairs_to_data(_pairs(node.children)) or {}
+        pairs.append((node.key or "", value))
+    return pairs
 
 
 def _is_data_enough(nodes: tuple[Node, ...]) -> bool:
-    """Whether `data` holds all that these nodes do."""
+    """Whether the nodes can be restored from `data`."""
     return (
         is_lossless([(node.key or "", None) for node in nodes])
         and all(node.kind != "text" and node.key != "" for node in nodes)
@@ -86,7 +93,8 @@ def _parse_nodes(parent: Element, warn: Warn, depth: int = 4) -> Iterator[Node]:
                 _parse_key(child, warn)
                 warn(TOO_DEEP)
             case "table":
-                yield Node("table", _parse_key(child, warn), children=tuple(_parse_nodes(child, warn, depth + 1)))
+                key = _parse_key(child, warn)
+                yield Node("table", key, children=tuple(_parse_nodes(child, warn, depth + 1)))
             case _:
                 warn("Elements of a script's output that nmap does not know were left out.")
         yield from _parse_text(child.tail)
@@ -100,7 +108,7 @@ def _parse_elem(element: Element, warn: Warn) -> Node:
 
 
 def _parse_key(element: Element, warn: Warn) -> str | None:
-    """The key of an elem or a table, which is their only attribute."""
+    """The key of an elem or a table. It is their only attribute."""
     if not element.attrib.keys() <= {"key"}:
         warn(ATTRIBUTES)
     key = element.get("key")
@@ -108,6 +116,6 @@ def _parse_key(element: Element, warn: Warn) -> str | None:
 
 
 def _parse_text(text: str | None) -> Iterator[Node]:
-    """Text between elements, unless it is only layout."""
+    """The text between elements, unless it is only white space."""
     if text and text.strip():
         yield Node("text", text=repair_utf8(text))

@@ -1,4 +1,4 @@
-"""Attributes of a report as values. In goes the text, out comes the value, or None where the text holds none."""
+"""Convert the attributes of a report to values. None: the text does not contain such a value."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ def parse_timestamp(text: str | None) -> datetime | None:
 
 
 def to_struct(kind: type[S], attributes: Mapping[str, str]) -> S:
-    """A struct of that kind, its fields filled from the attributes of the same names; other attributes are left out."""
+    """A struct whose fields have the values of the attributes with the same names."""
     names = [name for name in kind.__struct_fields__ if name in attributes]
     return kind(**{name: repair_utf8(attributes[name]) for name in names})

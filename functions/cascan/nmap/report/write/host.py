@@ -1,4 +1,4 @@
-"""A Host → its `host` element, children in nmap's order."""
+"""Write a Host as its `host` element, with children in nmap's order."""
 
 from __future__ import annotations
 
@@ -6,18 +6,39 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from cascan.model.host import ExtraPorts, Host, Port, Service
+from cascan.model.host import Address, ExtraPorts, Host, Hostname, Port, Service
 from cascan.model.report import HostHint
 from cascan.nmap.report.tree.host import TEXT_ATTRIBUTE
 from cascan.nmap.report.write.xml_escape import escape_xml, render_element, render_scripts
 
-BEFORE_SCRIPTS = ("smurf", "os", "uptime", "distance", "tcpsequence", "ipidsequence", "tcptssequence")
+BEFORE_SCRIPTS = (
+    "smurf",
+    "os",
+    "uptime",
+    "distance",
+    "tcpsequence",
+    "ipidsequence",
+    "tcptssequence",
+)
 AFTER_SCRIPTS = ("trace",)
-LAST = ("times",)  # behind whatever nmap.dtd does not know
+LAST = ("times",)  # after the elements that are not in nmap.dtd
+KNOWN = frozenset({*BEFORE_SCRIPTS, *AFTER_SCRIPTS, *LAST})
+# Attributes of a service that are left out if their text is empty.
+SERVICE_TEXTS = (
+    "product",
+    "version",
+    "extrainfo",
+    "hostname",
+    "ostype",
+    "devicetype",
+    "servicefp",
+    "tunnel",
+    "proto",
+)
 
 
 def render_host(host: Host) -> str:
-    """The element, with the line's end."""
+    """The element, with a line end."""
     attributes = {
         "starttime": _seconds(host.started_at),
         "endtime": _seconds(host.finished_at),
@@ -32,7 +53,7 @@ def render_host(host: Host) -> str:
         *_details_xml(host, BEFORE_SCRIPTS),
         f"<hostscript>{render_scripts(host.scripts)}</hostscript>" if host.scripts else "",
         *_details_xml(host, AFTER_SCRIPTS),
-        *_details_xml(host, [tag for tag in host.details if tag not in (*BEFORE_SCRIPTS, *AFTER_SCRIPTS, *LAST)]),
+        *_details_xml(host, [tag for tag in host.details if tag not in KNOWN]),
         *_details_xml(host, LAST),
     ]
     return f"{render_element('host', attributes, ''.join(inner))}\n"
@@ -44,26 +65,37 @@ def render_status(host: Host | HostHint) -> str:
 
 
 def render_addresses(host: Host | HostHint) -> str:
-    return "".join(
-        f"{render_element('address', {'addr': a.addr, 'addrtype': a.kind, 'vendor': a.vendor or None}, '')}\n"
-        for a in host.addresses
-    )
+    return "".join(map(_address_xml, host.addresses))
 
 
 def render_hostnames(host: Host | HostHint, *, always: bool) -> str:
-    """The names; where there are none, an empty element or nothing."""
+    """The names. Without names: an empty element if `always`, else nothing."""
     if not host.hostnames and not always:
         return ""
-    names = "".join(
-        f"{render_element('hostname', {'name': name.name, 'type': name.kind or None}, '')}\n" for name in host.hostnames
-    )
+    names = "".join(map(_hostname_xml, host.hostnames))
     return f"<hostnames>\n{names}</hostnames>\n"
+
+
+def _address_xml(address: Address) -> str:
+    attributes = {
+        "addr": address.addr,
+        "addrtype": address.kind,
+        "vendor": address.vendor or None,
+    }
+    return f"{render_element('address', attributes, '')}\n"
+
+
+def _hostname_xml(hostname: Hostname) -> str:
+    attributes = {"name": hostname.name, "type": hostname.kind or None}
+    return f"{render_element('hostname', attributes, '')}\n"
 
 
 def _ports_xml(host: Host) -> str:
     if not host.ports and not host.extraports:
         return ""
-    return f"<ports>{''.join(map(_extraports_xml, host.extraports))}{''.join(map(_port_xml, host.ports))}</ports>\n"
+    extraports = "".join(map(_extraports_xml, host.extraports))
+    ports = "".join(map(_port_xml, host.ports))
+    return f"<ports>{extraports}{ports}</ports>\n"
 
 
 def _extraports_xml(extra: ExtraPorts) -> str:
@@ -81,7 +113,8 @@ def _extraports_xml(extra: ExtraPorts) -> str:
         + "\n"
         for reason in extra.reasons
     )
-    return f"{render_element('extraports', {'state': extra.state, 'count': extra.count}, reasons)}\n"
+    attributes: dict[str, str | int | None] = {"state": extra.state, "count": extra.count}
+    return f"{render_element('extraports', attributes, reasons)}\n"
 
 
 def _port_xml(port: Port) -> str:
@@ -101,17 +134,10 @@ def _port_xml(port: Port) -> str:
 
 
 def _service_xml(service: Service) -> str:
-    attributes = {
+    texts: dict[str, str | None] = {name: getattr(service, name) or None for name in SERVICE_TEXTS}
+    attributes: dict[str, str | int | None] = {
         "name": service.name,
-        "product": service.product or None,
-        "version": service.version or None,
-        "extrainfo": service.extrainfo or None,
-        "hostname": service.hostname or None,
-        "ostype": service.ostype or None,
-        "devicetype": service.devicetype or None,
-        "servicefp": service.servicefp or None,
-        "tunnel": service.tunnel or None,
-        "proto": service.proto or None,
+        **texts,
         "rpcnum": service.rpcnum,
         "lowver": service.lowver,
         "highver": service.highver,
@@ -119,7 +145,8 @@ def _service_xml(service: Service) -> str:
         "method": service.method or None,
         "conf": service.confidence,
     }
-    return render_element("service", attributes, "".join([f"<cpe>{escape_xml(cpe)}</cpe>" for cpe in service.cpe]))
+    cpes = "".join([f"<cpe>{escape_xml(cpe)}</cpe>" for cpe in service.cpe])
+    return render_element("service", attributes, cpes)
 
 
 def _details_xml(host: Host, tags: Any) -> Iterator[str]:

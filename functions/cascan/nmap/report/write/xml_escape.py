@@ -1,4 +1,4 @@
-"""Elements and text in nmap's spelling. Values in, XML text out."""
+"""Write elements and text as XML, in nmap's spelling."""
 
 from __future__ import annotations
 
@@ -11,41 +11,52 @@ from cascan.limits import MAX_XML_DEPTH
 from cascan.model.host import Node, Script
 from cascan.nmap.report.decode import repair_utf8
 
-# What nmap writes as a reference: markup, control characters, bytes above 0x7F, the second of two hyphens.
+# Characters that nmap writes as references: markup, control characters, bytes above 0x7F, and the
+# second of two hyphens.
 SPECIAL = re.compile("[&<>\"'\x00-\x1f\x7f-\U0010ffff]|(?<=-)-")
 NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def escape_xml(text: str) -> str:
-    """The text for an attribute or an element. Control characters that XML cannot carry become U+FFFD."""
+    """The text, escaped for XML. Control characters that XML forbids become U+FFFD."""
     return SPECIAL.sub(_reference, text) if SPECIAL.search(text) else text
 
 
-def render_element(tag: str, attributes: Mapping[str, str | int | None], content: str | None) -> str:
-    """The element; attributes that are None are left out. Empty content closes the tag, None leaves it open."""
-    text = "".join([f' {name}="{escape_xml(str(value))}"' for name, value in attributes.items() if value is not None])
+def render_element(
+    tag: str,
+    attributes: Mapping[str, str | int | None],
+    content: str | None,
+) -> str:
+    """The element, without the attributes that are None.
+
+    Empty content gives `<tag/>`, and None only the start tag.
+    """
+    pairs = attributes.items()
+    texts = [f' {name}="{escape_xml(str(value))}"' for name, value in pairs if value is not None]
+    text = "".join(texts)
     if content is None:
         return f"<{tag}{text}>"
     return f"<{tag}{text}>{content}</{tag}>" if content else f"<{tag}{text}/>"
 
 
 def render_parsed(parsed: Element, depth: int = 2) -> str:
-    """A parsed element as nmap would have written it. What is nested too deep is left out."""
+    """A parsed element as nmap would have written it, without elements nested too deep."""
     attributes = {name: repair_utf8(value) for name, value in parsed.attrib.items()}
     content = _parsed_text(parsed.text)
     if depth < MAX_XML_DEPTH:
-        content += "".join([render_parsed(child, depth + 1) + _parsed_text(child.tail) for child in parsed])
+        for child in parsed:
+            content += render_parsed(child, depth + 1) + _parsed_text(child.tail)
     return render_element(parsed.tag, attributes, content)
 
 
 def _parsed_text(text: str | None) -> str:
-    """Text as nmap would have written it; layout is not changed."""
+    """Text as nmap would have written it. White space alone is not changed."""
     return text or "" if not text or text.isspace() else escape_xml(repair_utf8(text))
 
 
 def render_scripts(scripts: Iterable[Script]) -> str:
-    """Script elements, without white space between them as nmap writes them."""
+    """The script elements, without white space between them, as nmap writes them."""
     return "".join(map(_script_xml, scripts))
 
 
@@ -89,4 +100,6 @@ def _reference(match: re.Match[str]) -> str:
         return NAMED[character]
     if UNWRITABLE.match(character):
         character = "\N{REPLACEMENT CHARACTER}"
-    return "".join([f"&#x{byte:x};" for byte in character.encode("utf-8", "replace")]) if character != "-" else "&#45;"
+    if character == "-":
+        return "&#45;"
+    return "".join([f"&#x{byte:x};" for byte in character.encode("utf-8", "replace")])

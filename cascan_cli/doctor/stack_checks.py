@@ -1,0 +1,116 @@
+"""Checks that every stack has, on this machine or on AWS: queues, halt, agenda, scans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cascan.clock import to_wire
+from cascan.errors import GatewayUnavailable
+from cascan.limits import MAX_DUE_AT_ONCE, MAX_SCANS_CHECKED, STUCK_AFTER_S
+from cascan.scans.close import ENDED_STATES
+from cascan_cli.doctor.check import Check, Result
+from cascan_cli.output.text import pluralize
+from cascan_cli.stack.dead_letters import QUEUES
+from cascan_cli.stack.health import describe_halt
+
+if TYPE_CHECKING:
+    from cascan.gateways import Agenda, Scans, StackSwitch
+    from cascan_cli.stack.open import StackGateways
+
+AGENDA_LATE = timedelta(minutes=10)  # the agenda is worked through every minute
+NO_SUCH_QUEUE = ("NonExistentQueue", "QueueDoesNotExist")  # error codes of SQS
+WORK_QUEUES = (
+    "RequestQueue",
+    "ExpressShardQueue",
+    "ConnectShardQueue",
+    "RawShardQueue",
+    "ReportQueue",
+    "CompletionQueue",
+    "ControlQueue",
+    "ScheduleQueue",
+)
+
+
+def stack_checks(stack: StackGateways, now: datetime, option: str) -> list[Check]:
+    """`option` is what a command needs to reach this stack: empty, or ` --stack NAME`."""
+    return [
+        Check("queues", lambda: check_queues(stack), "sqs:GetQueueAttributes"),
+        Check("dead letters", lambda: check_dead_letters(stack, option), "sqs:GetQueueAttributes"),
+        Check("halt", lambda: check_halt(stack.table, option), "dynamodb:GetItem"),
+        Check("agenda", lambda: check_agenda(stack.table, now), "dynamodb:Query"),
+        Check("scans", lambda: check_scans(stack.table, now, option), "dynamodb:Query"),
+    ]
+
+
+def check_queues(stack: StackGateways) -> Iterator[Result]:
+    """All queues exist."""
+    missing: list[str] = []
+    names = [*WORK_QUEUES, *(queue.name for queue in QUEUES)]
+    for name in names:
+        try:
+            stack.queue(name).count()
+        except GatewayUnavailable as exc:
+            if not any(code in str(exc) for code in NO_SUCH_QUEUE):
+                raise
+            missing.append(name)
+    if missing:
+        yield Result.problem(f"missing: {', '.join(missing)}", "deploy the stack again")
+    else:
+        yield Result.ok(f"all {len(names)} queues exist")
+
+
+def check_dead_letters(stack: StackGateways, option: str) -> Iterator[Result]:
+    """Nothing was given up. One warning for each queue with messages."""
+    total = 0
+    for queue in QUEUES:
+        count = stack.queue(queue.name).count()
+        total += count
+        if count:
+            messages = pluralize(count, "message")
+            resolves = f", which {queue.reader} resolves unless it fails" if queue.reader else ""
+            yield Result.warning(f"{queue.name} has {messages}{resolves}", f"cascan redrive list{option}")
+    if not total:
+        yield Result.ok("no message was given up")
+
+
+def check_halt(stack_switch: StackSwitch, option: str) -> Iterator[Result]:
+    switch = stack_switch.switch()
+    if switch:
+        sentence, _, _ = describe_halt(switch).partition("; ")
+        yield Result.warning(sentence, f"cascan halt --lift{option}")
+    else:
+        yield Result.ok("the stack is not halted")
+
+
+def check_agenda(agenda: Agenda, now: datetime) -> Iterator[Result]:
+    """What was due was done."""
+    overdue = list(agenda.due(now - AGENDA_LATE, MAX_DUE_AT_ONCE))
+    if overdue:
+        more = "at least " if len(overdue) == MAX_DUE_AT_ONCE else ""
+        tasks = pluralize(len(overdue), "task")
+        yield Result.problem(
+            f"{more}{tasks} overdue since {to_wire(overdue[0].due_at)}: on_minute_passed does not run, or fails",
+            "read the log of on_minute_passed; docs/runbook.md, TickSilent and ScansStuck",
+        )
+    else:
+        yield Result.ok("nothing is overdue")
+
+
+def check_scans(scans: Scans, now: datetime, option: str) -> Iterator[Result]:
+    """Every one of the latest scans has ended, or has time left."""
+    stuck = [
+        scan
+        for scan in scans.list_scans(MAX_SCANS_CHECKED)
+        if scan.state not in ENDED_STATES
+        and scan.deadline_at is not None
+        and scan.deadline_at + timedelta(seconds=STUCK_AFTER_S) < now
+    ]
+    for scan in stuck:
+        name = f"{scan.scan_id} ({scan.name})"
+        yield Result.problem(
+            f"scan {name} has not ended an hour past its deadline", f"cascan cancel {scan.scan_id}{option}"
+        )
+    if not stuck:
+        yield Result.ok("no scan is stuck")

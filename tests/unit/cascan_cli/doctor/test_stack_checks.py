@@ -1,0 +1,141 @@
+"""The checks of queues, halt, agenda and scans: a healthy stack, and broken ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cascan.aws.sqs.operator_queue import SqsOperatorQueue
+from cascan.errors import GatewayUnavailable
+from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
+from cascan.model.scan import ScanState
+from cascan_cli.doctor.check import Result, Status, run_checks, worst
+from cascan_cli.doctor.stack_checks import stack_checks
+from tests.fakes import MemoryScanTable
+from tests.fakes.operator_queue import MemoryOperatorQueue
+from tests.support.builders import NOW, SCAN_ID, a_scan
+
+
+class MissingQueue(MemoryOperatorQueue):
+    def count(self) -> int:
+        raise GatewayUnavailable("queue: An error occurred (AWS.SimpleQueueService.NonExistentQueue)")
+
+
+@dataclass
+class Stack:
+    table: MemoryScanTable = field(default_factory=MemoryScanTable)
+    queues: dict[str, MemoryOperatorQueue] = field(default_factory=dict)
+
+    def queue(self, name: str) -> MemoryOperatorQueue:
+        return self.queues.setdefault(name, MemoryOperatorQueue())
+
+
+def examine(stack: Any) -> dict[str, list[Result]]:
+    results: dict[str, list[Result]] = {}
+    for name, result in run_checks(stack_checks(stack, NOW, " --stack lan")):
+        results.setdefault(name, []).append(result)
+    return results
+
+
+def serious(results: dict[str, list[Result]]) -> list[Result]:
+    return [result for found in results.values() for result in found if result.status is not Status.OK]
+
+
+def statuses(results: dict[str, list[Result]]) -> Iterator[Status]:
+    return (result.status for found in results.values() for result in found)
+
+
+def test_a_healthy_stack_passes_every_check() -> None:
+    stack = Stack()
+    stack.table.create_scan(a_scan(deadline_at=NOW + timedelta(hours=1)))
+    stack.table.add_to_agenda(AgendaEntry(NOW - timedelta(minutes=1), SCAN_ID, AgendaTask.LOOK))
+
+    results = examine(stack)
+
+    assert set(results) == {"queues", "dead letters", "halt", "agenda", "scans"}
+    assert worst(statuses(results)) is Status.OK
+
+
+def test_a_missing_queue_is_a_problem() -> None:
+    stack = Stack(queues={"ReportQueue": MissingQueue()})
+
+    (result,) = serious(examine(stack))
+
+    assert (result.status, result.sentence) == (Status.PROBLEM, "missing: ReportQueue")
+
+
+def test_dead_letters_are_counted_queue_by_queue() -> None:
+    stack = Stack()
+    for body in ("a", "b"):
+        stack.queue("ReportDLQ").put(body)
+    stack.queue("RawShardDLQ").put("c")
+
+    assert serious(examine(stack)) == [
+        Result.warning("ReportDLQ has 2 messages", "cascan redrive list --stack lan"),
+        Result.warning(
+            "RawShardDLQ has 1 message, which on_shard_abandoned resolves unless it fails",
+            "cascan redrive list --stack lan",
+        ),
+    ]
+
+
+def test_a_halted_stack_is_a_warning_with_the_reason() -> None:
+    stack = Stack()
+    stack.table.halt(Switch(halted_at=NOW, by="soc", reason="audit"))
+
+    assert serious(examine(stack)) == [
+        Result.warning(
+            "the stack is halted since 2026-03-01T12:00:00.000Z by soc (audit)", "cascan halt --lift --stack lan"
+        )
+    ]
+
+
+def test_overdue_tasks_are_a_problem() -> None:
+    stack = Stack()
+    stack.table.add_to_agenda(AgendaEntry(NOW - timedelta(minutes=11), SCAN_ID, AgendaTask.DEADLINE))
+
+    (result,) = serious(examine(stack))
+
+    assert result.status is Status.PROBLEM
+    assert result.sentence.startswith("1 task overdue since 2026-03-01T11:49:00.000Z")
+
+
+@pytest.mark.parametrize(("late", "stuck"), [(timedelta(minutes=59), False), (timedelta(minutes=61), True)])
+def test_a_scan_that_has_not_ended_an_hour_past_its_deadline_is_a_problem(late: timedelta, stuck: bool) -> None:
+    stack = Stack()
+    stack.table.create_scan(a_scan(deadline_at=NOW - late))
+
+    remedies = [result.remedy for result in serious(examine(stack))]
+
+    assert remedies == ([f"cascan cancel {SCAN_ID} --stack lan"] if stuck else [])
+
+
+def test_a_scan_that_has_ended_is_not_stuck() -> None:
+    stack = Stack()
+    stack.table.create_scan(a_scan(deadline_at=NOW - timedelta(days=1), state=ScanState.DONE))
+
+    assert serious(examine(stack)) == []
+
+
+def test_a_table_that_does_not_answer_stops_no_check_of_the_queues() -> None:
+    stack = Stack()
+    stack.table.down = True
+
+    results = examine(stack)
+
+    assert [name for name, (result, *_) in results.items() if result.status is Status.PROBLEM] == [
+        "halt",
+        "agenda",
+        "scans",
+    ]
+    assert results["queues"][0].status is Status.OK
+
+
+def test_the_real_queue_has_the_methods_of_the_fake() -> None:
+    methods: Sequence[str] = ("count", "hold_messages", "release", "send", "delete")
+
+    assert all(hasattr(SqsOperatorQueue, name) and hasattr(MemoryOperatorQueue, name) for name in methods)
