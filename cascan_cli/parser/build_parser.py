@@ -26,6 +26,7 @@ from cascan_cli.parser.shared_options import (
     stack_options,
     wait_options,
 )
+from cascan_cli.version import PrintVersion
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
@@ -69,7 +70,7 @@ RAW = RawDescriptionHelpFormatter
 
 def build_parser() -> SentenceParser:
     top = SentenceParser(prog="cascan", description=DESCRIPTION, epilog=EPILOG, formatter_class=RAW)
-    top.add_argument("--version", action="version", version="cascan 0.1.0")
+    top.add_argument("--version", action=PrintVersion, help="print the versions of cascan and nmap, and end")
     commands: Commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     stack, output, request = stack_options(), output_options(), request_options()
     _add_scanning(commands, stack, request, output)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.output.text import print_message
+from cascan_cli.version import describe_difference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,7 +147,10 @@ def open_stack(args: Namespace) -> Iterator[StackGateways]:
     Raises: CliError: the stack is not available.
     """
     if args.stack:
-        yield StackGateways(_deployed_outputs(args.stack), stays_up=True)
+        outputs = _deployed_outputs(args.stack)
+        if warning := describe_difference(args.stack, outputs.get("Version")):
+            print_message(warning)
+        yield StackGateways(outputs, stays_up=True)
         return
     from cascan_cli.local.policy import read_policy
     from cascan_cli.local.stack import local_stack

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cascan_cli import version
 from cascan_cli.main import main
 from cascan_cli.parser.build_parser import build_parser
 
@@ -86,11 +87,14 @@ def test_what_a_terminal_cannot_show_is_escaped() -> None:
     assert "ssh, https \\u2026" in ran.stdout
 
 
-def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_the_projects_and_beside_it_is_that_of_nmap(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version, "describe_nmap", lambda: "nmap 7.93 (/usr/bin/nmap)")
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert capsys.readouterr().out == f"cascan {project['version']}\n"
+    assert capsys.readouterr().out == f"cascan {project['version']}\nnmap 7.93 (/usr/bin/nmap)\n"
 
 
 @pytest.mark.parametrize("command", ["--help", "check 127.0.0.1 -- -sV"])

@@ -1,0 +1,334 @@
+"""The policies of infra/access.yaml: what each group's commands call on AWS, as recorded over them, and no more."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from botocore.client import BaseClient
+from moto import mock_aws
+
+from cascan.aws import clients
+from cascan.aws.dynamodb.connection import Connection
+from cascan.aws.s3.operator_records import S3OperatorRecords
+from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.tables.scan_table import DynamoScanTable
+from cascan.clock import no_time_limit
+from cascan.events import ReportStored
+from cascan.events.control import ControlRequested
+from cascan.gateways import ScanGateways
+from cascan.ids import ReportKey, derive_keyed_scan_id, derive_scan_id, digest_body
+from cascan.model.scan import Outcome, ScanState
+from cascan.permissions.scope import Scope
+from cascan.recovery.scan_records import ReportedShard, store_plan, store_run
+from cascan_cli import commands
+from cascan_cli.main import main
+from cascan_cli.stack import open as open_module
+from cascan_cli.stack import permissions as permissions_module
+from cascan_cli.stack.dead_letters import QUEUES
+from cascan_cli.stack.open import StackGateways
+from on_control_requested.control_scan import control_scan
+from on_report_stored.record_findings import record_findings
+from tests.docs.a_stack import KEY, SCHEDULE, SUBMITTER, detailed
+from tests.docs.test_output import FILES
+from tests.fakes import MemoryEventBus, MemoryShardQueues
+from tests.integration.handlers.conftest import moto_clients  # noqa: F401 - a fixture
+from tests.integration.handlers.stack import BUCKET, TABLE, build_stack
+from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock
+from tests.support.scanned_network import World
+from tests.template.model import MODEL, Resource, as_list
+
+Grant = tuple[str, str]  # action, resource
+TABLE_ARN, BUCKET_ARN = "Storage/ScanTable.Arn", "Storage/ReportBucket.Arn"
+INDEX = f"{TABLE_ARN}/index/listing"
+ACCOUNT = "arn:AWS::Partition:{service}:AWS::Region:AWS::AccountId"
+STACK = f"{ACCOUNT.format(service='cloudformation')}:stack/AWS::StackName/*"
+SCHEDULES = f"{ACCOUNT.format(service='scheduler')}:schedule/Messaging/ScheduleGroup/*"
+READERS = [
+    "scans",
+    "findings SCANNED",
+    "report SCANNED",
+    "report SCANNED --xml",
+    "diff SCANNED --all",
+    "inventory --all",
+    "inventory --port 22",
+    "tree SCANNED",
+    "rules list",
+    "rules show follow",
+    "schedule list",
+    "schedule show nightly",
+    "severity show",
+    "check 10.0.0.1",
+]
+SUBMITTERS = ["scan --no-wait 10.0.0.1", "submit -f request.json", "submit -f scan.yaml --no-wait"]
+OPERATORS = [
+    "apply -f apply.yaml",
+    "apply -f apply.yaml",
+    "severity apply -f severity.yaml",
+    *READERS,
+    *SUBMITTERS,
+    "rules test follow --scan SCANNED",
+    "suspend RUNNING",
+    "resume RUNNING",
+    "cancel RUNNING",
+    "halt",
+    "halt --lift",
+    "redrive list",
+    "redrive send ReportDLQ",
+    "redrive show PARKED",
+    "redrive drop PARKED --yes",
+    "schedule pause nightly",
+    "schedule resume nightly",
+    "schedule run-now nightly",
+    "rebuild --yes",
+    "schedule delete nightly",
+    "rules delete follow",
+    "REBUILD",
+]
+NOT_RECORDED = {
+    "dynamodb:BatchWriteItem": "rebuild stores findings by it, schedule delete removes runs: there are none here",
+    "sqs:SendMessage": "redrive sends a message back to the queue it came from: one queue is recorded",
+    "sqs:ReceiveMessage": "redrive looks into each dead-letter queue: one without messages is not received from",
+    "sqs:ChangeMessageVisibility": "as above",
+    "sqs:DeleteMessage": "as above",
+}
+
+
+@dataclass
+class Recorder:
+    """The permissions that calls need, while it records."""
+
+    queues: dict[str, str]  # URL → address in the templates
+    on_send: Callable[[str, str, str], None]  # queue, body, message id
+    grants: set[Grant] = field(default_factory=set)
+    is_recording: bool = False
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        recording, self.is_recording = self.is_recording, False
+        yield
+        self.is_recording = recording
+
+    def record(self, service: str, operation: str, request: dict[str, Any]) -> None:
+        if self.is_recording:
+            self.grants |= set(self._needed(service, operation, request))
+
+    def _needed(self, service: str, operation: str, request: dict[str, Any]) -> Iterator[Grant]:
+        if service == "dynamodb":
+            yield from _table_grants(operation, request)
+        elif service == "s3":
+            action = {"ListObjectsV2": "ListBucket", "HeadObject": "GetObject"}.get(operation, operation)
+            folder = request.get("Key", "").partition("/")[0]
+            yield f"s3:{action}", BUCKET_ARN if action == "ListBucket" else f"{BUCKET_ARN}/{folder}/*"
+        elif service == "sqs":
+            yield f"sqs:{operation.removesuffix('Batch')}", self.queues[request["QueueUrl"]]
+        elif service == "scheduler":
+            yield f"scheduler:{operation}", SCHEDULES
+            if operation != "DeleteSchedule":
+                yield "iam:PassRole", "Messaging/SchedulerRole.Arn"
+        elif (service, operation) != ("sts", "GetCallerIdentity"):  # which needs no permission
+            yield f"{service}:{operation}", "?"
+
+
+def _table_grants(operation: str, request: dict[str, Any]) -> Iterator[Grant]:
+    if operation == "TransactWriteItems":
+        for part in request["TransactItems"]:
+            (kind,) = part
+            yield f"dynamodb:{'ConditionCheckItem' if kind == 'ConditionCheck' else kind + 'Item'}", TABLE_ARN
+    else:
+        yield f"dynamodb:{operation}", INDEX if request.get("IndexName") else TABLE_ARN
+
+
+def granted_by(policy: Resource) -> dict[str, set[str]]:
+    """Resource → actions."""
+    granted: dict[str, set[str]] = defaultdict(set)
+    for statement in policy.properties["PolicyDocument"]["Statement"]:
+        assert statement["Effect"] == "Allow"
+        for resource in MODEL.texts(statement["Resource"], policy.stack):
+            granted[resource] |= set(as_list(statement["Action"]))
+    return granted
+
+
+class DeployedStack:
+    """A stack on moto with something for every command, whose functions act on the messages that the command sends."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.moto, self.table = build_stack(), DynamoScanTable(TABLE)
+        self.reports, self.records = S3ReportStore(BUCKET), S3OperatorRecords(BUCKET)
+        names = {queue.name for queue in QUEUES} | {"ReportQueue", "CompletionQueue", "RequestQueue", "ControlQueue"}
+        names |= {"ScheduleQueue"}
+        urls = {name: clients.sqs().create_queue(QueueName=name)["QueueUrl"] for name in sorted(names)}
+        clients.scheduler().create_schedule_group(Name="group")
+        arn = "arn:aws:sqs:eu-central-1:123456789012:ScheduleQueue"
+        self.outputs = {f"{name}Url": url for name, url in urls.items()} | {
+            "ScanTableName": TABLE,
+            "ReportBucketName": BUCKET,
+            "ScheduleGroupName": "group",
+            "ScheduleQueueArn": arn,
+            "ScheduleDLQArn": arn,
+            "SchedulerRoleArn": "arn:aws:iam::123456789012:role/scheduler",
+            "CascadingRules": "enabled",
+        }
+        self.recorder = Recorder({url: f"Messaging/{name}.Arn" for name, url in urls.items()}, self._act)
+        for name in ("ReportDLQ", "ControlDLQ"):
+            body = json.dumps({"action": "cancel", "scanId": "x"})
+            self.parked = clients.sqs().send_message(QueueUrl=urls[name], MessageBody=body)["MessageId"]
+        world = World(folder)
+        world.table, world.reports = self.table, self.reports  # type: ignore[assignment]
+        self._scan(world, 0, detailed({"10.0.0.1": (22, 80)}))
+        self._scan(world, 1, detailed({"10.0.0.1": (22, 23)}))
+        self.table.create_scan(a_scan())
+        self.table.add_shards([a_shard()])
+        self._patch(monkeypatch)
+
+    def _scan(self, world: World, hour: int, report: bytes) -> None:
+        key = world.stored(hour, report)
+        self.scanned = ReportKey.parse(key).scan_id
+        (shard,) = self.table.shards(self.scanned)
+        store_plan(self.reports, a_scan(scan_id=self.scanned, requested_at=NOW), [a_shard(scan_id=self.scanned)])
+        store_run(self.reports, ReportedShard(shard))
+        stored = ReportStored(key=key, bucket=BUCKET, size=len(report), event_id=key)
+        gateways = ScanGateways(self.table, MemoryShardQueues(), MemoryEventBus(), clock)
+        record_findings(
+            stored,
+            gateways,
+            scope=Scope.of(["10.0.0.0/8"]),
+            reports=self.reports,
+            left_s=no_time_limit,
+            results=self.table,
+        )
+
+    def _act(self, queue: str, body: str, message_id: str) -> None:
+        """As the function behind the queue does."""
+        if queue == "Messaging/RequestQueue.Arn":
+            ended = {"state": ScanState.DONE, "outcome": Outcome.COMPLETE, "shards_open": 0, "finished_at": NOW}
+            for scan_id in (derive_keyed_scan_id(SUBMITTER, KEY), derive_scan_id(message_id)):
+                self.table.create_scan(a_scan(scan_id=scan_id, request_digest=digest_body(body), **ended))
+        elif queue == "Messaging/ControlQueue.Arn" and json.loads(body)["scanId"] != "x":
+            control_scan(
+                ControlRequested.from_wire(body),
+                ScanGateways(self.table, MemoryShardQueues(), MemoryEventBus(), clock),
+                reports=self.reports,
+                operator_records=self.records,
+                stack_switch=self.table,
+            )
+
+    def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Record every call, and have the commands open this stack."""
+        recorder, call_client, send = self.recorder, BaseClient._make_api_call, Connection.send  # type: ignore[attr-defined]
+
+        def call(client: Any, operation: str, request: dict[str, Any]) -> Any:
+            service = client.meta.service_model.service_name
+            recorder.record(service, operation, request)
+            answer = call_client(client, operation, request)
+            if operation == "SendMessage" and recorder.is_recording:
+                with recorder.paused():
+                    self._act(recorder.queues[request["QueueUrl"]], request["MessageBody"], answer["MessageId"])
+            return answer
+
+        def send_signed(connection: Connection, operation: str, body: bytes) -> None:
+            recorder.record("dynamodb", operation, json.loads(body))
+            send(connection, operation, body)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", call)
+        monkeypatch.setattr(Connection, "send", send_signed)
+        described = [{"OutputKey": key, "OutputValue": value} for key, value in self.outputs.items()]
+
+        def describe(_: str) -> Any:
+            if recorder.is_recording:
+                recorder.grants.add(("cloudformation:DescribeStacks", STACK))
+            parameters = [{"ParameterKey": "AllowedTargets", "ParameterValue": "10.0.0.0/8"}]
+            parameters.append({"ParameterKey": "WorkerSubnets", "ParameterValue": "subnet-1"})
+            return {"Outputs": described, "Parameters": parameters}
+
+        monkeypatch.setattr(StackGateways, "submitter", SUBMITTER)
+        monkeypatch.setattr(open_module, "describe_stack", describe)
+        monkeypatch.setattr(permissions_module, "describe_stack", describe)
+
+    def run(self, line: str) -> None:
+        """Run the command on the stack, recording what it calls."""
+        if line == "REBUILD":  # of a table that is lost
+            for item in clients.dynamodb().scan(TableName=TABLE)["Items"]:
+                clients.dynamodb().delete_item(TableName=TABLE, Key={name: item[name] for name in ("pk", "sk")})
+            line = "rebuild --yes"
+        names = {"RUNNING": SCAN_ID, "SCANNED": self.scanned, "PARKED": self.parked}
+        words = [names.get(word, word) for word in line.split()]
+        self.recorder.is_recording = True
+        code = main([*words, "--stack", "prod", "--json"] if "--xml" not in words else [*words, "--stack", "prod"])
+        self.recorder.is_recording = False
+        assert code in (0, 1), line
+
+
+@pytest.fixture
+def deployed(
+    moto_clients: None,  # noqa: F811 - the fixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[DeployedStack]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    for name, text in FILES.items():
+        Path(name).write_text(text)
+    with mock_aws():
+        clients.scheduler.cache_clear()
+        yield DeployedStack(tmp_path, monkeypatch)
+        clients.scheduler.cache_clear()
+
+
+def policy_of(group: str) -> Resource:
+    return MODEL.resource(f"Access/{group}Policy")
+
+
+def recorded(deployed: DeployedStack, lines: list[str]) -> dict[str, set[str]]:
+    for line in lines:
+        deployed.run(line)
+    needed: dict[str, set[str]] = defaultdict(set)
+    for action, resource in deployed.recorder.grants:
+        needed[resource].add(action)
+    return needed
+
+
+def prepare(deployed: DeployedStack) -> None:
+    """Rules and a schedule for the commands that show them."""
+    with deployed.recorder.paused():
+        for document in yaml.safe_load_all(FILES["apply.yaml"]):
+            gateways = StackGateways(deployed.outputs, stays_up=True)
+            name = document["metadata"]["name"]
+            if document["kind"] == "CascadingRule":
+                gateways.rules.put_rule("follow", {**document, "metadata": {"name": "follow"}})
+            elif document["kind"] == SCHEDULE["kind"]:
+                gateways.schedules.put_schedule(name, document)
+
+
+@pytest.mark.parametrize(
+    ("group", "lines"), [("Readers", READERS), ("Submitters", SUBMITTERS), ("Operators", OPERATORS)]
+)
+def test_a_policy_has_what_the_commands_of_its_group_call_and_nothing_else(
+    deployed: DeployedStack, group: str, lines: list[str]
+) -> None:
+    prepare(deployed)
+    needed, granted = recorded(deployed, lines), granted_by(policy_of(group))
+    missing = {resource: actions - granted[resource] for resource, actions in needed.items()}
+    assert {resource: actions for resource, actions in missing.items() if actions} == {}
+    unused = {resource: actions - needed[resource] - NOT_RECORDED.keys() for resource, actions in granted.items()}
+    assert {resource: actions for resource, actions in unused.items() if actions} == {}
+
+
+def test_every_command_that_opens_a_stack_is_recorded() -> None:
+    run = {line.split()[0] for line in OPERATORS}
+    opening = set()
+    for command in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
+        module = importlib.import_module(command.name)
+        if hasattr(module, "open_stack") or "open_stack" in Path(module.__file__ or "").read_text():
+            opening.add(command.name.rpartition(".")[2])
+    typed_as = {"control": "cancel"}
+    assert {typed_as.get(name, name) for name in opening} - run == {"local"}  # whose stack has no policies
