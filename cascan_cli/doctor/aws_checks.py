@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from cascan_cli.doctor.check import Check, Result
 from cascan_cli.doctor.stack_checks import WORK_QUEUES
+from cascan_cli.version import VERSION, describe_difference
 
 OpenClient = Callable[[str], Any]  # by the name of the service
 METRIC_PERIOD_S = 60
@@ -45,6 +46,7 @@ class DeployedStack:
 def aws_checks(stack: DeployedStack, open_client: OpenClient, now: datetime) -> list[Check]:
     return [
         Check("stack", lambda: check_stack_status(stack)),
+        Check("version", lambda: check_version(stack)),
         Check("waiting", lambda: check_waiting(stack, open_client("cloudwatch"), now), "cloudwatch:GetMetricData"),
         Check(
             "tick",
@@ -85,6 +87,15 @@ def check_stack_status(stack: DeployedStack) -> Iterator[Result]:
         yield Result.ok(f"the stack is {stack.status}")
     else:
         yield Result.problem(f"the stack is {stack.status}", events)
+
+
+def check_version(stack: DeployedStack) -> Iterator[Result]:
+    """The stack and this command are of one version."""
+    sentence, _, remedy = describe_difference(stack.name, stack.outputs.get("Version")).rpartition(": ")
+    if sentence:
+        yield Result.warning(sentence, remedy)
+    else:
+        yield Result.ok(f"the stack and this command have version {VERSION}")
 
 
 def check_waiting(stack: DeployedStack, cloudwatch: Any, now: datetime) -> Iterator[Result]:

@@ -14,6 +14,7 @@ from cascan_cli.commands import doctor
 from cascan_cli.doctor.check import Check, Result
 from cascan_cli.errors import CliError
 from cascan_cli.main import main
+from cascan_cli.version import VERSION
 from tests.fakes import MemoryScanTable
 from tests.fakes.operator_queue import MemoryOperatorQueue
 
@@ -70,7 +71,12 @@ class Gateways:
 
 
 def describe(_: str) -> dict[str, Any]:
-    return {"StackStatus": "UPDATE_COMPLETE", "CreationTime": utc_now(), "StackName": "lan"}
+    return {
+        "StackStatus": "UPDATE_COMPLETE",
+        "CreationTime": utc_now(),
+        "StackName": "lan",
+        "Outputs": [{"OutputKey": "Version", "OutputValue": VERSION}],
+    }
 
 
 def broken_client(_: str) -> Any:
@@ -89,7 +95,7 @@ def test_a_service_that_does_not_answer_stops_no_other_check(
     statuses = {result["check"]: result["status"] for result in json.loads(capsys.readouterr().out)}
     broken = ("credentials", "waiting", "tick", "worker images", "Lambda quota", "Fargate quota", "network")
     assert statuses == dict.fromkeys(broken, "problem") | dict.fromkeys(
-        ("stack", "queues", "dead letters", "halt", "agenda", "scans"), "ok"
+        ("stack", "version", "queues", "dead letters", "halt", "agenda", "scans"), "ok"
     )
 
 

@@ -14,6 +14,7 @@ from cascan_cli.doctor import aws_checks
 from cascan_cli.doctor.aws_checks import DeployedStack
 from cascan_cli.doctor.check import Check, Result, Status, run_checks
 from cascan_cli.doctor.stack_checks import WORK_QUEUES
+from cascan_cli.version import VERSION
 from tests.support.builders import NOW
 
 Answer = tuple[str, dict[str, Any] | str]  # an operation, and its response or the code of its error
@@ -48,8 +49,8 @@ def answering() -> Iterator[Open]:
         stubber.deactivate()
 
 
-def a_stack(status: str = "UPDATE_COMPLETE", **parameters: str) -> DeployedStack:
-    outputs = {f"{name}Url": f"{URL}/{name}-1" for name in WORK_QUEUES}
+def a_stack(status: str = "UPDATE_COMPLETE", version: str = VERSION, **parameters: str) -> DeployedStack:
+    outputs = {f"{name}Url": f"{URL}/{name}-1" for name in WORK_QUEUES} | {"Version": version}
     outputs["WorkerRepositoryUri"] = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/workers"
     return DeployedStack("lan", status, {"WorkerImageTag": "1.0"} | parameters, outputs)
 
@@ -76,6 +77,15 @@ def run_one(check: Callable[[], Any]) -> Result:
 )
 def test_the_status_of_the_stack_is_judged(status: str, expected: Status) -> None:
     assert run_one(lambda: aws_checks.check_stack_status(a_stack(status))).status is expected
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [(VERSION, Status.OK), ("0.0.1", Status.WARNING), ("99.0", Status.WARNING)]
+)
+def test_another_version_of_the_stack_is_a_warning_with_what_to_update(version: str, expected: Status) -> None:
+    result = run_one(lambda: aws_checks.check_version(a_stack(version=version)))
+
+    assert (result.status, bool(result.remedy)) == (expected, expected is Status.WARNING)
 
 
 def test_the_identity_is_named(answering: Open) -> None:
@@ -256,4 +266,4 @@ def test_a_subnet_that_does_not_exist_is_a_problem(answering: Open) -> None:
 def test_each_check_names_the_actions_that_it_needs() -> None:
     checks = aws_checks.aws_checks(a_stack(), client, NOW)
 
-    assert [check.name for check in checks if not check.actions] == ["stack"]
+    assert [check.name for check in checks if not check.actions] == ["stack", "version"]
