@@ -7,9 +7,9 @@ BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
 PIP_FLAGS := --quiet --disable-pip-version-check --use-pep517
 TARGET ?= 127.0.0.1
-# Two files at a time, as half of the end-to-end tests is waiting. In order of their path: these, which take longest, come
+# Three files at a time on two cores: half of the end-to-end tests is waiting. In order of their path: these, which take longest, come
 # first, and many short ones fill up the end.
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 ARGS ?=
 
 .DEFAULT_GOAL := help

@@ -273,6 +273,15 @@ def _die(_reader: object, _part: object) -> None:
     os._exit(1)
 
 
+# A background job of a shell begins with SIGINT ignored, and its children with it.
+READS_UNTIL_CTRL_C = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from cascan_cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 class TestJobs:
     @pytest.mark.parametrize("form", ["findings", "hosts", "csv"])
     @pytest.mark.parametrize("name", ["hosts", "killed", "list"])
@@ -284,7 +293,7 @@ class TestJobs:
         start, end = data.index(b"<host "), data.rindex(b"</host>") + 7
         (tmp_path / "long.xml").write_bytes(data[:start] + data[start:end] * 2_000 + data[end:])
         environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"}
-        argv = [sys.executable, "-m", "cascan_cli.main", "read", str(tmp_path / "long.xml"), "--jobs", "2"]
+        argv = [sys.executable, "-c", READS_UNTIL_CTRL_C, "read", str(tmp_path / "long.xml"), "--jobs", "2"]
         pipe = subprocess.PIPE
         with subprocess.Popen(argv, stdout=pipe, stderr=pipe, env=environment, start_new_session=True) as process:
             assert process.stdout
