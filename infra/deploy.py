@@ -85,7 +85,7 @@ class Tools:
     environment: Mapping[str, str]
 
     def run(self, *command: str, stdin: str | None = None, **variables: str) -> None:
-        """Raises: SystemExit: with the program's exit code, after it has said what is wrong."""
+        """Raises: SystemExit: with the program's exit code. The program has printed what is wrong."""
         print("+", *command, file=sys.stderr)
         ran = subprocess.run(
             command, cwd=ROOT, env={**self.environment, **variables}, input=stdin, text=True, check=False
@@ -144,7 +144,7 @@ def open_tools(needed: Sequence[str]) -> Tools:
 
 
 def confirm(question: str, settings: Settings) -> None:
-    """Raises: Refused: the answer is not yes, or there is nobody to answer."""
+    """Raises: Refused: the answer is not yes, or there is no terminal to ask on."""
     if settings.confirm == "yes":
         return
     if not sys.stdin.isatty():

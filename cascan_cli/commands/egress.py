@@ -18,9 +18,10 @@ def run(args: Namespace) -> int:
         raise BadInput(str(exc)) from exc
     for remark in egress.remarks:
         print_message(remark)
-    if not 0 < len(egress.networks) <= MAX_NETWORKS:
-        problem = "WorkerEgress has too many networks" if egress.networks else "there is no network left to reach"
-        raise BadInput(problem)
+    if not egress.networks:
+        raise BadInput("no network left to reach: WorkerEgress would be empty")
+    if len(egress.networks) > MAX_NETWORKS:
+        raise BadInput("WorkerEgress has too many networks")
     if args.json:
         print_json({"networks": egress.networks, "remarks": egress.remarks})
     else:

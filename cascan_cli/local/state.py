@@ -10,7 +10,7 @@ deployment.json     what is deployed: fingerprint, sources, parameters, outputs
 rebuild             there while the tables may be behind the stored reports
 emulator/           the emulator's tables and queues (state), its objects (objects), exit-status;
                     when it started (started), and whether a deployment is under way (deploying)
-home/ tmp/ logs/    what its processes get for a home, for scratch, and what they said
+home/ tmp/ logs/    what its processes get for a home, for scratch, and their output
 """
 
 from __future__ import annotations

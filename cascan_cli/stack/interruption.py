@@ -35,7 +35,7 @@ REASON = "the command that waited for it was interrupted"
 class Interrupted(KeyboardInterrupt):
     """A signal that ends a command as Ctrl-C does.
 
-    `reported`: the user was told what becomes of the scan.
+    `reported`: what becomes of the scan has been printed.
     """
 
     def __init__(self, number: int = signal.SIGINT, *, reported: bool = False) -> None:

@@ -35,7 +35,7 @@ def derive_scan_id(key: str) -> str:
 
 
 def digest_body(body: str) -> str:
-    """A digest of a request's text, by which a repeat is told from another request."""
+    """A digest of a request's text: it distinguishes a repeat from another request."""
     return sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -61,7 +61,7 @@ _closing: list[str] = []  # wide scans that the current batch cancelled
 def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     sender, left_s = record.attributes.sender_id or "", seconds_left(lambda_context)
     outcome = wire().control(ControlRequested.from_wire(record.body), sender=sender, left_s=left_s)
-    # At this level, since somebody intervened
+    # At this level, since an operator intervened
     logger.warning("controlled", extra=asdict(outcome) | {"sender": sender})
     count("Controlled")
     if outcome.closing:

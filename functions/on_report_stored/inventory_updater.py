@@ -134,7 +134,7 @@ class InventoryUpdater:
         raise GatewayUnavailable("scan table: other reports kept changing the same addresses")
 
     def _compare_and_save(self, observations: list[Observation]) -> list[str]:
-        """The addresses whose records somebody else changed meanwhile: they are not stored."""
+        """The addresses whose records another writer changed meanwhile: they are not stored."""
         records = self.table.known_hosts([observation.address for observation in observations])
         updates = []
         for observation in observations:

@@ -19,7 +19,7 @@ WEAK_RDP = re.compile(
 
 
 class SelfDescription(NamedTuple):
-    """The finding of a script that repeats what a service said about itself."""
+    """The finding of a script that repeats what a service reports about itself."""
 
     name: str
     category: str

@@ -1,7 +1,7 @@
 """What nmap says of a host: nmap.dtd's words, one value per element.
 
 `Host.details` holds every element that has no field of its own, as data.
-Values are shared between hosts where nmap said the same twice: nobody may change what they hold.
+Hosts for which nmap printed the same share one value, so values must not be changed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     rpcnum: int | None = None
     lowver: int | None = None
     highver: int | None = None
-    banner: str = ""  # masscan's word: what the service said by itself
+    banner: str = ""  # masscan's word: what the service sent first
     cpe: tuple[str, ...] = ()
 
     @property
@@ -69,7 +69,7 @@ class Port(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: str = ""
     reason_ttl: int | None = None
     reason_ip: str = ""
-    owner: str = ""  # who runs the service, as identd said: nmap before 6
+    owner: str = ""  # who runs the service, by identd: nmap before 6
     service: Service | None = None
     scripts: tuple[Script, ...] = ()
 

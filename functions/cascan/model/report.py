@@ -119,7 +119,7 @@ class RunStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Flat = ScanInfo | Verbose | Debugging | SkippedTarget | TaskBegin | TaskProgress | TaskEnd
-Item = Flat | Output | HostHint | PreScripts | PostScripts | RunStats  # what stands beside the hosts
+Item = Flat | Output | HostHint | PreScripts | PostScripts | RunStats  # everything in a report besides its hosts
 STRUCTS_BY_TAG: dict[str, type[Flat]] = {
     "scaninfo": ScanInfo,
     "verbose": Verbose,

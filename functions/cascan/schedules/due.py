@@ -30,7 +30,7 @@ END_EVENTS = frozenset({"ScanCompleted", "ScanFailed", "ScanCancelled"})
 
 class Kind(StrEnum):
     DUE = "due"  # its time has come
-    RUN_NOW = "run-now"  # somebody asked: also while suspended or on a blackout date
+    RUN_NOW = "run-now"  # requested by an operator: also while suspended or on a blackout date
     RETRIGGER = "retrigger"  # its scan type changed
     SETTLE = "settle"  # a scan of it ended
 

@@ -27,7 +27,7 @@ class SqsOperatorQueue:
         self._queue_url = queue_url
 
     def count(self) -> int:
-        """About how many messages the queue has, with those that somebody holds."""
+        """About how many messages the queue has, including those in flight."""
         waiting, held = self._count()
         return waiting + held
 
@@ -79,7 +79,7 @@ class SqsOperatorQueue:
             clients.sqs().delete_message(QueueUrl=self._queue_url, ReceiptHandle=letter.receipt)
 
     def _count(self) -> tuple[int, int]:
-        """About how many messages wait, and how many somebody holds."""
+        """About how many messages wait, and how many are in flight."""
         with translate_errors(GATEWAY):
             response = clients.sqs().get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=[WAITING, HELD])
         attributes = response["Attributes"]

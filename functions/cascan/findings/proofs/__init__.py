@@ -1,6 +1,6 @@
 """Scripts whose output proves one thing: a row each, and no function. PROOFS has the rows by script.
 
-backdoors.py        hosts that somebody else already controls
+backdoors.py        hosts that an attacker already controls
 vulnerabilities.py  vulnerabilities that a script exploited or suspects
 services.py         services without authentication
 users.py            accounts and user names

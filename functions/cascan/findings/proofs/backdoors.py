@@ -1,4 +1,4 @@
-"""Hosts that somebody else already controls: backdoors, worms, signs of a break-in."""
+"""Hosts that an attacker already controls: backdoors, worms, signs of a break-in."""
 
 from __future__ import annotations
 
