@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cascan.clock import TimeLeft, no_time_limit
-from cascan.errors import GatewayUnavailable, MalformedMessage
+from cascan.errors import GatewayUnavailable
 from cascan.events import ScanResumed, ScanSuspended, build_event_fields
 from cascan.events.control import Action, ControlRequested
 from cascan.gateways import OperatorRecords, ReportStore, ScanGateways, StackSwitch
@@ -20,6 +20,7 @@ from cascan.recovery.scan_records import store_suspension
 from cascan.scans.agenda import next_minute
 from cascan.scans.close import ENDED_STATES
 from cascan.scans.close_open_shards import cancel_scan
+from cascan.scans.load_scan import load_scan
 from cascan.scans.release import release_waiting, resend_messages
 
 # Of the function's time: for other messages of the batch, and for adding scans to the agenda
@@ -74,9 +75,7 @@ def control_scan(
             record_switch(operator_records, stack_switch)
             released = _release_all(left_s, gateways)
             return _build_outcome(request, released=released)
-    scan = gateways.table.get_scan(request.scan_id)
-    if scan is None:
-        raise MalformedMessage(f"there is no scan {request.scan_id}")
+    scan = load_scan(gateways.table, request.scan_id)
     match request.action:
         case Action.CANCEL:
             # The other shards of a wide scan are closed after the whole batch

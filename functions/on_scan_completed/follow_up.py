@@ -55,6 +55,7 @@ from cascan.model.cascade import BudgetUse, Cap, CascadeLine, Reservation, Store
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
 from cascan.permissions.permissions import Permissions
+from cascan.scans.load_scan import load_scan
 from on_scan_completed.cascade_records import build_cascade_lines, build_stored_child
 
 ANNOUNCED = {  # on the bus; the other kinds are what rules are expected to give
@@ -100,9 +101,7 @@ class CascadeRunner:
 
     def follow_up(self, event: ScanCompleted) -> FollowUpSummary:
         """Raises: MalformedMessage: no such scan, or not completed. GatewayUnavailable: try again."""
-        scan = self.table.get_scan(event.scan_id)
-        if scan is None:
-            raise MalformedMessage(f"there is no scan {event.scan_id}")
+        scan = load_scan(self.table, event.scan_id)
         if scan.state not in COMPLETED:
             raise MalformedMessage(
                 f"scan {event.scan_id} is {scan.state}: it is not completed, whatever the event says"

@@ -13,7 +13,6 @@ from typing import Protocol
 
 import msgspec
 
-from cascan.errors import MalformedMessage
 from cascan.events import ScanCompleted
 from cascan.findings.to_json import scan_fields, to_json
 from cascan.gateways import Findings, ReportStore, Scans, Shards
@@ -22,6 +21,7 @@ from cascan.model.finding import Finding
 from cascan.model.scan import Counts, ScanState
 from cascan.recovery.scan_records import store_end
 from cascan.rules.severity import to_count_key
+from cascan.scans.load_scan import load_scan
 from cascan.scans.merged_report import open_merged_report
 
 
@@ -46,9 +46,7 @@ def publish(event: ScanCompleted, *, table: CompletedScans, reports: ReportStore
     scan.
     """
     scan_id = event.scan_id
-    scan = table.get_scan(scan_id)
-    if scan is None:
-        raise MalformedMessage(f"there is no scan {scan_id}")
+    scan = load_scan(table, scan_id)
     table.advance_scan(scan_id, ScanState.HOOK_PROCESSING, expected=[ScanState.PARSE_COMPLETED])
     counter = _FindingCounter()
     document = _encode_findings(counter.count(table.findings(scan_id)), scan_fields(scan))
@@ -64,9 +62,7 @@ def record_end(scan_id: str, *, table: Scans, reports: ReportStore) -> ScanState
 
     Raises: MalformedMessage: no such scan.
     """
-    scan = table.get_scan(scan_id)
-    if scan is None:
-        raise MalformedMessage(f"there is no scan {scan_id}")
+    scan = load_scan(table, scan_id)
     store_end(reports, scan)
     return scan.state
 
