@@ -1,4 +1,4 @@
-"""Arguments of the commands that explain and scan nothing: check, targets, options."""
+"""Arguments of the commands that explain and scan nothing: check, cost, targets, options."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 
 def add_check_commands(commands: Commands, request: ArgumentParser, output: ArgumentParser) -> None:
     """`request` and `output` are parent parsers with options that other commands have too."""
+    _add_check(commands, request, output)
+    _add_cost(commands, request, output)
+    _add_targets(commands, output)
+    _add_options(commands, output)
+
+
+def _add_check(commands: Commands, request: ArgumentParser, output: ArgumentParser) -> None:
     check = commands.add_parser(
         "check",
         parents=[local_options(), request, output],
@@ -32,8 +39,9 @@ def add_check_commands(commands: Commands, request: ArgumentParser, output: Argu
         help="list every script, including the harmless ones",
     )
     check.set_defaults(run="check")
-    _add_cost(commands, request, output)
 
+
+def _add_targets(commands: Commands, output: ArgumentParser) -> None:
     targets = commands.add_parser(
         "targets",
         parents=[output],
@@ -63,6 +71,8 @@ def add_check_commands(commands: Commands, request: ArgumentParser, output: Argu
     )
     targets.set_defaults(run="targets")
 
+
+def _add_options(commands: Commands, output: ArgumentParser) -> None:
     options = commands.add_parser(
         "options",
         parents=[output],
