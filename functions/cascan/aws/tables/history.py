@@ -21,6 +21,7 @@ from cascan.aws.tables.history_items import (
     LOOK_SPAN,
     VANTAGES,
     LookNetwork,
+    absence_body,
     absence_items,
     group_looks,
     looks_items,
@@ -205,29 +206,20 @@ class HistoryItems(TablePart):
 
 def _without(item: Item, network: LookNetwork, vantage: str, interval: Interval) -> list[Item] | None:
     """The items that replace the item, without the addresses. None: it has none of them."""
-    expiry = {name: item[name] for name in ("expires_at",) if name in item}
-    low, high = interval
     absent = read_absent(item)
     if absent:
-        remaining = subtract_intervals(absent, ((low, high),))
+        remaining = subtract_intervals(absent, (interval,))
         if remaining == absent:
             return None
-        source, seen_at = _read_source(item), read_earliest(item)
-        items = absence_items(remaining, network, vantage, source=source, seen_at=seen_at)
-        # Such an item is one page of several, and keeps its own key
-        return [page | expiry | {"sk": item["sk"]} for page in items]
+        return [item | absence_body(remaining, network)] if remaining else []
+    low, high = interval
+    expiry = {name: item[name] for name in ("expires_at",) if name in item}
     looks = read_looks(item)
     kept = [look for look in looks if not low <= int(parse_address(look.address)) <= high]
     if len(kept) == len(looks):
         return None
     kept.sort(key=attrgetter("order"))
     return [page | expiry for page in looks_items(kept, network, vantage)]
-
-
-def _read_source(item: Item) -> ReportKey:
-    _, scan_id, report, *_ = item["sk"]["S"].split("/")
-    shard, _, attempt = report.partition(".")
-    return ReportKey(scan_id, int(shard), int(attempt))
 
 
 def _key_of(item: Item) -> tuple[str, str]:

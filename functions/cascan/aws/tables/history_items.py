@@ -219,12 +219,16 @@ def absence_items(
     retention: timedelta | None = None,
 ) -> Iterator[Item]:
     """The items of addresses of one network that a report says were not up."""
-    base = network.bounds[0]
     for number, page in enumerate(chunks(intervals, MAX_ABSENCES_PER_ITEM)):
-        texts = [f"{low - base:x}-{high - base:x}" for low, high in page]
         sk = f"{_source_key(seen_at, source)}/absent/{number:04d}"
         key = build_key(looks_partition(vantage, network), sk)
-        yield key | {"body": _pack({"absent": texts})} | _expiry(seen_at, retention)
+        yield key | absence_body(page, network) | _expiry(seen_at, retention)
+
+
+def absence_body(intervals: Iterable[Interval], network: LookNetwork) -> Item:
+    base = network.bounds[0]
+    texts = [f"{low - base:x}-{high - base:x}" for low, high in intervals]
+    return {"body": _pack({"absent": texts})}
 
 
 def _source_key(earliest: datetime, source: ReportKey) -> str:

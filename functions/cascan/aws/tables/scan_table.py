@@ -22,6 +22,7 @@ from cascan.aws.dynamodb.wire import (
     readable_items,
     to_values,
 )
+from cascan.aws.tables.history import HistoryItems
 from cascan.aws.tables.inventory import InventoryItems
 from cascan.aws.tables.inventory_items import changes_partition
 from cascan.aws.tables.items import (
@@ -54,7 +55,7 @@ SHARDS = "shard/"  # the prefix of their sort keys
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
-class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems):
+class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, HistoryItems, RecordingItems):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
     def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
