@@ -20,6 +20,7 @@ from cascan.aws.dynamodb.wire import Item, format_instant, readable_items
 from cascan.aws.tables.history_items import (
     LOOK_SPAN,
     VANTAGES,
+    Chosen,
     LookNetwork,
     absence_body,
     absence_items,
@@ -28,6 +29,7 @@ from cascan.aws.tables.history_items import (
     looks_partition,
     network_key,
     read_absent,
+    read_all_looks,
     read_earliest,
     read_looks,
     vantage_key,
@@ -156,13 +158,14 @@ class HistoryItems(TablePart):
         numbers, family = frozenset(map(int, parsed)), parsed[0].version
         networks = (LookNetwork.around(int(parsed[0]), family, narrow=narrow) for narrow in (True, False))
         return [
-            self._read_pages(looks_partition(vantage, network), numbers, low, high, newest_first=newest_first)
+            self._read_pages(vantage, Chosen(network, numbers), low, high, newest_first=newest_first)
             for network in networks
         ]
 
     def _read_pages(
-        self, pk: str, numbers: frozenset[int], low: str, high: str, *, newest_first: bool
+        self, vantage: str, chosen: Chosen, low: str, high: str, *, newest_first: bool
     ) -> Iterator[tuple[datetime, list[Look]]]:
+        pk = looks_partition(vantage, chosen.network)
         items = self._table.query(
             KeyConditionExpression="pk = :pk AND sk BETWEEN :low AND :high",
             ExpressionAttributeValues={":pk": {"S": pk}, ":low": {"S": low}, ":high": {"S": high}},
@@ -170,7 +173,7 @@ class HistoryItems(TablePart):
             ScanIndexForward=not newest_first,
             Limit=ITEMS_AT_ONCE,
         )
-        return readable_items(items, lambda item: (read_earliest(item), read_looks(item, numbers)))
+        return readable_items(items, lambda item: (read_earliest(item), read_looks(item, chosen)))
 
     def _resolve_ports(self, look: Look) -> Look:
         if not any(group.ports.startswith(REFERENCE) for group in look.not_open):
@@ -206,7 +209,7 @@ class HistoryItems(TablePart):
 
 def _without(item: Item, network: LookNetwork, vantage: str, interval: Interval) -> list[Item] | None:
     """The items that replace the item, without the addresses. None: it has none of them."""
-    absent = read_absent(item)
+    absent = read_absent(item, network)
     if absent:
         remaining = subtract_intervals(absent, (interval,))
         if remaining == absent:
@@ -214,7 +217,7 @@ def _without(item: Item, network: LookNetwork, vantage: str, interval: Interval)
         return [item | absence_body(remaining, network)] if remaining else []
     low, high = interval
     expiry = {name: item[name] for name in ("expires_at",) if name in item}
-    looks = read_looks(item)
+    looks = read_all_looks(item, network)
     kept = [look for look in looks if not low <= int(parse_address(look.address)) <= high]
     if len(kept) == len(looks):
         return None

@@ -49,6 +49,7 @@ MIN_NARROW = 8  # looks of one batch in a narrow network that are stored under i
 LOOK_SPAN = timedelta(seconds=MAX_LOOK_SPAN_S)
 UNPACKED_BYTES = 512  # a body up to this length takes no less when it is compressed
 VANTAGES = "looks"
+ABSENT_MARK = b'"absent":'
 
 
 class _Row(msgspec.Struct, array_like=True, frozen=True):
@@ -267,20 +268,54 @@ def read_earliest(item: Item) -> datetime:
     return datetime.fromisoformat(item["sk"]["S"].partition("/")[0])
 
 
-def read_looks(item: Item, numbers: frozenset[int] | None = None) -> list[Look]:
-    """The item's looks at these addresses; None: at all that it lists."""
-    _, vantage_network = item["pk"]["S"].split("/", 1)
-    network = LookNetwork.parse(vantage_network.rpartition("/")[2])
-    instant, scan_id, report, *_ = item["sk"]["S"].split("/")
-    shard, _, attempt = report.partition(".")
-    earliest = datetime.fromisoformat(instant)
-    source = ReportKey(scan_id, int(shard), int(attempt))
-    body = msgspec.json.decode(unpack_text(item["body"]), type=_Body)
+class Chosen:
+    """Addresses of one network, whose looks are read."""
+
+    def __init__(self, network: LookNetwork, numbers: Iterable[int]) -> None:
+        self.network = network
+        self.numbers = tuple(sorted(numbers))
+        self.digits = tuple(map(network.digits_of, self.numbers))
+        self._marks = tuple(f'"{digits}":'.encode() for digits in self.digits)
+
+    def may_be_in(self, text: bytes) -> bool:
+        """Whether a body needs to be decoded. Most items of a network hold a part of its hosts."""
+        return ABSENT_MARK in text or any(mark in text for mark in self._marks)
+
+
+def read_looks(item: Item, chosen: Chosen) -> list[Look]:
+    """The item's looks at the addresses."""
+    text = _body_text(item)
+    if not chosen.may_be_in(text):
+        return []
+    body, earliest, source = msgspec.json.decode(text, type=_Body), read_earliest(item), read_source(item)
     if body.absent:
-        return list(_read_absent(body.absent, network, numbers, source, earliest))
-    digits = body.looks if numbers is None else map(network.digits_of, numbers)
-    chosen = (key for key in digits if key in body.looks)
-    return [look for key in chosen for look in _read_rows(body, key, network, source, earliest)]
+        intervals = tuple(_parse_absent(body.absent, chosen.network))
+        numbers = (number for number in chosen.numbers if _is_within(number, intervals))
+        return [_build_absent(number, chosen.network.family, source, earliest) for number in numbers]
+    digits = (digits for digits in chosen.digits if digits in body.looks)
+    return [look for one in digits for look in _read_rows(body, one, chosen.network, source, earliest)]
+
+
+def read_all_looks(item: Item, network: LookNetwork) -> list[Look]:
+    """All looks that the item lists."""
+    body, earliest, source = msgspec.json.decode(_body_text(item), type=_Body), read_earliest(item), read_source(item)
+    return [look for digits in body.looks for look in _read_rows(body, digits, network, source, earliest)]
+
+
+def read_source(item: Item) -> ReportKey:
+    """The report that the item was made from."""
+    _, scan_id, report, *_ = item["sk"]["S"].split("/")
+    shard, _, attempt = report.partition(".")
+    return ReportKey(scan_id, int(shard), int(attempt))
+
+
+def _body_text(item: Item) -> bytes:
+    text = unpack_text(item["body"])
+    return text.encode() if isinstance(text, str) else text
+
+
+def _is_within(number: int, intervals: tuple[Interval, ...]) -> bool:
+    return any(low <= number <= high for low, high in intervals)
 
 
 def _read_rows(body: _Body, digits: str, network: LookNetwork, source: ReportKey, earliest: datetime) -> Iterator[Look]:
@@ -302,10 +337,20 @@ def _read_rows(body: _Body, digits: str, network: LookNetwork, source: ReportKey
         )
 
 
-def read_absent(item: Item) -> tuple[Interval, ...]:
+def _build_absent(number: int, family: int, source: ReportKey, seen_at: datetime) -> Look:
+    return Look(
+        address=hex_to_address(to_hex(number, family)),
+        seen_at=seen_at,
+        scan_id=source.scan_id,
+        shard=source.shard,
+        attempt=source.attempt,
+        is_up=False,
+    )
+
+
+def read_absent(item: Item, network: LookNetwork) -> tuple[Interval, ...]:
     """The addresses that the item says were not up; none of an item of looks."""
-    network = LookNetwork.parse(item["pk"]["S"].rpartition("/")[2])
-    body = msgspec.json.decode(unpack_text(item["body"]), type=_Body)
+    body = msgspec.json.decode(_body_text(item), type=_Body)
     return tuple(_parse_absent(body.absent, network))
 
 
@@ -314,25 +359,3 @@ def _parse_absent(texts: Iterable[str], network: LookNetwork) -> Iterator[Interv
     for text in texts:
         low, high = text.split("-")
         yield base + int(low, 16), base + int(high, 16)
-
-
-def _read_absent(
-    texts: tuple[str, ...],
-    network: LookNetwork,
-    numbers: frozenset[int] | None,
-    source: ReportKey,
-    seen_at: datetime,
-) -> Iterator[Look]:
-    if numbers is None:
-        return
-    intervals = tuple(_parse_absent(texts, network))
-    for number in sorted(numbers):
-        if any(low <= number <= high for low, high in intervals):
-            yield Look(
-                address=hex_to_address(to_hex(number, network.family)),
-                seen_at=seen_at,
-                scan_id=source.scan_id,
-                shard=source.shard,
-                attempt=source.attempt,
-                is_up=False,
-            )
