@@ -131,6 +131,7 @@ MAX_RANGES_PER_PROCESS = 4  # of a report, under way for each of several process
 MAX_HEAD_BYTES = 4 * 1024**2  # of a report up to the end of its root element's tag, which holds the command line twice
 MAX_MARKUP_BYTES = 1024**2  # a comment inside a report; nmap writes none
 MAX_SCANNED_INTERVALS = 64  # of one target: one with more gaps is stored as a single interval
+MAX_CERTAIN_INTERVALS = 4_096  # of one target or exclude in the history: addresses of one with more are not covered
 MAX_COVERAGES = 16  # sets of ports whose last scan an address's record holds; the oldest is dropped
 MAX_COVERAGE_CHARS = 16_384  # of one such set: a host may answer on every second port
 MAX_SERVICE_CHARS = 80  # of a name, a product, a version in the inventory: nmap itself writes no more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from ipaddress import ip_address
 
 from cascan.ids import ReportKey
@@ -30,7 +30,6 @@ class MemoryHistory:
         *,
         shared_ports: Collection[str] = (),
         vantage: str = DEFAULT_VANTAGE,
-        retention: timedelta | None = None,
     ) -> None:
         for look in looks:
             self._reach()
@@ -44,7 +43,6 @@ class MemoryHistory:
         seen_at: datetime,
         *,
         vantage: str = DEFAULT_VANTAGE,
-        retention: timedelta | None = None,
     ) -> None:
         self._reach()
         self.absences_by_vantage[vantage][source, family, seen_at] = tuple(intervals)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from cascan.ids import ReportKey
@@ -21,12 +21,10 @@ class History(Protocol):
         *,
         shared_ports: Collection[str] = (),
         vantage: str = DEFAULT_VANTAGE,
-        retention: timedelta | None = None,
     ) -> None:
         """Store the looks of one report. They may be stored already.
 
-        `shared_ports`: lists of ports that most of the looks have. `retention`: how long after its
-        time a look is kept; None: for ever.
+        `shared_ports`: lists of ports that most of the looks have.
         """
 
     def store_absences(
@@ -37,7 +35,6 @@ class History(Protocol):
         seen_at: datetime,
         *,
         vantage: str = DEFAULT_VANTAGE,
-        retention: timedelta | None = None,
     ) -> None:
         """Store that every address in the intervals was not up, as the report `source` says."""
 

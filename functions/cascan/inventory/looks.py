@@ -19,7 +19,6 @@ from cascan.limits import (
 from cascan.model.history import HOST_NOT_UP, Look, NotOpenPorts, OpenPorts, SeenService
 from cascan.model.host import ExtraPorts, Host, Service
 from cascan.model.inventory import NOT_OPEN, OPEN, OPEN_OR_FILTERED, PortKey
-from cascan.model.shard import NmapRun
 from cascan.nmap.addresses import parse_address
 from cascan.nmap.ports.port_set import PortSet, parse_port_set
 
@@ -30,18 +29,20 @@ NO_SERVICE = SeenService()
 MAX_CACHED = 1_024  # states of the ports that a report counts; most hosts of a report share a few
 
 
-def find_look_time(host: Host, run: NmapRun | None, run_ended: datetime) -> datetime:
+def find_look_time(host: Host, run_began: datetime | None, run_ended: datetime) -> datetime:
     """When nmap ended with the host; `run_ended` where the host does not say, or says a time
     outside the run.
     """
     ended = host.finished_at
-    if ended is None or ended > run_ended:
+    if ended is None or run_began is None:
         return run_ended
-    started = run.started_at if run else None
     # nmap writes whole seconds
-    if started is None or ended < started.replace(microsecond=0):
-        return run_ended
-    return ended
+    return ended if run_began.replace(microsecond=0) <= ended <= run_ended else run_ended
+
+
+def list_shared_ports(scanned: ScannedPorts) -> frozenset[str]:
+    """The lists of ports that most looks of the report have in common."""
+    return frozenset(map(_to_cut_text, scanned.conclusive.values()))
 
 
 def build_look(
@@ -49,11 +50,11 @@ def build_look(
     scanned: ScannedPorts,
     source: ReportKey,
     seen_at: datetime,
-    place: tuple[int, int] = (0, 0),
+    place: tuple[int, int] | None = None,
 ) -> Look | None:
     """The look at the host's address. None: the host has no valid address, or was not probed (-sL).
 
-    `place`: the first byte and the number of bytes of its element in the report.
+    `place`: the first byte and the number of bytes of its element in the report; None: unknown.
     """
     if host.state not in {"up", "down"}:
         return None
@@ -71,8 +72,8 @@ def build_look(
         is_up=is_up,
         open_ports=_group_open(host, scanned) if is_up else (),
         not_open=tuple(_list_not_open(host, scanned)) if is_up else (),
-        offset=place[0],
-        length=place[1],
+        offset=place[0] if place else 0,
+        length=place[1] if place else 0,
     )
 
 

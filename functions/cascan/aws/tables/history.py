@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain
 from operator import attrgetter
 
@@ -50,6 +50,8 @@ BEGINNING = "0"  # sorts before every time
 class HistoryItems(TablePart):
     """The part of ScanTable for the history."""
 
+    history_days = 0  # how long a look is kept, from its own time on; 0: for ever
+
     def __init__(self, table: DynamoTable) -> None:
         super().__init__(table)
         self._look_ports = PortSets(table)
@@ -63,12 +65,11 @@ class HistoryItems(TablePart):
         *,
         shared_ports: Collection[str] = (),
         vantage: str = DEFAULT_VANTAGE,
-        retention: timedelta | None = None,
     ) -> None:
         shared = frozenset(shared_ports)
         grouped = group_looks(self._refer_ports(look, shared) for look in looks)
         self._list_networks(vantage, grouped)
-        items = (looks_items(members, network, vantage, retention) for network, members in grouped.items())
+        items = (looks_items(members, network, vantage, self.history_days) for network, members in grouped.items())
         self._table.put_all(chain.from_iterable(items))
 
     def store_absences(
@@ -79,7 +80,6 @@ class HistoryItems(TablePart):
         seen_at: datetime,
         *,
         vantage: str = DEFAULT_VANTAGE,
-        retention: timedelta | None = None,
     ) -> None:
         by_network: dict[LookNetwork, list[Interval]] = {}
         for interval in intervals:
@@ -88,7 +88,7 @@ class HistoryItems(TablePart):
                 by_network.setdefault(network, []).append((low, high))
         self._list_networks(vantage, by_network)
         items = (
-            absence_items(members, network, vantage, source=source, seen_at=seen_at, retention=retention)
+            absence_items(members, network, vantage, source=source, seen_at=seen_at, days=self.history_days)
             for network, members in by_network.items()
         )
         self._table.put_all(chain.from_iterable(items))

@@ -32,7 +32,7 @@ import msgspec
 
 from cascan.aws.boundary import chunks
 from cascan.aws.dynamodb.wire import Item, Value, build_key, format_instant, unpack_text
-from cascan.aws.tables.inventory_items import DIGITS, NETWORK_BITS, hex_to_address, to_hex
+from cascan.aws.tables.inventory_items import DIGITS, NETWORK_BITS, expiry_attribute, hex_to_address, to_hex
 from cascan.ids import ReportKey
 from cascan.limits import (
     MAX_ABSENCES_PER_ITEM,
@@ -137,18 +137,19 @@ def group_looks(looks: Iterable[Look]) -> dict[LookNetwork, list[Look]]:
     return grouped
 
 
-def looks_items(
-    looks: Sequence[Look], network: LookNetwork, vantage: str, retention: timedelta | None = None
-) -> Iterator[Item]:
-    """The items of looks of one report and network, which are in order of time."""
+def looks_items(looks: Sequence[Look], network: LookNetwork, vantage: str, days: int = 0) -> Iterator[Item]:
+    """The items of looks of one report and network, which are in order of time.
+
+    `days`: how long they are kept, from their own time on; 0: for ever.
+    """
     packer = _Packer(network)
     for look in looks:
         if not packer.add(look):
-            yield packer.build_item(vantage, retention)
+            yield packer.build_item(vantage, days)
             packer = _Packer(network)
             packer.add(look)
     if packer.looks:
-        yield packer.build_item(vantage, retention)
+        yield packer.build_item(vantage, days)
 
 
 class _Packer:
@@ -194,7 +195,7 @@ class _Packer:
         encoded = msgspec.json.encode(states)
         return self._states.setdefault(encoded, (len(self._states), states))[0]
 
-    def build_item(self, vantage: str, retention: timedelta | None) -> Item:
+    def build_item(self, vantage: str, days: int) -> Item:
         body = {
             "services": tuple(self._services),
             "states": [states for _, states in self._states.values()],
@@ -207,7 +208,7 @@ class _Packer:
         place = f"{to_hex(number, self._network.family)}.{earliest.offset:012d}"
         sk = f"{_source_key(earliest.seen_at, source)}/{place}"
         key = build_key(looks_partition(vantage, self._network), sk)
-        return key | {"body": _pack(body)} | _expiry(earliest.seen_at, retention)
+        return key | {"body": _pack(body)} | expiry_attribute(earliest.seen_at, days)
 
 
 def absence_items(
@@ -217,13 +218,13 @@ def absence_items(
     *,
     source: ReportKey,
     seen_at: datetime,
-    retention: timedelta | None = None,
+    days: int = 0,
 ) -> Iterator[Item]:
     """The items of addresses of one network that a report says were not up."""
     for number, page in enumerate(chunks(intervals, MAX_ABSENCES_PER_ITEM)):
         sk = f"{_source_key(seen_at, source)}/absent/{number:04d}"
         key = build_key(looks_partition(vantage, network), sk)
-        yield key | absence_body(page, network) | _expiry(seen_at, retention)
+        yield key | absence_body(page, network) | expiry_attribute(seen_at, days)
 
 
 def absence_body(intervals: Iterable[Interval], network: LookNetwork) -> Item:
@@ -254,10 +255,6 @@ def _pack(body: object) -> Value:
         if len(packed) < len(text):
             return {"B": packed}
     return {"S": text.decode()}
-
-
-def _expiry(seen_at: datetime, retention: timedelta | None) -> Item:
-    return {"expires_at": {"N": str(int((seen_at + retention).timestamp()))}} if retention else {}
 
 
 # ---- from items to looks
