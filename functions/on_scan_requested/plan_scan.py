@@ -12,16 +12,17 @@ from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, build_event_fields
 from cascan.forms import ReadRequest, find_idempotency_key, parse_request, read_request_document
 from cascan.gateways import IssuedRequests, ReportStore, ScanGateways
-from cascan.ids import derive_event_id, derive_scan_id
+from cascan.ids import derive_event_id, derive_scan_id, make_shard_secret
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
-from cascan.model.scan import Scan, ScanState
+from cascan.model.scan import LAYOUT, Scan, ScanState
 from cascan.permissions.permissions import Permissions
 from cascan.planning.plan import Plan, plan
 from cascan.planning.rates import ScanDefaults
 from cascan.recovery.scan_records import REQUEST, store_plan
 from cascan.scans.agenda import initial_entries
 from cascan.scans.close_open_shards import cancel_scan
+from cascan.scans.release import find_shard_token
 from cascan.timing.windows import Window, find_opening
 from on_scan_requested.bounded_work import bounded_work
 from on_scan_requested.message import Identity, Message, identify
@@ -135,6 +136,8 @@ def _build_scan(
         windows=request.windows,
         addresses=planned.addresses,
         probes=planned.probes,
+        layout=LAYOUT,
+        shard_secret=make_shard_secret(),
     )
 
 
@@ -162,7 +165,14 @@ def _queue(scan: Scan, planned: Plan, gateways: ScanGateways) -> None:
     event_id = derive_event_id(scan.scan_id, "planned")
     queued = scan.shards_in_flight
     messages = (
-        ShardQueued(scan_id=scan.scan_id, cause_id=event_id, hop=scan.hop, shard=number) for number in range(queued)
+        ShardQueued(
+            scan_id=scan.scan_id,
+            cause_id=event_id,
+            hop=scan.hop,
+            shard=number,
+            token=find_shard_token(scan, number),
+        )
+        for number in range(queued)
     )
     gateways.queues.send(planned.lane, messages)
     announcement = ScanPlanned(

@@ -12,9 +12,10 @@ from itertools import islice
 
 from cascan.events import ShardQueued
 from cascan.gateways import ScanGateways
+from cascan.ids import derive_shard_token
 from cascan.limits import MAX_RELEASED_AT_ONCE
 from cascan.model.agenda import AgendaEntry, AgendaTask
-from cascan.model.scan import UNDER_WAY, Scan
+from cascan.model.scan import LAYOUT, UNDER_WAY, Scan
 from cascan.model.shard import IN_FLIGHT, Lane, Shard, ShardState
 from cascan.scans.agenda import next_minute
 from cascan.scans.transitions import StopReason, run_permission
@@ -62,7 +63,13 @@ def build_shard_message(shard: Shard, scan: Scan) -> ShardQueued:
         cause_id=scan.cause_id,
         hop=scan.hop,
         shard=shard.number,
+        token=find_shard_token(scan, shard.number),
     )
+
+
+def find_shard_token(scan: Scan, number: int) -> str:
+    """The token of a shard. Empty: an earlier version stored the shard, without one."""
+    return derive_shard_token(scan.shard_secret, number) if scan.layout >= LAYOUT else ""
 
 
 def _is_blocked(scan: Scan, gateways: ScanGateways) -> bool:
