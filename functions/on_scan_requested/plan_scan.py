@@ -15,7 +15,7 @@ from cascan.gateways import IssuedRequests, ReportStore, ScanGateways
 from cascan.ids import derive_event_id, derive_scan_id, make_shard_secret
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
-from cascan.model.scan import LAYOUT, Scan, ScanState
+from cascan.model.scan import Scan, ScanState
 from cascan.permissions.permissions import Permissions
 from cascan.planning.plan import Plan, plan
 from cascan.planning.rates import ScanDefaults
@@ -136,7 +136,6 @@ def _build_scan(
         windows=request.windows,
         addresses=planned.addresses,
         probes=planned.probes,
-        layout=LAYOUT,
         shard_secret=make_shard_secret(),
     )
 

@@ -67,6 +67,7 @@ class Kind(NamedTuple):
 KINDS = (
     Kind("scan/", "scan", items.read_scan, {"body": Scan}),
     Kind("scan/", "shard/", items.read_shard, {"body": Shard, "run": NmapRun}),
+    Kind("shard/", "", items.read_shard, {"body": Shard, "run": NmapRun}),
     Kind("scan/", "cascade", cascade_table._record_in, {"body": CascadeRecord}),
     Kind("scan/", "child/", cascade_table._child_in, {"body": StoredChild}),
     Kind("scan/", "recording/", recording_items._recording_in, {"body": Recording}),

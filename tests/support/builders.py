@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from cascan.gateways import ScanTable
 from cascan.ids import derive_scan_id
 from cascan.model.request import ScanRequest
-from cascan.model.scan import LAYOUT, Scan, ScanState
+from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
 from tests.fakes import MemoryEventBus, MemoryScanTable
 
@@ -39,7 +39,6 @@ def a_scan(**fields: Any) -> Scan:
         "shards": 1,
         "shards_open": 1,
         "addresses": 1,
-        "layout": LAYOUT,
         "shard_secret": "a secret",
     }
     scan = Scan(**plain | fields)

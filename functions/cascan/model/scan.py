@@ -34,7 +34,6 @@ FINAL_STATES = frozenset({ScanState.DONE, ScanState.ERRORED, ScanState.CANCELLED
 UNDER_WAY = frozenset({ScanState.INIT, ScanState.SCANNING, ScanState.PARSING})
 
 
-LAYOUT = 2  # of new scans
 MAX_PARALLEL = 1_000_000  # more shards than a scan can have: no limit
 
 
@@ -104,9 +103,9 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     error_description: str = ""
     refusals: tuple[Refusal, ...] = ()  # why it was not run, where it was refused
     announced: bool = False  # the event of its end was sent
-    # LAYOUT: its shards are in a partition of their own. 1: an earlier version stored them beside it
-    layout: int = 1
-    shard_secret: str = ""  # the tokens of its shards are derived from it; no worker may read it
+    # The tokens of its shards are derived from it; no worker may read it. Empty: an earlier version
+    # stored the scan
+    shard_secret: str = ""
 
     def is_overdue(self, now: datetime) -> bool:
         """Its deadline has passed: no shard of it starts any more, and its open shards are closed."""

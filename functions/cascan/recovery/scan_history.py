@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from cascan.gateways import ReportStore
 from cascan.ids import ReportKey, make_shard_secret
 from cascan.limits import ATTEMPTS_AHEAD
-from cascan.model.scan import LAYOUT, Scan, ScanState
+from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Shard, ShardState
 from cascan.recovery.scan_records import read_end, read_plan, read_runs, read_suspension
 
@@ -97,8 +97,7 @@ def reopen_scan(history: ScanHistory) -> Scan:
         shards_waiting=waiting,
         shards_in_flight=len(history.shards) - waiting,
         announced=True,
-        layout=LAYOUT,
-        shard_secret=make_shard_secret(),  # a worker that runs yet has lost its shard
+        shard_secret=history.scan.shard_secret or make_shard_secret(),
     )
 
 

@@ -15,7 +15,7 @@ from cascan.gateways import ScanGateways
 from cascan.ids import derive_shard_token
 from cascan.limits import MAX_RELEASED_AT_ONCE
 from cascan.model.agenda import AgendaEntry, AgendaTask
-from cascan.model.scan import LAYOUT, UNDER_WAY, Scan
+from cascan.model.scan import UNDER_WAY, Scan
 from cascan.model.shard import IN_FLIGHT, Lane, Shard, ShardState
 from cascan.scans.agenda import next_minute
 from cascan.scans.transitions import StopReason, run_permission
@@ -69,7 +69,7 @@ def build_shard_message(shard: Shard, scan: Scan) -> ShardQueued:
 
 def find_shard_token(scan: Scan, number: int) -> str:
     """The token of a shard. Empty: an earlier version stored the shard, without one."""
-    return derive_shard_token(scan.shard_secret, number) if scan.layout >= LAYOUT else ""
+    return derive_shard_token(scan.shard_secret, number) if scan.shard_secret else ""
 
 
 def _is_blocked(scan: Scan, gateways: ScanGateways) -> bool:

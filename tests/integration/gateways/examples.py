@@ -12,7 +12,7 @@ from cascan.ids import derive_finding_id, derive_scan_id
 from cascan.model.finding import Finding, Severity
 from cascan.model.inventory import Change, ChangeKind, HostRecord, HostUpdate, PortCoverage, PortRecord, Sighting
 from cascan.model.request import ScanRequest, ScanType
-from cascan.model.scan import LAYOUT, Counts, Outcome, Scan, ScanState
+from cascan.model.scan import Counts, Outcome, Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, ShardClosing, ShardState, TargetSlice
 
 AT = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -71,7 +71,6 @@ def a_scan(key: str = "example", **changes: Any) -> Scan:
         shards=2,
         shards_open=2,
         addresses=255,
-        layout=LAYOUT,
         shard_secret="a secret",
     )
     scan = replace(scan, **changes)

@@ -11,15 +11,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from heapq import merge
-from typing import Any, NamedTuple
+from typing import Any
 
 from cascan.aws.boundary import chunks, tries
 from cascan.aws.dynamodb.table import (
     GATEWAY,
     MAX_TRANSACTION,
     MAX_TRANSACTION_BYTES,
-    DynamoTable,
-    TablePart,
     put_new,
     return_on_conflict,
 )
@@ -35,6 +33,7 @@ from cascan.aws.dynamodb.wire import (
 )
 from cascan.aws.tables.items import (
     EARLIER_SHARDS,
+    LAYOUT,
     earlier_shard_key,
     read_shard,
     read_shard_number,
@@ -44,6 +43,7 @@ from cascan.aws.tables.items import (
     shards_partition,
     waiting_partition,
 )
+from cascan.aws.tables.scan_layouts import ScanLayouts
 from cascan.aws.tables.shard_actions import (
     COUNTER,
     close_action,
@@ -59,7 +59,7 @@ from cascan.aws.tables.shard_actions import (
 )
 from cascan.errors import GatewayUnavailable
 from cascan.ids import derive_shard_token
-from cascan.model.scan import FINAL_STATES, LAYOUT, UNDER_WAY
+from cascan.model.scan import FINAL_STATES, UNDER_WAY
 from cascan.model.shard import (
     IN_FLIGHT,
     LOST,
@@ -74,7 +74,6 @@ from cascan.model.shard import (
 )
 from cascan.scans import transitions as life_cycle
 
-MAX_REMEMBERED_SCANS = 1_000
 MAX_CLOSED_TOGETHER = MAX_TRANSACTION - 1  # shards; one action updates the scan's counters
 BACK_TO_WAITING = {"shards_waiting": 1, "shards_in_flight": -1}
 TO_RUNNING = (
@@ -85,22 +84,11 @@ MORE_WHEN_TAKEN_OVER = ", #failures = #failures + :one, #error_description = :lo
 LEASE_ENDED = "(attribute_not_exists(#lease_until) OR #lease_until <= :now OR #message_id = :message)"
 
 
-class ShardKeys(NamedTuple):
-    """What the keys of a scan's shards are made of."""
-
-    layout: int
-    secret: str
-
-
-class ShardItems(TablePart):
+class ShardItems(ScanLayouts):
     """The part of ScanTable for shards.
 
     A worker names the token of its shard. The functions leave it out: they read the scan's secret.
     """
-
-    def __init__(self, table: DynamoTable) -> None:
-        super().__init__(table)
-        self._shard_keys: dict[str, ShardKeys] = {}  # by scan id, of scans with LAYOUT
 
     def add_shards(self, shards: Iterable[Shard]) -> None:
         items = (shard_item(shard, self._key(shard.scan_id, shard.number)) for shard in shards)
@@ -322,36 +310,20 @@ class ShardItems(TablePart):
         """The shard's key; without a token, from what is stored with its scan."""
         if token:
             return shard_key(scan_id, number, token)
-        keys = self._keys_of(scan_id)
-        if keys.secret:
-            key = shard_key(scan_id, number, derive_shard_token(keys.secret, number))
-            if keys.layout >= LAYOUT or self._table.get(key, "pk"):
-                return key
-        return earlier_shard_key(scan_id, number)
-
-    def _keys_of(self, scan_id: str) -> ShardKeys:
-        """How the scan's shards are stored. A scan of an earlier version may change; it is read again."""
-        if scan_id not in self._shard_keys:
-            item = self._table.get(scan_key(scan_id), "layout", "shard_secret") or {}
-            return self._remember_keys(scan_id, item)
-        return self._shard_keys[scan_id]
-
-    def _remember_keys(self, scan_id: str, item: Item) -> ShardKeys:
-        layout = from_value(item["layout"]) if "layout" in item else 1
-        keys = ShardKeys(layout, item.get("shard_secret", {}).get("S", ""))
-        if layout >= LAYOUT:
-            if len(self._shard_keys) >= MAX_REMEMBERED_SCANS:
-                self._shard_keys.clear()
-            self._shard_keys[scan_id] = keys
-        return keys
+        layout = self._find_layout(scan_id)
+        if layout.layout < LAYOUT and not layout.secret:
+            return earlier_shard_key(scan_id, number)
+        key = shard_key(scan_id, number, derive_shard_token(layout.secret, number))
+        has_place = layout.layout >= LAYOUT or self._table.get(key, "pk")
+        return key if has_place else earlier_shard_key(scan_id, number)
 
     def _shard_items(self, scan_id: str) -> Iterator[Item]:
         """The items of the scan's shards, in order of their number."""
-        keys = self._keys_of(scan_id)
-        moved = self._table.partition(shards_partition(scan_id)) if keys.secret else iter(())
-        if keys.layout >= LAYOUT:
-            return moved
+        layout = self._find_layout(scan_id)
+        if layout.layout >= LAYOUT:
+            return self._table.partition(shards_partition(scan_id))
         earlier = self._table.children(f"scan/{scan_id}", EARLIER_SHARDS)
+        moved = self._table.partition(shards_partition(scan_id)) if layout.secret else ()
         return merge(earlier, moved, key=read_shard_number)
 
     def _count_chunk(self, scan_id: str, number: int, addresses: list[str]) -> list[str]:

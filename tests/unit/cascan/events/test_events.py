@@ -91,7 +91,7 @@ OPEN_ON_WIRE: dict[str, Any] = {
 }
 OPEN_ON_WIRE |= {"product": "OpenSSH", "probed": True}
 WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
-    (ShardQueued(**CARRIED, shard=7), CARRIED | {"version": 1, "shard": 7}),
+    (ShardQueued(**CARRIED, shard=7, token="abc"), CARRIED | {"version": 1, "shard": 7, "token": "abc"}),
     (
         ScanPlanned(**TOLD, scan_type="nmap", addresses=512, shards=2, lanes={"connect": 2}),
         TOLD_ON_WIRE | {"scan_type": "nmap", "addresses": 512, "shards": 2, "lanes": {"connect": 2}},
