@@ -130,7 +130,8 @@ def test_every_item_is_read_as_any_version_may_have_written_it(version: str) -> 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_state_holds_an_item_of_every_kind(version: str) -> None:
     found = {(kind.pk, kind.sk) for item in lines(version, "items") if (kind := kind_of(item))}
-    assert {(kind.pk, kind.sk) for kind in KINDS} - found <= {("network/", "asked/")}  # targets that never answered
+    missing = {(kind.pk, kind.sk) for kind in KINDS} - found
+    assert missing <= {("network/", "asked/"), ("shard/", "")}  # targets that never answered; a later layout
 
 
 @pytest.mark.parametrize("version", VERSIONS)

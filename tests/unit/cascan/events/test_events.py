@@ -208,7 +208,7 @@ class TestMessages:
             type(message).from_wire(json.dumps(wire | {"version": version}))
 
     def test_a_missing_or_misread_field_is_refused_by_its_name(self, message: Message, wire: dict[str, Any]) -> None:
-        have_defaults = {"hop", "version", "labels", "requested_by", "changes", "cascades", "reasons"}
+        have_defaults = {"hop", "version", "labels", "requested_by", "changes", "cascades", "reasons", "token"}
         for field in wire.keys() - have_defaults:
             with pytest.raises(MalformedMessage, match=f"missing required field `{field}`"):
                 type(message).from_wire(json.dumps({name: wire[name] for name in wire if name != field}))
