@@ -70,7 +70,7 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     recorder, stored = wire(), ReportStored.from_wire(record.body)
     if left_s() < MIN_TURN_S:  # other messages of the batch took the time
         recorder.queue.send(record.body)
-        logger.info("report put off", extra={"key": stored.key})
+        logger.info("report put off", extra={"key": stored.key, "scan_id": stored.report.scan_id})
         return
     outcome = recorder.record(stored, left_s=left_s)
     logger.info("findings recorded", extra=asdict(outcome))

@@ -122,6 +122,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         TABLE: CLAIM,
         REPORTS: UPLOAD,
         RECORDS: UPLOAD,
+        "*": {"xray:PutTraceSegments"},
     },
     "RawRole": {
         "Messaging/RawShardQueue.Arn": DRAIN | {"sqs:SendMessage"},
@@ -129,6 +130,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         TABLE: CLAIM,
         REPORTS: UPLOAD,
         RECORDS: UPLOAD,
+        "*": {"xray:PutTraceSegments"},
     },
 }
 ON_EVERYTHING = {
