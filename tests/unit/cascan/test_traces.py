@@ -13,7 +13,7 @@ from cascan.traces import build_segment, derive_trace_id
 from tests.support.builders import SCAN_ID
 
 TRACE_ID = "1-6b0cdb5f-9a5062fd62e222493665ce2e"
-SHARD = {"scan_id": SCAN_ID, "trace_id": TRACE_ID, "shard": 3, "attempt": 2, "message_id": "m"}
+SHARD: dict[str, str | int] = {"scan_id": SCAN_ID, "trace_id": TRACE_ID, "shard": 3, "attempt": 2, "message_id": "m"}
 CHILD = "abcdefghijklmnop"
 
 
