@@ -41,6 +41,7 @@ class Settings(ScanSettings):
     report_queue_url: str
     denied_targets: tuple[str, ...]
     allowed_targets: tuple[str, ...]
+    history_retention_days: int  # 0: changes are kept as long as their scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Recorder:
 @cache
 def wire() -> Recorder:
     settings = from_env(Settings, os.environ)
-    table = DynamoScanTable(settings.scan_table)
+    table = DynamoScanTable(settings.scan_table, history_days=settings.history_retention_days)
     record = partial(
         record_findings,
         gateways=scan_gateways(settings, table),
