@@ -44,6 +44,7 @@ class ShardQueued(Message, frozen=True, kw_only=True):
 
     shard: int
     token: str = ""  # part of the shard's key; empty: an earlier version stored the shard
+    trace_id: str = ""  # of the scan
 
 
 class ShardReturned(Message, frozen=True, kw_only=True):

@@ -64,6 +64,7 @@ def build_shard_message(shard: Shard, scan: Scan) -> ShardQueued:
         hop=scan.hop,
         shard=shard.number,
         token=find_shard_token(scan, shard.number),
+        trace_id=scan.trace_id,
     )
 
 
