@@ -11,10 +11,8 @@ from cascan.cost.budget import STANDARD_LIMIT, CostLimit, require_budget
 from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, build_event_fields
 from cascan.forms import ReadRequest, find_idempotency_key, parse_request, read_request_document
-from cascan.gateways import IssuedRequests, ReportStore, ScanGateways
-from cascan.ids import derive_event_id, derive_scan_id, make_shard_secret
 from cascan.gateways import IssuedRequests, ReportStore, ScanGateways, Scans
-from cascan.ids import derive_event_id, derive_scan_id
+from cascan.ids import derive_event_id, derive_scan_id, make_shard_secret
 from cascan.log_context import add_log_context
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
