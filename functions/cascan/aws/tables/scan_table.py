@@ -51,8 +51,10 @@ LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, RecordingItems):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
-    def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
+    def __init__(self, table_name: str, clock: Clock = utc_now, *, history_days: int = 0) -> None:
+        """`history_days`: how long new changes are kept; 0: as long as their scan."""
         super().__init__(DynamoTable(table_name, clock))
+        self.history_days = history_days
 
     # ---- scans
 
