@@ -211,7 +211,17 @@ class TestMessages:
             type(message).from_wire(json.dumps(wire | {"version": version}))
 
     def test_a_missing_or_misread_field_is_refused_by_its_name(self, message: Message, wire: dict[str, Any]) -> None:
-        have_defaults = {"hop", "version", "labels", "requested_by", "changes", "cascades", "reasons", "token", "trace_id"}
+        have_defaults = {
+            "hop",
+            "version",
+            "labels",
+            "requested_by",
+            "changes",
+            "cascades",
+            "reasons",
+            "token",
+            "trace_id",
+        }
         for field in wire.keys() - have_defaults:
             with pytest.raises(MalformedMessage, match=f"missing required field `{field}`"):
                 type(message).from_wire(json.dumps({name: wire[name] for name in wire if name != field}))
