@@ -166,7 +166,8 @@ def test_what_a_worker_may_call_has_an_endpoint() -> None:
         for statement in policy["PolicyDocument"]["Statement"]
         for action in as_list(statement["Action"])
     }
-    assert granted == {service.partition(".")[0] for service in ENDPOINTS}
+    lost_without_harm = {"xray"}  # traces: a worker that does not reach it goes on without
+    assert granted - lost_without_harm == {service.partition(".")[0] for service in ENDPOINTS}
 
 
 @pytest.mark.parametrize("name", ["DefaultRoute", "SubnetA", "SubnetB", "RouteTable", "WorkerSecurityGroup"])
