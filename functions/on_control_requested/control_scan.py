@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cascan.clock import TimeLeft, no_time_limit
 from cascan.errors import GatewayUnavailable
@@ -76,6 +76,26 @@ def control_scan(
             released = _release_all(left_s, gateways)
             return _build_outcome(request, released=released)
     scan = load_scan(gateways.table, request.scan_id)
+    if scan.members:
+        return _control_members(request, scan, gateways, reports)
+    return _control_one(request, scan, gateways, reports)
+
+
+def _control_members(
+    request: ControlRequested, scan: Scan, gateways: ScanGateways, reports: ReportStore
+) -> ControlOutcome:
+    """Carry out the request for a scan and for each of its members. Its state changes first."""
+    outcome = _control_one(request, scan, gateways, reports)
+    members = filter(None, map(gateways.table.get_scan, scan.members))
+    of_members = [_control_one(request, member, gateways, reports) for member in members]
+    return replace(
+        outcome,
+        released=sum(member.released for member in of_members),
+        closing=sum(member.closing for member in of_members),
+    )
+
+
+def _control_one(request: ControlRequested, scan: Scan, gateways: ScanGateways, reports: ReportStore) -> ControlOutcome:
     match request.action:
         case Action.CANCEL:
             # The other shards of a wide scan are closed after the whole batch

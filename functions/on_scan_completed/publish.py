@@ -18,7 +18,7 @@ from cascan.findings.to_json import scan_fields, to_json
 from cascan.gateways import Findings, ReportStore, Scans, Shards
 from cascan.ids import results_key
 from cascan.model.finding import Finding
-from cascan.model.scan import Counts, ScanState
+from cascan.model.scan import Counts, Scan, ScanState
 from cascan.recovery.scan_records import store_end
 from cascan.rules.severity import to_count_key
 from cascan.scans.load_scan import load_scan
@@ -49,12 +49,17 @@ def publish(event: ScanCompleted, *, table: CompletedScans, reports: ReportStore
     scan = load_scan(table, scan_id)
     table.advance_scan(scan_id, ScanState.HOOK_PROCESSING, expected=[ScanState.PARSE_COMPLETED])
     counter = _FindingCounter()
-    document = _encode_findings(counter.count(table.findings(scan_id)), scan_fields(scan))
+    document = _encode_findings(counter.count(_findings_of(scan, table)), scan_fields(scan))
     reports.put_result(scan_id, "findings.json", document, "application/json")
     reports_merged = _publish_report(scan_id, table, reports)
     table.finish_scan(scan_id, counter.counts)
     record_end(scan_id, table=table, reports=reports)
     return PublishedResults(scan_id, results_key(scan_id, "findings.json"), counter.counts.count, reports_merged)
+
+
+def _findings_of(scan: Scan, table: Findings) -> Iterator[Finding]:
+    """The scan's findings; of a scan with members theirs, one member after the other."""
+    return chain.from_iterable(map(table.findings, scan.members or (scan.scan_id,)))
 
 
 def record_end(scan_id: str, *, table: Scans, reports: ReportStore) -> ScanState:

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-from cascan.aws.dynamodb.table import DynamoTable
+from cascan.aws.dynamodb.table import DynamoTable, update
 from cascan.aws.dynamodb.wire import (
     Item,
     Value,
@@ -41,11 +41,12 @@ from cascan.aws.tables.items import (
 )
 from cascan.aws.tables.operator_items import OperatorItems
 from cascan.aws.tables.recording_items import RecordingItems
-from cascan.aws.tables.shard_actions import state_condition
+from cascan.aws.tables.shard_actions import COUNTER, count_closed_action, state_condition
 from cascan.aws.tables.shard_items import ShardItems
 from cascan.clock import Clock, utc_now
 from cascan.model.reason import Reasons
 from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
+from cascan.model.shard import ShardClosing, ShardState
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 NO_ATTEMPT: Value = {"N": "0"}  # the `attempt` of a shard that was never claimed
@@ -127,6 +128,14 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, H
             values | states,
             {":reasons": encode_body(reasons)},
         )
+
+    def count_member(self, member: Scan, closing: ShardClosing) -> bool:
+        key = scan_key(member.scan_id)
+        counted_once = "attribute_exists(pk) AND attribute_not_exists(#counted)"
+        mark = update(self._table.name, key, "SET #counted = :yes", when=counted_once, values=to_values({":yes": True}))
+        was = {COUNTER[ShardState.QUEUED]: 1}
+        count = count_closed_action(self._table.name, scan_key(member.member_of), closing, was=was)
+        return not self._table.transact([mark, count])
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
         self._change_scan(
