@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.template.model import FUNCTIONS, MODEL, ROOT, Resource, Statement, as_list, source_queues
+from tests.template.roles import role_of
+from tests.template.transformed import transform
 
 TABLE, BUS = "Storage/ScanTable.Arn", "Messaging/ScanBus.Arn"
 INDEX = "Storage/ScanTable.Arn/index/listing"
@@ -122,6 +124,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         TABLE: CLAIM,
         REPORTS: UPLOAD,
         RECORDS: UPLOAD,
+        "*": {"xray:PutTraceSegments"},
     },
     "RawRole": {
         "Messaging/RawShardQueue.Arn": DRAIN | {"sqs:SendMessage"},
@@ -129,6 +132,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         TABLE: CLAIM,
         REPORTS: UPLOAD,
         RECORDS: UPLOAD,
+        "*": {"xray:PutTraceSegments"},
     },
 }
 ON_EVERYTHING = {
@@ -139,10 +143,6 @@ ON_EVERYTHING = {
 }
 ROLES = MODEL.resources("AWS::IAM::Role")
 IN_OWN_SUBNETS = {"WorkerSubnets": "subnet-1", "WorkerSecurityGroups": "sg-1", "WorkerPublicIp": "DISABLED"}
-
-
-def role_of(function: Resource) -> Resource:
-    return MODEL.resource(MODEL.text(function.properties["Role"], ROOT))
 
 
 def statements_of(role: Resource, **parameters: str) -> list[Statement]:
@@ -198,6 +198,20 @@ def test_each_function_has_a_role_of_its_own_and_sam_adds_nothing_to_it(function
     """SAM would add managed policies on every queue and log group of the account to a role that it makes itself."""
     assert role_of(function).name == f"{function.name}Role"
     assert "Policies" not in function.properties
+
+
+def test_cloudformation_is_given_the_roles_as_they_are_written_and_no_others() -> None:
+    """Of the transformed template: what these tests say of template.yaml is true of what is deployed."""
+    transformed = transform()["Resources"]
+    written = MODEL.templates[ROOT]["Resources"]
+    roles = {name: resource for name, resource in transformed.items() if resource["Type"] == "AWS::IAM::Role"}
+
+    assert roles == {name: resource for name, resource in written.items() if resource["Type"] == "AWS::IAM::Role"}
+    functions = {name: one for name, one in transformed.items() if one["Type"] == "AWS::Lambda::Function"}
+    assert functions.keys() == FUNCTIONS.keys()
+    for name, function in functions.items():
+        assert function["Properties"]["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}
+    assert not {one["Type"] for one in transformed.values()} & {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}
 
 
 def test_no_role_has_a_managed_policy() -> None:
