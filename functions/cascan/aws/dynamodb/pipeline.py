@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from cascan.aws.boundary import error_code, translate_errors, tries
 from cascan.aws.dynamodb.connection import Connection
 from cascan.aws.dynamodb.connection_pool import (
+    FOR_SINGLE_CALLS,
     LONGEST_PAUSE_S,
     MAX_THROTTLED_TRIES,
     RetryBudget,
@@ -63,8 +64,8 @@ class Pipeline(Generic[T]):
         return (value for _, value in self._sent)
 
     def send(self, operation: str, body: bytes, value: T) -> None:
-        """Send a call. If no connection is free, the oldest call is finished first."""
-        while not self._free:
+        """Send a call. If no connection is free for it, the oldest call is finished first."""
+        while len(self._free) <= FOR_SINGLE_CALLS:
             self.finish_oldest()
         connection = self._free.pop()
         self._sent.append((connection, value))
