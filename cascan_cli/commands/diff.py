@@ -26,6 +26,10 @@ LATEST = "latest"
 
 def run(args: Namespace) -> int:
     """Returns the exit code of the scan; of two scans, the worse one."""
+    if args.since:
+        from cascan_cli.commands import diff_since
+
+        return diff_since.run(args)
     with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan or LATEST)
         compared = _compare_scans(scan, args, stack) if args.other else _read_changes(scan, stack)
