@@ -19,16 +19,17 @@ from cascan_cli.output.history import (
 )
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import pluralize, print_json, print_message
-from cascan_cli.stack.open import open_stack
 
 if TYPE_CHECKING:
     from cascan.queries.history import Answer, Difference
+    from cascan_cli.stack.open import StackGateways
 
 COLUMNS = ("CHANGE", "VANTAGE", "ADDRESS", "NAME", "PORT", "THEN", "NOW", "LOOK THEN", "LOOK NOW")
 DROPPED = ("VANTAGE", "LOOK THEN", "NAME", "LOOK NOW")
 
 
-def run(args: Namespace) -> int:
+def print_differences(args: Namespace, stack: StackGateways) -> int:
+    """Returns the exit code. Raises: BadInput."""
     from cascan.queries.history import find_differences
 
     if args.scan:
@@ -39,13 +40,12 @@ def run(args: Namespace) -> int:
         raise BadInput(f"--since {args.since} is not before --until {args.until}")
     stale = parse_duration(args.stale, "--stale") if args.stale else None
     query = parse_query(args.network, args.port, "", was_open=True)
-    with open_stack(args) as stack:
-        table = stack.table
-        differences = [
-            difference
-            for vantage in choose_vantages(args, stack)
-            for difference in find_differences(table, query, since, until, stale=stale, vantage=vantage)
-        ]
+    table = stack.table
+    differences = [
+        difference
+        for vantage in choose_vantages(args, stack)
+        for difference in find_differences(table, query, since, until, stale=stale, vantage=vantage)
+    ]
     with_baseline = [difference for difference in differences if not difference.is_baseline]
     shown = differences if args.all else with_baseline
     if args.json:

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from cascan_cli.commands.inventory import parse_query
 from cascan_cli.commands.when import choose_vantages
-from cascan_cli.output.text import pluralize, print_message
+from cascan_cli.output.text import pluralize, print_json, print_message
 from cascan_cli.stack.open import open_stack
 
 
@@ -17,7 +17,9 @@ def run(args: Namespace) -> int:
         for vantage in choose_vantages(args, stack):
             for family, low, high in query.networks:
                 changed += table.remove_history(family, low, high, vantage=vantage)
-    if changed:
+    if args.json:
+        print_json({"items": changed})
+    elif changed:
         print_message(f"removed from {pluralize(changed, 'stored item')}; inventory, scans and reports stay")
     else:
         print_message("the history has nothing of these addresses")

@@ -45,7 +45,7 @@ def add_history_commands(commands: Commands, stack: ArgumentParser, output: Argu
     actions = history.add_subparsers(dest="action", metavar="ACTION", required=True)
     delete = actions.add_parser(
         "delete",
-        parents=[stack],
+        parents=[stack, output],
         formatter_class=RawDescriptionHelpFormatter,
         help="remove addresses from the history",
         description=HISTORY,

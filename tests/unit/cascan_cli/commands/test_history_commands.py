@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cascan.ids import derive_scan_id
-from cascan_cli.commands import at, diff_since, findings, history, when
+from cascan_cli.commands import at, diff, findings, history, when
 from cascan_cli.errors import BadInput
 from cascan_cli.input.endpoints import parse_endpoint
 from cascan_cli.input.moments import parse_duration, parse_moment, parse_zone
@@ -32,7 +32,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     def access(_: Any) -> Iterator[Any]:
         yield SimpleNamespace(table=world.table, reports=world.reports)
 
-    for command in (when, at, diff_since, findings, history):
+    for command in (when, at, diff, findings, history):
         monkeypatch.setattr(command, "open_stack", access)
     world.scan(0, xml({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}), name="lan")
     world.scan(1, xml({"10.0.0.1": (22,), "10.0.0.2": (22,)}), name="lan")
