@@ -96,6 +96,7 @@ def reopen_scan(history: ScanHistory) -> Scan:
         shards_waiting=waiting,
         shards_in_flight=len(history.shards) - waiting,
         announced=True,
+        cost=history.end.cost if history.end else None,
     )
 
 
