@@ -119,6 +119,9 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage = NO_USAGE  # of its closed shards
     cost_basis: CostBasis | None = None  # None: an earlier version planned it, or it was refused
     cost: ScanCost | None = None  # once it has ended
+    # The tokens of its shards are derived from it; no worker may read it. Empty: an earlier version
+    # stored the scan
+    shard_secret: str = ""
 
     def is_overdue(self, now: datetime) -> bool:
         """Its deadline has passed: no shard of it starts any more, and its open shards are closed."""
