@@ -14,7 +14,8 @@ from cascan.gateways import OperatorRecords, ReportStore, ScanGateways, StackSwi
 from cascan.ids import derive_event_id
 from cascan.limits import MAX_CLOSED_PER_TRANSACTION, MAX_SCANS_RESUMED, MAX_SENDER_CHARS, MIN_TIME_LEFT_S
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
-from cascan.model.scan import UNDER_WAY, Scan, ScanState
+from cascan.model.scan import UNDER_WAY, Scan, ScanState, Suspension
+from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.recovery.operator_records import record_switch
 from cascan.recovery.scan_records import store_suspension
 from cascan.scans.agenda import next_minute
@@ -77,17 +78,21 @@ def control_scan(
             return _build_outcome(request, released=released)
     scan = load_scan(gateways.table, request.scan_id)
     if scan.members:
-        return _control_members(request, scan, gateways, reports)
-    return _control_one(request, scan, gateways, reports)
+        return _control_members(request, scan, gateways, reports, sender)
+    return _control_one(request, scan, gateways, reports, sender)
 
 
 def _control_members(
-    request: ControlRequested, scan: Scan, gateways: ScanGateways, reports: ReportStore
+    request: ControlRequested,
+    scan: Scan,
+    gateways: ScanGateways,
+    reports: ReportStore,
+    sender: str,
 ) -> ControlOutcome:
     """Carry out the request for a scan and for each of its members. Its state changes first."""
-    outcome = _control_one(request, scan, gateways, reports)
+    outcome = _control_one(request, scan, gateways, reports, sender)
     members = filter(None, map(gateways.table.get_scan, scan.members))
-    of_members = [_control_one(request, member, gateways, reports) for member in members]
+    of_members = [_control_one(request, member, gateways, reports, sender) for member in members]
     return replace(
         outcome,
         released=sum(member.released for member in of_members),
@@ -95,7 +100,13 @@ def _control_members(
     )
 
 
-def _control_one(request: ControlRequested, scan: Scan, gateways: ScanGateways, reports: ReportStore) -> ControlOutcome:
+def _control_one(
+    request: ControlRequested,
+    scan: Scan,
+    gateways: ScanGateways,
+    reports: ReportStore,
+    sender: str,
+) -> ControlOutcome:
     match request.action:
         case Action.CANCEL:
             # The other shards of a wide scan are closed after the whole batch
@@ -103,7 +114,7 @@ def _control_one(request: ControlRequested, scan: Scan, gateways: ScanGateways, 
             cancelled = cancel_scan(scan.scan_id, _cancel_reason(request), gateways, most=most)
             return _build_outcome(request, cancelled or scan)
         case Action.SUSPEND:
-            suspended = _suspend(scan, gateways)
+            suspended = _suspend(scan, request, sender, gateways)
             _record_suspension(suspended, reports, is_suspended=True)
             return _build_outcome(request, suspended)
         case _:
@@ -130,9 +141,20 @@ def finish_cancelling(scan_ids: Iterable[str], left_s: TimeLeft, gateways: ScanG
     return ended
 
 
-def _suspend(scan: Scan, gateways: ScanGateways) -> Scan:
+def _suspend(scan: Scan, request: ControlRequested, sender: str, gateways: ScanGateways) -> Scan:
     """Suspend the scan: at the next heartbeat its workers stop nmap and return the rest."""
-    gateways.table.advance_scan(scan.scan_id, ScanState.SUSPENDED, expected=UNDER_WAY)
+    suspension = Suspension(
+        at=gateways.clock(),
+        by=request.by,
+        reason=request.reason,
+        sender=sender[:MAX_SENDER_CHARS],
+    )
+    gateways.table.advance_scan(
+        scan.scan_id,
+        ScanState.SUSPENDED,
+        expected=UNDER_WAY,
+        suspension=suspension,
+    )
     scan = gateways.table.get_scan(scan.scan_id) or scan
     if scan.state is ScanState.SUSPENDED:
         suspended_at = gateways.clock()
@@ -162,7 +184,9 @@ def _resume(request: ControlRequested, scan: Scan, gateways: ScanGateways) -> Co
         resumed_at = gateways.clock()
         event_id = derive_event_id(scan.scan_id, "resumed", resumed_at)
         fields = build_event_fields(scan, at=resumed_at)
-        gateways.bus.put([ScanResumed(**fields, event_id=event_id, lanes=dict(released))])
+        # Of shards that the stack's own workers run
+        lanes = dict(released) if scan.vantage == DEFAULT_VANTAGE else {}
+        gateways.bus.put([ScanResumed(**fields, event_id=event_id, lanes=lanes)])
     return _build_outcome(request, scan, sum(released.values()))
 
 

@@ -8,7 +8,7 @@ what an interrupted delivery left undone.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from cascan.forms import ReadRequest
 from cascan.gateways import ReportStore, ScanGateways
 from cascan.ids import derive_event_id, derive_scan_id, make_shard_secret
 from cascan.model.scan import Scan, ScanState
+from cascan.model.usage import CostBasis
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.planning.plan import Plan
 from cascan.recovery.scan_records import store_plan
@@ -40,6 +41,7 @@ class Acceptance:
     expires_after_s: int | None
     now: datetime
     root_trace_id: str
+    cost_bases: Mapping[str, CostBasis]  # by vantage
 
 
 def build_scan(acceptance: Acceptance, plans: Sequence[Plan]) -> Scan:
@@ -140,6 +142,7 @@ def _build_scan(acceptance: Acceptance, scan_id: str, planned: Plan) -> Scan:
         addresses=planned.addresses,
         probes=planned.probes,
         vantage=planned.vantage,
+        cost_basis=acceptance.cost_bases[planned.vantage],
         shard_secret=make_shard_secret(),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from cascan.cost.budget import STANDARD_LIMIT, CostLimit, require_budget
+from cascan.cost.budget import STANDARD_LIMIT, CostLimit, build_cost_basis, require_budget
 from cascan.errors import RequestRefused
 from cascan.forms import find_idempotency_key, parse_request, read_request_document
 from cascan.gateways import IssuedRequests, ReportStore, ScanGateways, Scans
@@ -64,6 +64,7 @@ def plan_scan(
             request = form.request
             plans = plan_at_vantages(request, permissions, defaults, table)
             require_budget(request, plans, cost_limit)
+            cost_bases = {planned.vantage: build_cost_basis(planned, cost_limit) for planned in plans}
     except RequestRefused as refused:
         return refuse(identity, request, refused)
     acceptance = Acceptance(
@@ -73,6 +74,7 @@ def plan_scan(
         expires_after_s=defaults.choose_expiry_s(request),
         now=gateways.clock(),
         root_trace_id=_find_root_trace_id(request, table),
+        cost_bases=cost_bases,
     )
     scan = build_scan(acceptance, plans)
     if not table.create_scan(scan):

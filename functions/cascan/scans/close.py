@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from cascan.cost.actual import add_costs, compute_cost
 from cascan.events import BusEvent, ScanCancelled, ScanCompleted, ScanFailed, build_event_fields
 from cascan.gateways import ScanGateways, Scans, Shards
 from cascan.ids import derive_event_id
 from cascan.model.reason import Reasons, merge_reasons
 from cascan.model.scan import ACCOUNTED, FINAL_STATES, Outcome, Scan, ScanState, combine_outcomes
 from cascan.model.shard import ShardClosing, ShardState
+from cascan.model.usage import ScanCost
 from cascan.scans.agenda import expiry_entry
 from cascan.scans.release import release_waiting
 
@@ -60,10 +62,19 @@ def settle_scan(scan_id: str, gateways: ScanGateways, *, error: str = "") -> Sca
         reasons = collect_reasons(scan, table)
         outcome = combine_outcomes(scan.shard_outcomes, reasons)
         state, description = _choose_final_state(scan, outcome, error)
-        table.close_scan(scan_id, state, outcome, gateways.clock(), description, reasons=reasons)
+        cost = scan.cost or _find_cost(scan, table)  # a rebuild knows it
+        table.close_scan(scan_id, state, outcome, gateways.clock(), description, reasons=reasons, cost=cost)
         scan = table.get_scan(scan_id) or scan
     announce_end(scan, gateways)
     return scan
+
+
+def _find_cost(scan: Scan, table: Scans) -> ScanCost | None:
+    """What the scan has cost; a scan with members, what they have cost together."""
+    if not scan.members:
+        return compute_cost(scan)
+    members = filter(None, map(table.get_scan, scan.members))
+    return add_costs(member.cost for member in members)
 
 
 def _lacks_outcome(scan: Scan) -> bool:
@@ -133,6 +144,7 @@ def _close_member(scan: Scan) -> ShardClosing:
         hosts_up=scan.hosts_up,
         changes=scan.changes,
         extra_addresses=scan.extra_addresses,
+        usage=scan.usage,
     )
 
 
@@ -173,4 +185,5 @@ def build_end_event(scan: Scan) -> BusEvent:
         changes=scan.changes,
         reasons=scan.reasons,
         members=scan.members,
+        cost=scan.cost,
     )
