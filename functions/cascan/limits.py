@@ -70,6 +70,7 @@ MAX_RECORDING_TURNS = 200  # of a minute and more each, to record one report; wh
 MAX_HOST_XML_BYTES = 64 * 1024**2  # one host element
 MAX_HOST_XML_ELEMENTS = 1_000_000  # in one host element: a tree weighs far more than its bytes
 MAX_XML_DEPTH = 64
+MAX_UNPACKED_BYTES = 64 * 1024**2  # of an item's body, which has at most 400 KB as it is stored
 MAX_FINDING_BYTES = 256 * 1024  # of one finding's JSON in the table; the report has all of it
 MAX_FINDINGS_PER_SCRIPT = 1_000  # of one script at one port; the text of its output has all of them
 MAX_SEVERITY_RULES_BYTES = 128 * 1024  # of the file, which is stored in one item, as text and as rules

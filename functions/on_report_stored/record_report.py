@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from typing import NamedTuple
 
 from msgspec.structs import asdict
@@ -19,7 +18,7 @@ from cascan.gateways import ReportResults, ReportStore, SeverityRules
 from cascan.ids import ReportKey
 from cascan.inventory.coverage import ScannedPorts, accounts_for_all
 from cascan.inventory.observations import names_by_address
-from cascan.model.finding import Finding, FindingLine
+from cascan.model.finding import Finding, FindingLine, HostFindings
 from cascan.model.host import Host
 from cascan.model.recording import Place, Recording, ReportEnd
 from cascan.model.shard import Shard
@@ -130,12 +129,18 @@ class _HostWriter:
         """Write the hosts that may be recorded. Others are counted as quarantined, or left to
         another shard.
         """
+        place = self.counter.hosts_read
         self.counter.add_elements(hosts)
         admitted = [(host, is_new) for host in hosts for is_new in self._admit(host)]
         recorded = [host for host, _ in admitted]
         new_addresses = {host.address for host, is_new in admitted if is_new}
         joined = list(join_sections(recorded))  # a target that was given twice has two elements
-        findings = chain.from_iterable(self._find(host, is_new=host.address in new_addresses) for host in joined)
+        findings = (
+            HostFindings(
+                host.address or host.mac, self._find(host, is_new=host.address in new_addresses), place + index
+            )
+            for index, host in enumerate(joined)
+        )
         self.updater.table.put_findings(self.key.scan_id, findings, self.key)
         self.updater.add(joined, ScannedPorts.from_scaninfo(self.report.scaninfo), self.names)
         self.counter.add_hosts(recorded, self.names)

@@ -21,7 +21,15 @@ from cascan.aws import clients
 from cascan.aws.dynamodb.wire import Item, Value, pack_text, unpack_text
 from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
-from cascan.aws.tables import cascade_table, inventory_items, items, recording_items, rule_table, schedule_table
+from cascan.aws.tables import (
+    cascade_table,
+    finding_items,
+    inventory_items,
+    items,
+    recording_items,
+    rule_table,
+    schedule_table,
+)
 from cascan.aws.tables.cascade_table import DynamoCascadeTable
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.aws.tables.scan_table import DynamoScanTable
@@ -78,7 +86,8 @@ KINDS = (
     Kind("rule/", "version/", rule_table._rule_in, {}),
     Kind("cascade/", "budget", cascade_table._spent_in, {}),
     Kind("cascade/", "asked/", cascade_table._asked_in, {"body": ChildIdentity}),
-    Kind("findings/", "", items.read_finding, {"body": Finding}),
+    Kind("findings/", "4.", finding_items.read_lines, {}),
+    Kind("findings/", "", finding_items.read_finding, {"body": Finding}),
     Kind("schedules", "schedule/", schedule_table._schedule_in, {}),
     Kind("schedules", "scan-types", schedule_table._scan_types_in, {"body": ScanTypes}),
     Kind("schedule/", "status", schedule_table._status_in, {}),

@@ -29,11 +29,9 @@ child     scan/<scan id>      child/<key>                 body, sent
 budget    cascade/<root id>   budget                      scans, probes, cost (micro-USD),
                                                           expires_at
 asked     cascade/<root id>   asked/<key of the child>    body, expires_at
-finding   findings/<scan id>  <finding id>                body, severity, category
-          [/<its prefix>]
 
-inventory_items.py describes the items of the inventory, recording_items.py those of reports that
-are recorded in several turns.
+finding_items.py describes the items of findings, inventory_items.py those of the inventory,
+recording_items.py those of reports that are recorded in several turns.
 
 A field that is changed or counted in place is an attribute. `body` holds the other fields as one
 JSON text, which takes a tenth of the CPU of a nested item; so do a shard's `run` and `progress`, a
@@ -43,20 +41,12 @@ its scan.
 
 `expires_at` (epoch seconds), if an operator sets it, is the time to live. The index `listing`
 (listing, listed_at) lists scans by age, and the waiting shards of a scan.
-
-A partition of DynamoDB accepts 1,000 small writes a second. So the findings of a scan that may find
-many are spread over 1, 16 or 256 partitions, by the first `spread` hex digits of their id. `spread`
-depends on the scan's probes, which are known before its first finding. Ids are hashes, so the
-partitions fill evenly. Read one after the other, in order of their prefix, they give the findings
-in order of their ids.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
 from datetime import datetime
-from itertools import product
 from typing import Any, NamedTuple
 
 import msgspec
@@ -69,16 +59,11 @@ from cascan.aws.dynamodb.wire import (
     encode_body,
     format_instant,
     from_value,
-    pack_text,
     to_values,
     unpack_text,
 )
 from cascan.clock import to_wire
-from cascan.findings.truncate_finding import truncate_finding
-from cascan.ids import ReportKey
-from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
-from cascan.model.finding import Finding, FindingLine
 from cascan.model.scan import Scan, ScanBrief
 from cascan.model.shard import Shard, ShardState
 from cascan.rules.severity import StoredRules
@@ -94,7 +79,7 @@ SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lea
 LAYOUT = 2  # of the items of scans that this version accepts
 FIRST_LAYOUT = 1  # of the items of a scan without the attribute
 LAYOUT_ATTRIBUTES = ("layout", "spread")
-SPREAD_AT_PROBES = (10_000, 10_000_000)  # from each number of probes on, one hex digit more
+SPREAD_AT_PROBES = (10_000,)  # from each number of probes on, one hex digit more
 
 
 class ScanLayout(NamedTuple):
@@ -225,17 +210,6 @@ def read_layout(item: Item) -> ScanLayout:
     return ScanLayout(layout, int(item["spread"]["N"]) if "spread" in item else 0)
 
 
-def findings_partition(scan_id: str, prefix: str) -> str:
-    """`prefix`: the first digits of the findings' ids, as many as the scan's spread."""
-    return f"findings/{scan_id}/{prefix}" if prefix else f"findings/{scan_id}"
-
-
-def findings_partitions(scan_id: str, spread: int) -> Iterator[str]:
-    """Every partition of the scan's findings, in order of the ids that they hold."""
-    for digits in product("0123456789abcdef", repeat=spread):
-        yield findings_partition(scan_id, "".join(digits))
-
-
 def severity_rules_key() -> Item:
     return build_key("stack", "severity")
 
@@ -247,31 +221,6 @@ def severity_rules_item(stored: StoredRules) -> Item:
 
 def read_severity_rules(item: Item) -> StoredRules:
     return msgspec.json.decode(unpack_text(item["body"]), type=StoredRules)
-
-
-def finding_item(
-    scan_id: str, finding: Finding | FindingLine, spread: int = 0, source: ReportKey | None = None
-) -> Item:
-    return {
-        "pk": {"S": findings_partition(scan_id, finding.id[:spread])},
-        "sk": {"S": finding.id},
-        "severity": {"S": str(finding.severity)},
-        "category": {"S": finding.category},
-        "body": _encode_finding(finding, source),
-    }
-
-
-def _encode_finding(finding: Finding | FindingLine, source: ReportKey | None) -> Value:
-    """The finding's body. A long finding is truncated: a host decides how much a script prints."""
-    text = finding.encoded if isinstance(finding, FindingLine) else msgspec.json.encode(finding)
-    if len(text) > MAX_FINDING_BYTES:  # before compression, since a reader has to unpack it
-        long_finding = msgspec.json.decode(text, type=Finding)
-        text = msgspec.json.encode(truncate_finding(long_finding, source))
-    return pack_text(text)
-
-
-def read_finding(item: Item) -> Finding:
-    return msgspec.json.decode(unpack_text(item["body"]), type=Finding)
 
 
 def _read_fields(item: Item, attributes: tuple[str, ...]) -> dict[str, Any]:

@@ -22,15 +22,13 @@ from cascan.aws.dynamodb.wire import (
     readable_items,
     to_values,
 )
+from cascan.aws.tables.finding_items import FindingItems
 from cascan.aws.tables.inventory import InventoryItems
 from cascan.aws.tables.inventory_items import changes_partition
 from cascan.aws.tables.items import (
     BRIEF_ATTRIBUTES,
     SCANS,
-    finding_item,
-    findings_partitions,
     read_brief,
-    read_finding,
     read_scan,
     scan_item,
     scan_key,
@@ -41,8 +39,6 @@ from cascan.aws.tables.recording_items import RecordingItems
 from cascan.aws.tables.shard_actions import state_condition
 from cascan.aws.tables.shard_items import ShardItems
 from cascan.clock import Clock, utc_now
-from cascan.ids import ReportKey
-from cascan.model.finding import Finding, FindingLine
 from cascan.model.reason import Reasons
 from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
 
@@ -52,7 +48,7 @@ SHARDS = "shard/"  # the prefix of their sort keys
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
-class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems):
+class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, RecordingItems):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
     def __init__(self, table_name: str, clock: Clock = utc_now, *, history_days: int = 0) -> None:
@@ -164,10 +160,6 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         self._table.delete(scan)
         return True
 
-    def _keys_of_findings(self, scan_id: str) -> Iterator[Item]:
-        for partition in findings_partitions(scan_id, self._find_layout(scan_id).spread):
-            yield from self._table.keys(partition)
-
     def _keys_of_shards(self, scan_id: str) -> Iterator[Item]:
         """For each shard the keys of its changes, then its own key.
 
@@ -197,21 +189,6 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         """Change the scan. False: `when` did not hold. `bodies`: values that are in wire form."""
         wire = to_values(values) | dict(bodies or {})
         return self._table.update(scan_key(scan_id), change, when=when, values=wire) is not None
-
-    # ---- findings
-
-    def put_findings(
-        self,
-        scan_id: str,
-        findings: Iterable[Finding | FindingLine],
-        source: ReportKey | None = None,
-    ) -> None:
-        spread = self._find_layout(scan_id).spread
-        self._table.put_all(finding_item(scan_id, finding, spread, source) for finding in findings)
-
-    def findings(self, scan_id: str) -> Iterator[Finding]:
-        for partition in findings_partitions(scan_id, self._find_layout(scan_id).spread):
-            yield from readable_items(self._table.partition(partition), read_finding)
 
     def _read_scan(self, item: Item) -> Scan:
         scan = read_scan(item)
