@@ -37,6 +37,7 @@ REPORT_GRACE_S = 900  # a shard reported at the scan's deadline has this long to
 MAX_CLOSED_PER_TRANSACTION = 99  # shards, together with the counters of their scan
 MAX_CLOSED_AT_ONCE = 2_000  # shards of one ended scan, in one turn; the others with the next
 MIN_TIME_LEFT_S = 15.0  # of a function: with less left it begins no further work that can wait
+MAX_SCANS_REPARSED = 100_000  # in one `cascan reparse --all`; their reports are years of scanning
 MAX_SCANS_RESUMED = 1_000  # scans that continue at once when a halt is lifted; others within the hour
 MAX_HOPS = 8  # how deep a cascade may go
 HOSTS_PER_SHARD = 256

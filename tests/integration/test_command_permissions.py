@@ -42,7 +42,7 @@ from tests.docs.a_stack import KEY, SCHEDULE, SUBMITTER, detailed
 from tests.docs.test_output import FILES
 from tests.fakes import MemoryEventBus, MemoryShardQueues
 from tests.integration.handlers.conftest import moto_clients  # noqa: F401 - a fixture
-from tests.integration.handlers.stack import BUCKET, TABLE, build_stack
+from tests.integration.handlers.stack import BUCKET, BUS, TABLE, build_stack
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock
 from tests.support.scanned_network import World
 from tests.template.model import MODEL, Resource, as_list
@@ -89,6 +89,7 @@ OPERATORS = [
     "schedule pause nightly",
     "schedule resume nightly",
     "schedule run-now nightly",
+    "reparse SCANNED --events",
     "rebuild --yes",
     "schedule delete nightly",
     "rules delete follow",
@@ -131,6 +132,8 @@ class Recorder:
             yield f"s3:{action}", BUCKET_ARN if action == "ListBucket" else f"{BUCKET_ARN}/{folder}/*"
         elif service == "sqs":
             yield f"sqs:{operation.removesuffix('Batch')}", self.queues[request["QueueUrl"]]
+        elif service == "events":
+            yield f"events:{operation}", "Messaging/ScanBus.Arn"
         elif service == "scheduler":
             yield f"scheduler:{operation}", SCHEDULES
             if operation != "DeleteSchedule":
@@ -172,6 +175,7 @@ class DeployedStack:
         self.outputs = {f"{name}Url": url for name, url in urls.items()} | {
             "ScanTableName": TABLE,
             "ReportBucketName": BUCKET,
+            "ScanBusName": BUS,
             "ScheduleGroupName": "group",
             "ScheduleQueueArn": arn,
             "ScheduleDLQArn": arn,
