@@ -43,7 +43,7 @@ def group_by_host(findings: Iterable[Finding]) -> Iterator[HostFindings]:
 
 def _escape(text: str) -> str:
     """Distinct for distinct texts. `text` may be of any length and have any character."""
-    escaped = quote(text, safe="", errors="replace")
+    escaped = quote(text, safe="", errors="surrogatepass")
     if len(escaped) <= MAX_TEXT_CHARS:
         return escaped
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
