@@ -27,7 +27,7 @@ from cascan.events import ReportStored
 from cascan.events.control import ControlRequested
 from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey, derive_keyed_scan_id, derive_scan_id, digest_body
-from cascan.model.scan import Outcome, ScanState
+from cascan.model.scan import Counts, Outcome, ScanState
 from cascan.permissions.scope import Scope
 from cascan.recovery.scan_records import ReportedShard, store_plan, store_run
 from cascan_cli import commands
@@ -210,6 +210,7 @@ class DeployedStack:
             left_s=no_time_limit,
             results=self.table,
         )
+        assert self.table.finish_scan(self.scanned, Counts())
 
     def _act(self, queue: str, body: str, message_id: str) -> None:
         """As the function behind the queue does."""

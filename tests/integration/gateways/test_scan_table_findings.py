@@ -111,11 +111,11 @@ class TestReplacing:
             table.put_findings(scan_id, [*hosts, a_host(a_finding(98), a_finding(99), place=7)], FIRST)
 
         replacement = table.replace_findings(SCAN_ID)
-        replacement.put([a_host(a_finding(0, name="anew"), address="10.0.0.5"), a_host(a_finding(98))], FIRST)
+        replacement.put([a_host(a_finding(0, name="anew"), address="10.0.0.5"), a_host(a_finding(98), place=3)], FIRST)
         assert len(list(table.findings(SCAN_ID))) == 42  # all of them, until the others are removed
         replacement.remove_others()
 
-        assert list(table.findings(SCAN_ID)) == [a_finding(98), a_finding(0, name="anew")]
+        assert list(table.findings(SCAN_ID)) == [a_finding(0, name="anew"), a_finding(98)]
         assert len(list(table.findings(another))) == 42
 
     def test_a_replacement_without_findings_removes_all(self, table: ScanTable) -> None:
