@@ -3,18 +3,21 @@
 # ruff: noqa: ARG002 - FindingsAlone has the methods of a protocol, and ignores most arguments
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from cascan.events import FindingsRecorded, build_event_fields
 from cascan.gateways import FindingReplacement, ReportStore, SeverityRules, Shards
 from cascan.ids import ReportKey, derive_event_id
 from cascan.model.finding import Finding, HostFindings
+from cascan.model.history import Look
 from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
 from cascan.model.recording import Recording
 from cascan.model.scan import Outcome, Scan
 from cascan.model.shard import Shard
+from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval
 from cascan.permissions.scope import Scope
 from cascan.recovery.reparse import ParsedReport, StoredReport
@@ -75,7 +78,7 @@ def _build_event(scan: Scan, shard: Shard, key: ReportKey, summary: ReportSummar
 
 @dataclass(frozen=True, slots=True)
 class FindingsAlone:
-    """ReportResults that stores findings, knows no host, and forgets what it is told of the inventory."""
+    """ReportResults that stores findings, knows no host, and forgets what it is told of inventory and history."""
 
     replacement: FindingReplacement
     rules: SeverityRules
@@ -125,3 +128,40 @@ class FindingsAlone:
         self, source: ReportKey, recording: Recording, addresses: Iterable[Interval], writer: str
     ) -> bool:
         return True
+
+    def store_looks(
+        self, looks: Iterable[Look], *, shared_ports: Collection[str] = (), vantage: str = DEFAULT_VANTAGE
+    ) -> None:
+        for _ in looks:  # the iterator may count the looks that are taken from it
+            pass
+
+    def store_absences(
+        self,
+        source: ReportKey,
+        family: int,
+        intervals: Iterable[Interval],
+        seen_at: datetime,
+        *,
+        vantage: str = DEFAULT_VANTAGE,
+    ) -> None: ...
+
+    def looks_until(
+        self,
+        addresses: Collection[str],
+        moment: datetime,
+        *,
+        since: datetime | None = None,
+        vantage: str = DEFAULT_VANTAGE,
+    ) -> Iterator[Look]:
+        return iter(())
+
+    def looks_after(
+        self, addresses: Collection[str], moment: datetime, *, vantage: str = DEFAULT_VANTAGE
+    ) -> Iterator[Look]:
+        return iter(())
+
+    def history_vantages(self) -> Iterator[str]:
+        return iter(())
+
+    def remove_history(self, family: int, low: int, high: int, *, vantage: str = DEFAULT_VANTAGE) -> int:
+        return 0

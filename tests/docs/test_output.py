@@ -104,7 +104,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan redrive drop": ["redrive drop PARKED --yes"],
     "cascan local status": ["local status --state-dir state"],
 }
-# local up prints what local status does, and tests/e2e runs it; tests/unit/cascan_cli/doctor/test_live.py runs doctor --live
+# local up prints what local status does, and tests/e2e runs it; test_live.py of the command runs doctor --live
 BY_OTHERS = {"cascan local up", "cascan doctor --live"}
 SEEN_ELSEWHERE = {"local stack", "reported host"}  # no local stack runs here; read prints hosts by the line
 LINES = {"findings": "[finding](#finding)", "hosts": "[reported host](#reported-host)"}

@@ -30,6 +30,7 @@ from cascan.model.finding import Finding, FindingLine, HostFindings
 from cascan.model.reason import ReasonCode, Reasons
 from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
 from cascan.model.shard import Lane, Shard
+from tests.fakes.history import MemoryHistory
 from tests.fakes.inventory import MemoryInventory
 from tests.fakes.recordings import MemoryRecordings
 from tests.fakes.shards import Breakable, MemoryOperatorItems, MemoryShards
@@ -38,7 +39,7 @@ Element = tuple[str, int, int, int]  # address, shard, attempt, place
 PARSED_STATES = frozenset({ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING})
 
 
-class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecordings, MemoryInventory):
+class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecordings, MemoryHistory, MemoryInventory):
     """ScanTable in dicts."""
 
     def __init__(self) -> None:

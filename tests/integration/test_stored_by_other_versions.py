@@ -75,6 +75,7 @@ class Kind(NamedTuple):
 KINDS = (
     Kind("scan/", "scan", items.read_scan, {"body": Scan}),
     Kind("scan/", "shard/", items.read_shard, {"body": Shard, "run": NmapRun}),
+    Kind("shard/", "", items.read_shard, {"body": Shard, "run": NmapRun}),
     Kind("scan/", "cascade", cascade_table._record_in, {"body": CascadeRecord}),
     Kind("scan/", "child/", cascade_table._child_in, {"body": StoredChild}),
     Kind("scan/", "recording/", recording_items._recording_in, {"body": Recording}),
@@ -100,6 +101,7 @@ KINDS = (
 NOT_IN_EVERY_STATE = {
     ("network/", "asked/"),  # targets that never answered
     ("findings/", "4."),  # layout 2
+    ("shard/", ""),
 }
 WITHOUT_A_VALUE = ("network/", "networks", "issued/")  # keys, and a digest
 # attributes that every item of their kind has had since the first version, and that have no default

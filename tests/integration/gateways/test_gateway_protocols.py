@@ -29,6 +29,7 @@ from cascan.gateways import (
     FindingReplacement,
     Findings,
     Fleet,
+    History,
     Inventory,
     IssuedRequests,
     Launch,
@@ -81,6 +82,7 @@ REPLACEMENTS: tuple[FindingReplacement, ...] = (
 PARTS_OF_SCAN_TABLE = (
     Agenda,
     Findings,
+    History,
     Inventory,
     Recordings,
     ReportResults,

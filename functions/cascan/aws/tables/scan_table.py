@@ -7,6 +7,7 @@ and the other gets False or None.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import chain, islice
@@ -23,15 +24,19 @@ from cascan.aws.dynamodb.wire import (
     to_values,
 )
 from cascan.aws.tables.finding_items import FindingItems
+from cascan.aws.tables.history import HistoryItems
 from cascan.aws.tables.inventory import InventoryItems
 from cascan.aws.tables.inventory_items import changes_partition
 from cascan.aws.tables.items import (
     BRIEF_ATTRIBUTES,
+    EARLIER_SHARDS,
     SCANS,
     read_brief,
     read_scan,
+    read_shard_number,
     scan_item,
     scan_key,
+    shards_partition,
     switch_key,
 )
 from cascan.aws.tables.operator_items import OperatorItems
@@ -44,16 +49,15 @@ from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, S
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 NO_ATTEMPT: Value = {"N": "0"}  # the `attempt` of a shard that was never claimed
-SHARDS = "shard/"  # the prefix of their sort keys
 SET_COUNTS = "SET #findings = :count, #severities = :severities, #categories = :categories"
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
-class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, RecordingItems):
+class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, HistoryItems, RecordingItems):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
     def __init__(self, table_name: str, clock: Clock = utc_now, *, history_days: int = 0) -> None:
-        """`history_days`: how long new changes are kept; 0: as long as their scan."""
+        """`history_days`: how long new changes and looks are kept; 0: no period of their own."""
         super().__init__(DynamoTable(table_name, clock))
         self.history_days = history_days
 
@@ -161,17 +165,19 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, R
         In this order, the next turn does not look again for changes that one turn has removed. A
         shard that was never claimed has no changes, so their partition is not read.
         """
-        for item in self._table.children(f"scan/{scan_id}", SHARDS):
-            number = item["sk"]["S"].removeprefix(SHARDS)
-            if number.isdigit() and item.get("attempt") != NO_ATTEMPT:
-                yield from self._table.keys(changes_partition(scan_id, int(number)))
+        earlier = self._table.children(f"scan/{scan_id}", EARLIER_SHARDS)
+        for item in chain(earlier, self._table.partition(shards_partition(scan_id))):
+            with suppress(ValueError):  # not the key of a shard
+                number = read_shard_number(item)
+                if item.get("attempt") != NO_ATTEMPT:
+                    yield from self._table.keys(changes_partition(scan_id, number))
             yield {name: item[name] for name in ("pk", "sk")}
 
     def _keys_beside(self, scan_id: str) -> Iterator[Item]:
         """The keys of the scan's partition, without those of the scan itself and its shards."""
         scan = scan_key(scan_id)
         keys = self._table.keys(scan["pk"]["S"])
-        return (key for key in keys if key != scan and not key["sk"]["S"].startswith(SHARDS))
+        return (key for key in keys if key != scan and not key["sk"]["S"].startswith(EARLIER_SHARDS))
 
     def _change_scan(
         self,
