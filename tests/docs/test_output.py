@@ -106,7 +106,11 @@ COMMANDS = {  # as the document calls them → what is typed
 }
 # local up prints what local status does, and tests/e2e runs it; test_live.py of the command runs doctor --live
 BY_OTHERS = {"cascan local up", "cascan doctor --live"}
-SEEN_ELSEWHERE = {"local stack", "reported host"}  # no local stack runs here; read prints hosts by the line
+SEEN_ELSEWHERE = {
+    "live check line",
+    "local stack",
+    "reported host",
+}  # no stack runs here; read prints hosts by the line
 LINES = {"findings": "[finding](#finding)", "hosts": "[reported host](#reported-host)"}
 
 
