@@ -123,7 +123,6 @@ MAX_FINDINGS_LISTED = 100  # ids kept of one decision; the others are counted
 MAX_DECISIONS_KEPT = 200  # of one scan, for `cascan tree`; the others are counted
 PROBE_SECONDS = 0.01  # of one port of one host, many at once; measured scans need less
 SCAN_SECONDS = 2.0  # of one host, beside its ports
-WORKER_USD_PER_SECOND = 0.0000167  # a Lambda with 1 GB, the dearer of the workers; AWS price list, us-east-1
 MAX_CACHED_REPORT_CHARS = 400_000  # of each kind of element, while a report is read; with their values some 2 MB
 MAX_ENCODED_FINDINGS_BYTES = 1_000_000  # of each kind of finding, kept as text to be filled in for the next host
 MAX_JOINED_HOSTS = 256  # held while the elements of a host that has several are joined
