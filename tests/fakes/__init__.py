@@ -22,7 +22,7 @@ from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, ShardQueued
 from cascan.findings.by_host import address_key
 from cascan.findings.truncate_finding import truncate_finding
-from cascan.gateways import Launch, Lookup
+from cascan.gateways import FindingReplacement, Launch, Lookup
 from cascan.ids import ReportKey, results_key
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, Switch
@@ -154,7 +154,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
             element = (address_key(host.address), shard, attempt, host.place)
             self.findings_by_element[scan_id, element] = tuple(_as_stored(given, source) for given in host.findings)
 
-    def replace_findings(self, scan_id: str) -> MemoryReplacement:
+    def replace_findings(self, scan_id: str) -> FindingReplacement:
         return MemoryReplacement(self, scan_id)
 
     def findings(self, scan_id: str) -> Iterator[Finding]:

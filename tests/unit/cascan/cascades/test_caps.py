@@ -32,10 +32,8 @@ def test_a_rate_that_shards_will_share_makes_no_child_cheaper() -> None:
 
 def test_a_second_costs_what_the_dearest_worker_of_the_stack_costs() -> None:
     small = Caps(shape=StackShape(express_memory_gb=0.5)).estimate_use(["-F"], 10)
-    standard, large = (
-        Caps().estimate_use(["-F"], 10),
-        Caps(shape=StackShape(vcpu=4, memory_gb=30)).estimate_use(["-F"], 10),
-    )
+    standard = Caps().estimate_use(["-F"], 10)
+    large = Caps(shape=StackShape(vcpu=4, memory_gb=30)).estimate_use(["-F"], 10)
     assert small.cost_micro_usd < standard.cost_micro_usd < large.cost_micro_usd
     hour = 4 * 0.04048 + 30 * 0.004445 + 0.000111 + 0.005
     assert large.cost_micro_usd == round(10 * (100 * PROBE_SECONDS + SCAN_SECONDS) * hour / 3_600 * MICRO)
