@@ -98,21 +98,27 @@ class FindingsAlone:
     def put_severity_rules(self, stored: StoredRules) -> bool:
         return False
 
-    def known_hosts(self, addresses: Iterable[str]) -> dict[str, HostRecord]:
+    def known_hosts(self, addresses: Iterable[str], *, vantage: str = DEFAULT_VANTAGE) -> dict[str, HostRecord]:
         return {}
 
-    def save_hosts(self, source: ReportKey, updates: Iterable[HostUpdate]) -> list[str]:
+    def save_hosts(
+        self, source: ReportKey, updates: Iterable[HostUpdate], *, vantage: str = DEFAULT_VANTAGE
+    ) -> list[str]:
         return []
 
-    def known_addresses(self, family: int, low: int, high: int) -> Iterator[str]:
+    def known_addresses(self, family: int, low: int, high: int, *, vantage: str = DEFAULT_VANTAGE) -> Iterator[str]:
         return iter(())
 
-    def hosts(self, sought: InventoryQuery) -> Iterator[HostRecord]:
+    def hosts(self, sought: InventoryQuery, *, vantage: str = DEFAULT_VANTAGE) -> Iterator[HostRecord]:
         return iter(())
 
-    def note_asked(self, family: int, intervals: Iterable[Interval], asked: Sighting) -> None: ...
+    def note_asked(
+        self, family: int, intervals: Iterable[Interval], asked: Sighting, *, vantage: str = DEFAULT_VANTAGE
+    ) -> None: ...
 
-    def asked(self, family: int, low: int, high: int) -> Iterator[tuple[Interval, Sighting]]:
+    def asked(
+        self, family: int, low: int, high: int, *, vantage: str = DEFAULT_VANTAGE
+    ) -> Iterator[tuple[Interval, Sighting]]:
         return iter(())
 
     def changes(self, scan_id: str, shard: int, after: str = "") -> Iterator[Change]:

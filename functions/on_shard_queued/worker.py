@@ -32,6 +32,7 @@ from cascan.clock import utc_now
 from cascan.errors import GatewayUnavailable
 from cascan.log_context import read_log_context
 from cascan.model.shard import Lane
+from cascan.model.usage import CAPACITY_VARIABLE, Capacity
 from cascan.nmap.options.raw_sockets import find_raw_socket_problem
 from cascan.permissions.scope import Scope
 from cascan.settings import from_env
@@ -103,6 +104,12 @@ def describe_process() -> dict[str, object]:
     }
 
 
+def find_capacity(environment: Mapping[str, str]) -> Capacity:
+    """What the task is paid as. The launch says it; without it, the dearer one."""
+    is_spot = environment.get(CAPACITY_VARIABLE) == Capacity.SPOT
+    return Capacity.SPOT if is_spot else Capacity.ON_DEMAND
+
+
 def main() -> int:
     settings = from_env(Settings, os.environ)
     # First: the copies must not inherit open connections
@@ -121,6 +128,7 @@ def main() -> int:
         clock=utc_now,
         lane=settings.lane,
         telemetry=WorkerTelemetry(settings.lane, os.environ),
+        capacity=find_capacity(os.environ),
     )
     logger.info("worker starts", extra=describe_process())
     if settings.lane == Lane.RAW and (why := find_raw_socket_problem(worker.nmap[0])):
