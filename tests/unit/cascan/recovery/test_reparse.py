@@ -171,8 +171,7 @@ def _recorded(bus: MemoryEventBus) -> Iterable[FindingsRecorded]:
 def test_a_reparse_that_breaks_off_anywhere_is_completed_by_the_next(world: World, scan_id: str, calls: int) -> None:
     before, table = world.scan(scan_id), world.table
     failing = Failing(calls)
-    for name in ("scans", "shards_by_key", "findings_by_element", "hosts_by_address", "changes_by_key"):
-        setattr(failing, name, getattr(table, name))
+    vars(failing).update(vars(table))
     world.table = failing
     with suppress(ConnectionError):  # after the last call there is nothing to break off
         reparse(world, scan_id)
