@@ -75,8 +75,8 @@ def test_a_scan_that_was_suspended_while_it_was_followed_says_what_it_found_and_
 @pytest.mark.parametrize(
     ("command", "args"),
     [
-        (findings, {"scan": SCAN_ID, "json": False}),
-        (findings, {"scan": SCAN_ID, "json": True}),
+        (findings, {"scan": SCAN_ID, "now": False, "json": False}),
+        (findings, {"scan": SCAN_ID, "now": False, "json": True}),
         (report, {"scan": SCAN_ID, "json": False, "shard": None, "out": None, "xml": False}),
         (report, {"scan": SCAN_ID, "json": False, "shard": None, "out": None, "xml": True}),
     ],
