@@ -99,8 +99,12 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan severity apply": ["severity apply -f severity.yaml"],
     "cascan severity show": ["severity show"],
     "cascan severity test": ["severity test -f severity.yaml --findings findings.jsonl"],
+    "cascan vantage add": ["vantage add office --connect-queue https://sqs.test/office --network 10.0.0.0/8"],
+    "cascan vantage list": ["vantage list"],
+    "cascan vantage remove": ["vantage remove house"],
     "cascan halt": ["halt", "halt --lift"],
     "cascan rebuild": ["rebuild --yes"],
+    "cascan reparse": ["reparse SCANNED"],
     "cascan doctor": ["doctor --state-dir state"],
     "cascan redrive list": ["redrive list"],
     "cascan redrive show": ["redrive show PARKED"],
@@ -108,8 +112,13 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan redrive drop": ["redrive drop PARKED --yes"],
     "cascan local status": ["local status --state-dir state"],
 }
-BY_OTHERS = {"cascan local up"}  # prints what local status does; tests/e2e runs it
-SEEN_ELSEWHERE = {"local stack", "reported host"}  # no local stack runs here; read prints hosts by the line
+# local up prints what local status does, and tests/e2e runs it; test_live.py of the command runs doctor --live
+BY_OTHERS = {"cascan local up", "cascan doctor --live"}
+SEEN_ELSEWHERE = {
+    "live check line",
+    "local stack",
+    "reported host",
+}  # no stack runs here; read prints hosts by the line
 LINES = {"findings": "[finding](#finding)", "hosts": "[reported host](#reported-host)"}
 
 
