@@ -49,6 +49,22 @@ class TestWhatIsTold:
         assert isinstance(completed, ScanCompleted)
         assert completed.changes == {"PortOpened": 2, "PortClosed": 1, "HostGone": 1, "HostAppeared": 1}
 
+    def test_vantages_do_not_disturb_each_other(self, world: World) -> None:
+        world.scan(0, xml({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}), vantage="inside")
+        assert world.scan(1, xml({"10.0.0.1": (22,)}), vantage="outside") == []
+        assert world.summed.vantage == "outside"
+        assert world.summed.changes.baseline == {"HostAppeared": 1, "PortOpened": 1}
+        told = world.scan(2, xml({"10.0.0.1": (22, 80), "10.0.0.3": ()}), vantage="outside")
+        assert told == ["PortOpened 10.0.0.1:80", "HostAppeared 10.0.0.3"]
+        assert world.scan(3, xml({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}), vantage="inside") == []
+
+        assert list(world.table.history_vantages()) == ["inside", "outside"]
+        assert not world.table.hosts_by_address
+        assert {name: set(hosts) for name, hosts in world.table.hosts_by_vantage.items() if hosts} == {
+            "inside": {"10.0.0.1", "10.0.0.2"},
+            "outside": {"10.0.0.1", "10.0.0.3"},
+        }
+
     def test_a_scan_of_other_ports_or_addresses_closes_nothing(self, world: World) -> None:
         world.scan(0, xml({"10.0.0.1": (22,), "10.0.0.9": (22,)}, total=16), target="10.0.0.0/28", count=16)
         assert world.scan(1, xml({"10.0.0.1": ()}, asked="443")) == []
@@ -217,11 +233,11 @@ def test_a_delivery_that_dies_after_half_of_the_hosts_tells_of_both_halves(
     key = world.stored(1, xml({f"10.0.0.{number}": (22,) for number in range(1, 5)}))
     save, saved = world.table.save_hosts, Counter[str]()
 
-    def dies_at_the_third(*args: Any) -> list[str]:
+    def dies_at_the_third(*args: Any, **fields: Any) -> list[str]:
         saved["calls"] += 1
         if saved["calls"] == 3:
             raise GatewayUnavailable("it died")
-        return save(*args)
+        return save(*args, **fields)
 
     monkeypatch.setattr(world.table, "save_hosts", dies_at_the_third)
     with pytest.raises(GatewayUnavailable):
@@ -237,8 +253,8 @@ class TestTogether:
     def between(self, world: World, monkeypatch: pytest.MonkeyPatch, key: str, times: int = 1) -> None:
         known_hosts, left = world.table.known_hosts, [times]
 
-        def and_then(addresses: Iterable[str]) -> dict[str, HostRecord]:
-            known = known_hosts(addresses)
+        def and_then(addresses: Iterable[str], **fields: Any) -> dict[str, HostRecord]:
+            known = known_hosts(addresses, **fields)
             if left[0]:
                 left[0] -= 1
                 world.deliver(key)
@@ -270,7 +286,9 @@ class TestTogether:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         key = world.stored(1, xml({"10.0.0.1": (22,)}))
-        monkeypatch.setattr(world.table, "save_hosts", lambda _, updates: [u.record.address for u in updates])
+        monkeypatch.setattr(world.table, "save_hosts", lambda _, hosts, **_fields: [u.record.address for u in hosts])
+            world.table, "save_hosts", lambda _, updates, **_fields: [u.record.address for u in updates]
+        )
         monkeypatch.setattr(inventory_updater, "MAX_CONFLICTS", 3)
         with pytest.raises(GatewayUnavailable, match="kept changing"):
             world.deliver(key)
@@ -284,9 +302,9 @@ def test_a_shard_of_thousands_of_hosts_is_read_and_written_by_the_batch(
     for name in ("known_hosts", "save_hosts", "asked", "known_addresses", "note_asked"):
         method = getattr(world.table, name)
 
-        def counted(*args: Any, name: str = name, method: Any = method) -> Any:
+        def counted(*args: Any, name: str = name, method: Any = method, **fields: Any) -> Any:
             calls[name] += 1
-            return method(*args)
+            return method(*args, **fields)
 
         monkeypatch.setattr(world.table, name, counted)
     report = xml(dict.fromkeys(addresses, (22, 80)), total=4_096)
