@@ -15,6 +15,7 @@ from cascan.nmap.intervals import Interval
 class MemoryInventory:
     def __init__(self) -> None:
         self.hosts_by_vantage: dict[str, dict[str, HostRecord]] = defaultdict(dict)
+        self.is_of_earlier_version = False
         self.changes_by_key: dict[tuple[str, int, tuple[int, int], int], tuple[Change, ...]] = {}
         self.asked_by_vantage: dict[str, dict[tuple[int, Interval], Sighting]] = defaultdict(dict)
 
@@ -85,6 +86,10 @@ class MemoryInventory:
         for (of, interval), sighting in sorted(self.asked_by_vantage[vantage].items(), key=lambda item: item[0]):
             if of == family and interval[0] <= high and interval[1] >= low:
                 yield interval, sighting
+
+    def needs_migration(self) -> bool:
+        self._reach()
+        return self.is_of_earlier_version
 
     def changes(self, scan_id: str, shard: int, after: str = "") -> Iterator[Change]:
         self._reach()

@@ -94,6 +94,7 @@ OPERATORS = [
     "schedule resume nightly",
     "schedule run-now nightly",
     "rebuild --yes",
+    "migrate",
     "schedule delete nightly",
     "history delete 10.0.0.1",
     "rules delete follow",

@@ -61,6 +61,10 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, H
         super().__init__(DynamoTable(table_name, clock))
         self.history_days = history_days
 
+    @property
+    def name(self) -> str:
+        return self._table.name
+
     # ---- scans
 
     def create_scan(self, scan: Scan) -> bool:
