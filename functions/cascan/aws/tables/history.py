@@ -66,8 +66,7 @@ class HistoryItems(TablePart):
         shared_ports: Collection[str] = (),
         vantage: str = DEFAULT_VANTAGE,
     ) -> None:
-        shared = frozenset(shared_ports)
-        grouped = group_looks(self._refer_ports(look, shared) for look in looks)
+        grouped = group_looks(self._refer_ports(looks, frozenset(shared_ports)))
         self._list_networks(vantage, grouped)
         items = (looks_items(members, network, vantage, self.history_days) for network, members in grouped.items())
         self._table.put_all(chain.from_iterable(items))
@@ -105,14 +104,21 @@ class HistoryItems(TablePart):
             self._listed.clear()
         self._listed.update(unknown)
 
-    def _refer_ports(self, look: Look, shared: frozenset[str]) -> Look:
-        """The look with long lists of ports that many looks share replaced by references."""
-        if not any(group.ports in shared for group in look.not_open):
-            return look
-        return replace(look, not_open=tuple(self._refer(group, shared) for group in look.not_open))
+    def _refer_ports(self, looks: Iterable[Look], shared: frozenset[str]) -> Iterator[Look]:
+        """The looks with long lists of ports that many of them share replaced by references."""
+        # By the states that most looks have in common, as objects; both are kept for that long
+        referred: dict[int, tuple[NotOpenPorts, NotOpenPorts]] = {}
+        for look in looks:
+            if not any(states.ports in shared for states in look.not_open):
+                yield look
+                continue
+            for states in look.not_open:
+                if id(states) not in referred:
+                    referred[id(states)] = states, self._refer(states, shared)
+            yield replace(look, not_open=tuple(referred[id(states)][1] for states in look.not_open))
 
-    def _refer(self, group: NotOpenPorts, shared: frozenset[str]) -> NotOpenPorts:
-        return replace(group, ports=self._look_ports.refer(group.ports)) if group.ports in shared else group
+    def _refer(self, states: NotOpenPorts, shared: frozenset[str]) -> NotOpenPorts:
+        return replace(states, ports=self._look_ports.refer(states.ports)) if states.ports in shared else states
 
     # ---- reading
 
