@@ -107,17 +107,17 @@ def fill_inventory(table: DynamoScanTable) -> None:
 
 def fill_history(table: DynamoScanTable) -> tuple[int, int, float]:
     """Write units, stored bytes and CPU seconds of all looks."""
-    items = Counter[str]()
+    totals = Counter[str]()
     write = batch_write.put_all
 
     def count(name: str, written: Iterable[Item]) -> None:
         listed = list(written)
         for item in listed:
-            items["units"] += math.ceil(item_size(item) / UNIT_BYTES)
-            items["bytes"] += item_size(item)
+            totals["units"] += math.ceil(item_size(item) / UNIT_BYTES)
+            totals["bytes"] += item_size(item)
         write(name, listed)
 
-    DynamoTable.put_all = lambda self, written: count(self.name, written)  # type: ignore[method-assign]
+    DynamoTable.put_all = lambda self, items: count(self.name, items)  # type: ignore[method-assign]
     cpu = 0.0
     for night in range(1, NIGHTS):
         source = ReportKey(derive_scan_id(f"night {night}"), 0, 1)
@@ -127,7 +127,7 @@ def fill_history(table: DynamoScanTable) -> tuple[int, int, float]:
             looks = [build_look(host, SCANNED, source, at, (number, 900)) for number, host in enumerate(batch)]
             table.store_looks(filter(None, looks), shared_ports=list_shared_ports(SCANNED))
             cpu += time.process_time() - began
-    return items["units"], items["bytes"], cpu
+    return totals["units"], totals["bytes"], cpu
 
 
 def batches(night: int) -> Iterator[list[Host]]:

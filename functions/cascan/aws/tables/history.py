@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 from operator import attrgetter
 
 from msgspec.structs import replace
@@ -42,7 +42,7 @@ from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval, subtract_intervals
 
-ITEMS_AT_ONCE = 32  # of a partition, read for one answer: mostly the first few decide
+ITEMS_AT_ONCE = 16  # of a partition, at first
 MAX_KNOWN_NETWORKS = 10_000  # kept in memory, of those that the table lists
 BEGINNING = "0"  # sorts before every time
 
@@ -172,14 +172,28 @@ class HistoryItems(TablePart):
         self, vantage: str, chosen: Chosen, low: str, high: str, *, newest_first: bool
     ) -> Iterator[tuple[datetime, list[Look]]]:
         pk = looks_partition(vantage, chosen.network)
-        items = self._table.query(
+        items = self._read_items(pk, low, high, newest_first=newest_first)
+        return readable_items(items, lambda item: (read_earliest(item), read_looks(item, chosen)))
+
+    def _read_items(self, pk: str, low: str, high: str, *, newest_first: bool) -> Iterator[Item]:
+        """The items of a partition: a few of them, which mostly decide, then full pages."""
+        few = list(islice(self._query(pk, low, high, newest_first=newest_first, Limit=ITEMS_AT_ONCE), ITEMS_AT_ONCE))
+        yield from few
+        if len(few) < ITEMS_AT_ONCE:
+            return
+        reached = few[-1]["sk"]["S"]
+        low, high = (low, reached) if newest_first else (reached, high)
+        further = self._query(pk, low, high, newest_first=newest_first)
+        yield from (item for item in further if item["sk"]["S"] != reached)
+
+    def _query(self, pk: str, low: str, high: str, *, newest_first: bool, **limit: int) -> Iterator[Item]:
+        return self._table.query(
             KeyConditionExpression="pk = :pk AND sk BETWEEN :low AND :high",
             ExpressionAttributeValues={":pk": {"S": pk}, ":low": {"S": low}, ":high": {"S": high}},
             ConsistentRead=True,
             ScanIndexForward=not newest_first,
-            Limit=ITEMS_AT_ONCE,
+            **limit,
         )
-        return readable_items(items, lambda item: (read_earliest(item), read_looks(item, chosen)))
 
     def _resolve_ports(self, look: Look) -> Look:
         if not any(group.ports.startswith(REFERENCE) for group in look.not_open):
