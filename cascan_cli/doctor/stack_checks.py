@@ -16,7 +16,7 @@ from cascan_cli.stack.dead_letters import QUEUES
 from cascan_cli.stack.health import describe_halt
 
 if TYPE_CHECKING:
-    from cascan.gateways import Agenda, Inventory, Scans, StackSwitch
+    from cascan.gateways import Agenda, Scans, ScanTable, StackSwitch
     from cascan_cli.stack.open import StackGateways
 
 AGENDA_LATE = timedelta(minutes=10)  # the agenda is worked through every minute
@@ -99,9 +99,9 @@ def check_agenda(agenda: Agenda, now: datetime) -> Iterator[Result]:
         yield Result.ok("nothing is overdue")
 
 
-def check_layout(inventory: Inventory, option: str) -> Iterator[Result]:
+def check_layout(table: ScanTable, option: str) -> Iterator[Result]:
     """Nothing in the inventory is left as an earlier version stored it."""
-    if inventory.needs_migration():
+    if table.needs_migration():
         earlier = "an earlier version stored a part of the inventory, which takes longer to read"
         yield Result.warning(earlier, f"cascan migrate{option}")
     else:

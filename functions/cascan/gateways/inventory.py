@@ -45,9 +45,6 @@ class Inventory(Protocol):
     ) -> Iterator[tuple[Interval, Sighting]]:
         """The recorded intervals that overlap `low` to `high`, each with its latest scan."""
 
-    def needs_migration(self) -> bool:
-        """Whether an earlier version stored a part of it, which is read until it is migrated."""
-
     def changes(self, scan_id: str, shard: int, after: str = "") -> Iterator[Change]:
         """The changes that the shard's reports made, in order of address.
 

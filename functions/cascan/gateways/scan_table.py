@@ -29,3 +29,6 @@ class ReportResults(Findings, Inventory, History, Recordings, SeverityRules, Pro
 
 class ScanTable(ScanLifecycle, ReportResults, StackSwitch, Protocol):
     """The whole table. Only the command and the code that builds gateways use all of it."""
+
+    def needs_migration(self) -> bool:
+        """Whether an earlier version stored a part of the inventory, which `cascan migrate` moves."""
