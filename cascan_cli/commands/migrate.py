@@ -12,20 +12,15 @@ from cascan_cli.output.text import Progress, pluralize, print_json, print_messag
 from cascan_cli.stack.open import open_stack
 
 if TYPE_CHECKING:
-    from cascan.aws.tables.migration import MigrationResult
+    from cascan.model.migration import MigrationResult
 
 EXIT_AGAIN = 1  # some scans are not ended: repeat it later
 
 
 def run(args: Namespace) -> int:
     """Exit code 0: everything has the present layout. 1: some scans keep theirs until they have ended."""
-    # Imported here: few commands need it, and it needs a database.
-    from cascan.aws.dynamodb.table import DynamoTable
-    from cascan.aws.tables.migration import LayoutMigration
-
     with open_stack(args) as stack, Progress() as progress:
-        table = DynamoTable(stack.table.name)
-        result = LayoutMigration(table, lambda so_far: progress.show(f"migrating: {describe(so_far)}")).run()
+        result = stack.table.migrate(lambda so_far: progress.show(f"migrating: {describe(so_far)}"))
     print_message(f"migrated: {describe(result)}")
     if result.unreadable:
         print_message(f"{pluralize(result.unreadable, 'finding')} could not be read, and stayed unreadable")

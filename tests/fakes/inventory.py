@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from cascan.ids import ReportKey
 from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
+from cascan.model.migration import MigrationResult, TellMigration
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval
 
@@ -90,6 +91,13 @@ class MemoryInventory:
     def needs_migration(self) -> bool:
         self._reach()
         return self.is_of_earlier_version
+
+    def migrate(self, tell: TellMigration) -> MigrationResult:
+        self._reach()
+        result = MigrationResult(hosts=len(self.hosts_by_address) if self.is_of_earlier_version else 0)
+        self.is_of_earlier_version = False
+        tell(result)
+        return result
 
     def changes(self, scan_id: str, shard: int, after: str = "") -> Iterator[Change]:
         self._reach()

@@ -19,11 +19,12 @@ from cascan.aws.dynamodb.table import DynamoTable
 from cascan.aws.dynamodb.wire import Item, build_key
 from cascan.aws.tables.finding_items import finding_item
 from cascan.aws.tables.items import scan_key
-from cascan.aws.tables.migration import LayoutMigration, MigrationResult
+from cascan.aws.tables.migration import LayoutMigration
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.ids import ReportKey, derive_finding_id, derive_scan_id
 from cascan.model.finding import Finding
 from cascan.model.inventory import HostRecord, InventoryQuery
+from cascan.model.migration import MigrationResult
 from cascan.model.scan import Outcome, ScanState
 from tests.integration.gateways.conftest import TABLE
 from tests.integration.gateways.examples import AT, SCAN_ID, a_finding, a_host, a_port, a_scan, a_sighting, an_update

@@ -13,9 +13,8 @@ the functions of the stack:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain, groupby
 from operator import itemgetter
@@ -38,6 +37,7 @@ from cascan.aws.tables.pointer_items import Pointer, merge_pointers, network_ite
 from cascan.aws.tables.vantage_keys import host_partition, network_partition
 from cascan.findings.by_host import address_key, find_address
 from cascan.model.finding import FindingLine, HostFindings
+from cascan.model.migration import MigrationResult, TellMigration
 from cascan.model.scan import FINAL_STATES
 from cascan.stored import DAMAGE
 
@@ -56,25 +56,12 @@ OF_LAYOUT_1: dict[str, Any] = {
         ":scan": {"S": "scan"},
     },
 }
-Tell = Callable[["MigrationResult"], None]
-
-
-@dataclass(slots=True)
-class MigrationResult:
-    """What a migration did."""
-
-    hosts: int = 0  # records
-    networks: int = 0
-    scans: int = 0  # whose findings were moved
-    findings: int = 0
-    open: int = 0  # scans that keep layout 1 for now: they have not ended, or not long ago
-    unreadable: int = 0  # findings that were copied as they are
 
 
 class LayoutMigration:
     """Moves one table to layout 2."""
 
-    def __init__(self, table: DynamoTable, tell: Tell = lambda _: None) -> None:
+    def __init__(self, table: DynamoTable, tell: TellMigration = lambda _: None) -> None:
         self._table = table
         self._tell = tell
         self._result = MigrationResult()
