@@ -218,11 +218,11 @@ def test_a_delivery_that_dies_after_half_of_the_hosts_tells_of_both_halves(
     key = world.stored(1, xml({f"10.0.0.{number}": (22,) for number in range(1, 5)}))
     save, saved = world.table.save_hosts, Counter[str]()
 
-    def dies_at_the_third(*args: Any) -> list[str]:
+    def dies_at_the_third(*args: Any, **options: Any) -> list[str]:
         saved["calls"] += 1
         if saved["calls"] == 3:
             raise GatewayUnavailable("it died")
-        return save(*args)
+        return save(*args, **options)
 
     monkeypatch.setattr(world.table, "save_hosts", dies_at_the_third)
     with pytest.raises(GatewayUnavailable):
@@ -238,8 +238,8 @@ class TestTogether:
     def between(self, world: World, monkeypatch: pytest.MonkeyPatch, key: str, times: int = 1) -> None:
         known_hosts, left = world.table.known_hosts, [times]
 
-        def and_then(addresses: Iterable[str]) -> dict[str, HostRecord]:
-            known = known_hosts(addresses)
+        def and_then(addresses: Iterable[str], **options: Any) -> dict[str, HostRecord]:
+            known = known_hosts(addresses, **options)
             if left[0]:
                 left[0] -= 1
                 world.deliver(key)
@@ -271,7 +271,7 @@ class TestTogether:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         key = world.stored(1, xml({"10.0.0.1": (22,)}))
-        monkeypatch.setattr(world.table, "save_hosts", lambda _, updates: [u.record.address for u in updates])
+        monkeypatch.setattr(world.table, "save_hosts", lambda _, updates, **__: [u.record.address for u in updates])
         monkeypatch.setattr(inventory_updater, "MAX_CONFLICTS", 3)
         with pytest.raises(GatewayUnavailable, match="kept changing"):
             world.deliver(key)
@@ -285,9 +285,9 @@ def test_a_shard_of_thousands_of_hosts_is_read_and_written_by_the_batch(
     for name in ("known_hosts", "save_hosts", "asked", "known_addresses", "note_asked"):
         method = getattr(world.table, name)
 
-        def counted(*args: Any, name: str = name, method: Any = method) -> Any:
+        def counted(*args: Any, name: str = name, method: Any = method, **options: Any) -> Any:
             calls[name] += 1
-            return method(*args)
+            return method(*args, **options)
 
         monkeypatch.setattr(world.table, name, counted)
     report = xml(dict.fromkeys(addresses, (22, 80)), total=4_096)
