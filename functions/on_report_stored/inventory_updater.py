@@ -214,7 +214,8 @@ class InventoryUpdater:
     def _earlier_scans(self) -> list[tuple[Interval, Sighting]]:
         """When the addresses of the shard were scanned before."""
         scanned, table = self.scope_filter.scanned, self.table
-        scans = (table.asked(scanned.family, low, high, vantage=self.vantage) for low, high in scanned.intervals())
+        intervals = scanned.intervals()
+        scans = (table.asked(scanned.family, low, high, vantage=self.vantage) for low, high in intervals)
         return list(chain.from_iterable(scans))
 
 

@@ -104,6 +104,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan vantage remove": ["vantage remove house"],
     "cascan halt": ["halt", "halt --lift"],
     "cascan rebuild": ["rebuild --yes"],
+    "cascan migrate": ["migrate"],
     "cascan reparse": ["reparse SCANNED"],
     "cascan doctor": ["doctor --state-dir state"],
     "cascan redrive list": ["redrive list"],
