@@ -10,6 +10,7 @@ from cascan.clock import utc_now
 from cascan_cli.doctor.aws_checks import DeployedStack, aws_checks, check_credentials
 from cascan_cli.doctor.check import EXIT_CODES, Check, Result, Status, run_checks, worst
 from cascan_cli.doctor.machine_checks import machine_checks
+from cascan_cli.doctor.retention import check_retention
 from cascan_cli.doctor.stack_checks import stack_checks
 from cascan_cli.errors import CliError
 from cascan_cli.local.attach import find_running_stack
@@ -88,6 +89,8 @@ def _examine_local(args: Namespace) -> Iterator[tuple[str, Result]]:
     except CliError:  # a check of the machine has found it already
         return
     if deployment:
+        parameters = deployment.parameters
+        yield from run_checks([Check("retention", lambda: check_retention(parameters))])
         use_endpoint(state.endpoint())
         gateways = StackGateways(deployment.outputs, stays_up=True, is_local=True)
         yield from run_checks(stack_checks(gateways, utc_now(), ""))

@@ -220,4 +220,10 @@ def _add_running(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         metavar="DENIED",
         help="the stack's DeniedTargets",
     )
+    egress.add_argument(
+        "--network",
+        choices=["public", "nat", "endpoints"],
+        default="public",
+        help="the stack's WorkerNetwork, which decides on the remarks",
+    )
     egress.set_defaults(run="egress")

@@ -153,3 +153,4 @@ PLANNING_GRACE_S = 900  # after this a request that was sent and is no scan yet 
 MAX_DEAD_LETTERS = 500  # of one dead-letter queue, read or sent back by one call of `cascan redrive`
 MAX_DEAD_LETTER_REASON_CHARS = 1_024  # shown of the reason of one
 MAX_SCANS_CHECKED = 500  # the latest ones, by `cascan doctor`
+MAX_TRACED_SHARDS = 200  # of one scan, that have segments in its trace: X-Ray keeps about 500 KB of a trace

@@ -41,6 +41,7 @@ class Settings(ScanSettings):
     report_queue_url: str
     denied_targets: tuple[str, ...]
     allowed_targets: tuple[str, ...]
+    history_retention_days: int  # 0: changes are kept as long as their scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Recorder:
 @cache
 def wire() -> Recorder:
     settings = from_env(Settings, os.environ)
-    table = DynamoScanTable(settings.scan_table)
+    table = DynamoScanTable(settings.scan_table, history_days=settings.history_retention_days)
     record = partial(
         record_findings,
         gateways=scan_gateways(settings, table),
@@ -70,7 +71,7 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     recorder, stored = wire(), ReportStored.from_wire(record.body)
     if left_s() < MIN_TURN_S:  # other messages of the batch took the time
         recorder.queue.send(record.body)
-        logger.info("report put off", extra={"key": stored.key})
+        logger.info("report put off", extra={"key": stored.key, "scan_id": stored.report.scan_id})
         return
     outcome = recorder.record(stored, left_s=left_s)
     logger.info("findings recorded", extra=asdict(outcome))

@@ -30,6 +30,7 @@ from cascan.gateways import (
 from cascan.ids import ReportKey, derive_event_id
 from cascan.inventory.scanned_addresses import extra_addresses, named_addresses
 from cascan.limits import MAX_GENERATIONS
+from cascan.log_context import add_log_context
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
 from cascan.permissions.scope import Scope
@@ -81,7 +82,9 @@ def record_findings(
     attempt that was not started.
     """
     key, table, clock = stored.report, gateways.table, gateways.clock
+    add_log_context(scan_id=key.scan_id, shard=key.shard, attempt=key.attempt)
     scan, shard = _find_scan_and_shard(stored, table)
+    add_log_context(trace_id=scan.trace_id)
     # An earlier delivery closed it, and may have gone no further
     if shard.state not in OPEN_STATES:
         settled = settle_scan(scan.scan_id, gateways, error=shard.error_description)

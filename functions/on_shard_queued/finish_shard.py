@@ -34,6 +34,7 @@ from on_shard_queued.nmap_process import NmapResult
 from on_shard_queued.pin_targets import PinnedTargets
 
 TIMED_OUT = attrgetter("timed_out")  # of a host
+CUT = "cut"
 RETRY_AFTER_S = 5  # after the first failure; four times as long after each further one
 CLOSING_TAG = b"</nmaprun>"
 TAIL_BYTES = 64
@@ -176,7 +177,7 @@ class ShardFinisher:
             )
         finished_part, _ = split_shard(shard, cut, remainder.number)
         self._store_report(ReportedShard(replace(finished_part, progress=None), remainder))
-        return f"cut: shard {remainder.number} has the rest"
+        return f"{CUT}: shard {remainder.number} has the rest"
 
     def _store_report(self, reported: ReportedShard) -> None:
         """Store the record first, so that every report in the bucket has the record of its run."""
@@ -233,6 +234,7 @@ def build_remainder_message(remainder: Shard, cause: ShardQueued) -> ShardQueued
         cause_id=cause.cause_id,
         hop=cause.hop,
         shard=remainder.number,
+        trace_id=cause.trace_id,
     )
 
 

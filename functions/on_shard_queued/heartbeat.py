@@ -84,8 +84,8 @@ class Heartbeat:
                 return StopReason.LOST
             brief = self._worker.table.scan_brief(shard.scan_id)
         except GatewayUnavailable as exc:
-            fields = {"scan_id": shard.scan_id, "shard": shard.number, "why": str(exc)}
-            logger.warning("heartbeat failed", extra=fields)
+            logger.warning("heartbeat failed", extra={"why": str(exc)})
+            self._worker.telemetry.count({"HeartbeatsFailed": 1})
             too_late = now + timedelta(seconds=HEARTBEAT_S) >= self._lease_until
             return StopReason.HEARTBEAT if too_late else None
         self._beat_at, self._lease_until = now, lease_until

@@ -124,6 +124,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         TABLE: CLAIM,
         REPORTS: UPLOAD,
         RECORDS: UPLOAD,
+        "*": {"xray:PutTraceSegments"},
     },
     "RawRole": {
         "Messaging/RawShardQueue.Arn": DRAIN | {"sqs:SendMessage"},
@@ -131,6 +132,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         TABLE: CLAIM,
         REPORTS: UPLOAD,
         RECORDS: UPLOAD,
+        "*": {"xray:PutTraceSegments"},
     },
 }
 ON_EVERYTHING = {

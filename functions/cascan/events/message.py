@@ -43,6 +43,7 @@ class ShardQueued(Message, frozen=True, kw_only=True):
     """A shard waits for a worker, which reads the shard from the table when it claims it."""
 
     shard: int
+    trace_id: str = ""  # of the scan
 
 
 class BusEvent(Message, frozen=True, kw_only=True):

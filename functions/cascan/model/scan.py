@@ -77,6 +77,8 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     # The principal that sent the request, as SQS names it: a user, or a role with its session. Empty in
     # scans of versions that did not store it
     requested_by: str = ""
+    # Of the root scan, in X-Ray's form; empty in scans of versions that did not store it
+    trace_id: str = ""
     # Of the message's body: it tells a repeat from another request under the same key
     request_digest: str = ""
     notes: tuple[str, ...] = ()  # what in the request has no effect

@@ -62,6 +62,7 @@ def build_shard_message(shard: Shard, scan: Scan) -> ShardQueued:
         cause_id=scan.cause_id,
         hop=scan.hop,
         shard=shard.number,
+        trace_id=scan.trace_id,
     )
 
 

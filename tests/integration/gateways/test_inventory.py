@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from ipaddress import ip_address
 from itertools import repeat
 from typing import Any
@@ -272,6 +273,29 @@ class TestOnlyOnDynamoDB:
         assert MANY_PORTS not in str(transactions)
         fresh = DynamoScanTable(TABLE)
         assert fresh.known_hosts(["10.0.0.3"])["10.0.0.3"].coverage == (shared,)
+
+    def test_changes_expire_after_the_days_of_the_history_and_hosts_never_do(
+        self, dynamo_table: DynamoScanTable
+    ) -> None:
+        many = tuple(a_change(port=port) for port in range(1, 1_203))  # on pages of their own
+        updates = [an_update(a_host(), None, *many), an_update(a_host("10.0.0.6"), None, a_change("10.0.0.6"))]
+        assert DynamoScanTable(TABLE, lambda: AT, history_days=30).save_hosts(SOURCE, updates) == []
+
+        expiry = AT + timedelta(days=30)
+        before = DynamoScanTable(TABLE, lambda: expiry - timedelta(seconds=1))
+        after = DynamoScanTable(TABLE, lambda: expiry + timedelta(seconds=1))
+        assert len(list(before.changes(SCAN_ID, 3))) == 1_203
+        assert list(after.changes(SCAN_ID, 3)) == []
+        assert set(after.known_hosts(["10.0.0.5", "10.0.0.6"])) == {"10.0.0.5", "10.0.0.6"}
+        items = clients.dynamodb().scan(TableName=TABLE)["Items"]
+        assert {item["pk"]["S"].partition("/")[0] for item in items if "expires_at" in item} == {"changes"}
+        stored_changes = [item for item in items if item["pk"]["S"].startswith("changes/")]
+        assert all("expires_at" in item for item in stored_changes)
+
+    def test_without_a_period_changes_have_no_time_to_live(self, dynamo_table: DynamoScanTable) -> None:
+        assert dynamo_table.save_hosts(SOURCE, [an_update(a_host(), None, a_change())]) == []
+        items = clients.dynamodb().scan(TableName=TABLE)["Items"]
+        assert not [item for item in items if "expires_at" in item]
 
     def test_a_scan_that_finds_nothing_new_writes_one_item_a_host(
         self, dynamo_table: DynamoScanTable, script: Script

@@ -19,7 +19,7 @@ from botocore.awsrequest import AWSResponse
 
 from cascan.aws import clients
 from cascan.aws.dynamodb.batch_write import MAX_BATCH_BYTES
-from cascan.aws.tables.items import choose_spread
+from cascan.aws.tables.items import ScanLayout, choose_spread
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.findings import build_findings
 from cascan.ids import ReportKey
@@ -106,7 +106,8 @@ def a_port(number: int, script: bytes = b"") -> bytes:
 def store(stream: IO[bytes], probes: int) -> None:
     """The report's findings, written as those of a scan with so many probes."""
     table = DynamoScanTable(TABLE)
-    table._spreads[SCAN_ID] = choose_spread(a_scan(probes=probes))  # what reading the scan would have told
+    # as if the scan had been read
+    table._layouts[SCAN_ID] = ScanLayout(spread=choose_spread(a_scan(probes=probes)))
     findings = (f for host in read_report(stream) for f in build_findings(host, SCAN_ID, AT))
     table.put_findings(SCAN_ID, findings, KEY)
 

@@ -297,6 +297,7 @@ class TestItems:
             "hosts_up": {"N": "7"},
             "changes": {"M": {"PortOpened": {"N": "4"}}},
             "extra_addresses": {"N": "0"},
+            "layout": {"N": "2"},
             "spread": {"N": "0"},
         }
 

@@ -86,6 +86,7 @@ class Stack:
             "SHARDS_PER_SCAN": "40",
             "DEFAULT_BACKOFF_LIMIT": "3",
             "DEFAULT_TTL_SECONDS": "-1",
+            "HISTORY_RETENTION_DAYS": "0",
             "NMAP_COMMAND": "/usr/bin/nmap",
             "CLUSTER": CLUSTER,
             "CONNECT_TASK": "cascan-connect:1",

@@ -69,6 +69,7 @@ def test_a_request_becomes_a_scan_a_queued_shard_and_an_event(stack: Stack, on_s
         "hop": 0,
         "version": 1,
         "shard": 0,
+        "trace_id": scan.trace_id,
     }
     assert (planned["detail-type"], planned["source"]) == ("ScanPlanned", "cascan")
     assert planned["detail"]["cause_id"] == MESSAGE["messageId"]

@@ -26,6 +26,7 @@ from cascan.aws.tables.inventory_items import (
     asked_item,
     changes_items,
     changes_partition,
+    expiry_attribute,
     find_network,
     host_item,
     host_key,
@@ -53,6 +54,8 @@ HOSTS_AT_ONCE = 100
 class InventoryItems(TablePart):
     """The part of ScanTable for the inventory."""
 
+    history_days = 0  # how long new changes are kept; 0: as long as their scan
+
     def __init__(self, table: DynamoTable) -> None:
         super().__init__(table)
         self._pointers, self._port_sets = HostPointers(table), PortSets(table)
@@ -65,7 +68,8 @@ class InventoryItems(TablePart):
     def save_hosts(self, source: ReportKey, updates: Iterable[HostUpdate]) -> list[str]:
         moved: list[str] = []
         for batch in chunks(updates, MAX_TRANSACTION // 2):
-            writes = [self._build_write(source, update) for update in batch]
+            expiry = expiry_attribute(self._table.clock(), self.history_days)
+            writes = [self._build_write(source, update, expiry) for update in batch]
             self._table.put_all(chain.from_iterable(write.prerequisites for write in writes))
             transactions = chunks(
                 writes,
@@ -77,9 +81,9 @@ class InventoryItems(TablePart):
                 moved += self._transact(transaction)
         return moved
 
-    def _build_write(self, source: ReportKey, update: HostUpdate) -> _HostWrite:
+    def _build_write(self, source: ReportKey, update: HostUpdate, expiry: Item) -> _HostWrite:
         record = self._port_sets.replace_ports(update.record)
-        return _HostWrite(self._table.name, source, update, record)
+        return _HostWrite(self._table.name, source, update, record, expiry)
 
     def _transact(self, writes: list[_HostWrite]) -> list[str]:
         """Write all records that have not changed since they were read.
@@ -198,14 +202,17 @@ class _HostWrite:
         source: ReportKey,
         update: HostUpdate,
         record: HostRecord,
+        expiry: Item,
     ) -> None:
+        """`expiry`: the attribute of the changes that lets them expire; empty: they do not."""
         self.update = update
         token = pages_prefix(record, source)
         pages = list(port_pages(record, token)) if len(record.ports) > PORTS_PER_PAGE else []
         host = paged_host_item(record, token, len(pages)) if pages else host_item(record)
         changes: list[Item] = []
         if update.changes:
-            changes = list(changes_items(source, update.changes, record.revision))
+            stored_changes = changes_items(source, update.changes, record.revision)
+            changes = [item | expiry for item in stored_changes]
         self.prerequisites = [*new_pointers(record, update.known), *pages, *changes[:-1]]
         self.actions = [_put_over(table, host, update.known)]
         self.actions += [{"Put": {"TableName": table, "Item": item}} for item in changes[-1:]]

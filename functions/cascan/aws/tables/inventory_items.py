@@ -19,6 +19,8 @@ pointer   network/<network>/host               <hex>
           network/<network>/service/<name>     <hex>
 network   networks                             <network>
 
+Changes and their pages have `expires_at`, the time to live, if the stack has HistoryRetentionDays.
+
 A network is a /16 of IPv4 or a /48 of IPv6: `4.0a00`, `6.20010db80000`. It bounds the writes to one
 partition. An address in hex has all its digits, so that the items are in order of the addresses.
 
@@ -32,12 +34,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
 from msgspec.structs import replace
 
-from cascan.aws.dynamodb.wire import Item, build_key, encode_body, format_instant, unpack_text
+from cascan.aws.dynamodb.wire import Item, build_key, encode_body, format_instant, to_values, unpack_text
 from cascan.ids import ReportKey
 from cascan.model.inventory import Change, HostRecord, PortRecord, Sighting
 from cascan.nmap.addresses import parse_address
@@ -107,6 +110,13 @@ def changes_items(source: ReportKey, changes: tuple[Change, ...], revision: int)
         yield build_key(partition, f"{pages}{number:03d}") | {"body": body}
     main_key = build_key(partition, f"{CHANGES_OF_HOST}{about}")
     yield main_key | {"body": encode_body(()), "pages": {"S": pages}}
+
+
+def expiry_attribute(now: datetime, days: int) -> Item:
+    """The attribute that lets an item of the history expire after so many days. Empty: 0 days."""
+    if not days:
+        return {}
+    return to_values({"expires_at": int((now + timedelta(days=days)).timestamp())})
 
 
 def read_changes(item: Item) -> tuple[Change, ...]:

@@ -9,7 +9,7 @@ scan      scan/<scan id>      scan                        body, state, announced
                                                           windows, shard_outcomes (map), findings
                                                           (number), severities, categories,
                                                           changes (maps), hosts_up,
-                                                          extra_addresses, reasons, spread,
+                                                          extra_addresses, reasons, layout, spread,
                                                           listing="scans",
                                                           listed_at=<requested at>#<scan id>
 shard     scan/<scan id>      shard/<number, 6 digits>    body, state, attempt, failures, worker,
@@ -57,7 +57,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -91,7 +91,17 @@ SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_descri
 BRIEF_ATTRIBUTES = ("state", "deadline_at", "windows")
 SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lease_until",
                     "remainder", "outcome", "error_description", "stderr")  # fmt: skip
+LAYOUT = 2  # of the items of scans that this version accepts
+FIRST_LAYOUT = 1  # of the items of a scan without the attribute
+LAYOUT_ATTRIBUTES = ("layout", "spread")
 SPREAD_AT_PROBES = (10_000, 10_000_000)  # from each number of probes on, one hex digit more
+
+
+class ScanLayout(NamedTuple):
+    """How the items of a scan are laid out. A scan keeps the layout of the version that accepted it."""
+
+    layout: int = LAYOUT
+    spread: int = 0  # how many hex digits are part of the partition keys of its findings
 
 
 def scan_key(scan_id: str) -> Item:
@@ -110,6 +120,7 @@ def scan_item(scan: Scan) -> Item:
         "findings": counts["count"],
         "severities": counts["severities"],
         "categories": counts["categories"],
+        "layout": LAYOUT,
         "spread": choose_spread(scan),
         "listing": SCANS,
         "listed_at": f"{to_wire(scan.requested_at)}#{scan.scan_id}",
@@ -208,9 +219,10 @@ def choose_spread(scan: Scan) -> int:
     return bisect_right(SPREAD_AT_PROBES, scan.probes)
 
 
-def read_spread(item: Item) -> int:
-    """The spread that was chosen when the scan was created."""
-    return int(item["spread"]["N"]) if "spread" in item else 0
+def read_layout(item: Item) -> ScanLayout:
+    """The layout that was chosen when the scan was created."""
+    layout = int(item["layout"]["N"]) if "layout" in item else FIRST_LAYOUT
+    return ScanLayout(layout, int(item["spread"]["N"]) if "spread" in item else 0)
 
 
 def findings_partition(scan_id: str, prefix: str) -> str:

@@ -32,7 +32,6 @@ from cascan.aws.tables.items import (
     read_brief,
     read_finding,
     read_scan,
-    read_spread,
     scan_item,
     scan_key,
     switch_key,
@@ -48,7 +47,6 @@ from cascan.model.reason import Reasons
 from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
-MAX_SPREADS = 1_000
 NO_ATTEMPT: Value = {"N": "0"}  # the `attempt` of a shard that was never claimed
 SHARDS = "shard/"  # the prefix of their sort keys
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
@@ -57,9 +55,10 @@ LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
-    def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
+    def __init__(self, table_name: str, clock: Clock = utc_now, *, history_days: int = 0) -> None:
+        """`history_days`: how long new changes are kept; 0: as long as their scan."""
         super().__init__(DynamoTable(table_name, clock))
-        self._spreads: dict[str, int] = {}  # by scan id, of the scans that were read
+        self.history_days = history_days
 
     # ---- scans
 
@@ -166,7 +165,7 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         return True
 
     def _keys_of_findings(self, scan_id: str) -> Iterator[Item]:
-        for partition in findings_partitions(scan_id, self._spread(scan_id)):
+        for partition in findings_partitions(scan_id, self._find_layout(scan_id).spread):
             yield from self._table.keys(partition)
 
     def _keys_of_shards(self, scan_id: str) -> Iterator[Item]:
@@ -207,22 +206,14 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         findings: Iterable[Finding | FindingLine],
         source: ReportKey | None = None,
     ) -> None:
-        spread = self._spread(scan_id)
+        spread = self._find_layout(scan_id).spread
         self._table.put_all(finding_item(scan_id, finding, spread, source) for finding in findings)
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
-        for partition in findings_partitions(scan_id, self._spread(scan_id)):
+        for partition in findings_partitions(scan_id, self._find_layout(scan_id).spread):
             yield from readable_items(self._table.partition(partition), read_finding)
-
-    def _spread(self, scan_id: str) -> int:
-        """The scan's spread, which never changes. The scan is read unless it was read before."""
-        if scan_id not in self._spreads:
-            self.get_scan(scan_id)
-        return self._spreads.get(scan_id, 0)
 
     def _read_scan(self, item: Item) -> Scan:
         scan = read_scan(item)
-        if len(self._spreads) >= MAX_SPREADS:
-            self._spreads.clear()
-        self._spreads[scan.scan_id] = read_spread(item)
+        self._remember_layout(scan.scan_id, item)
         return scan

@@ -17,7 +17,6 @@ from cascan.aws.dynamodb.table import (
     GATEWAY,
     MAX_TRANSACTION,
     MAX_TRANSACTION_BYTES,
-    TablePart,
     put_new,
     return_on_conflict,
 )
@@ -32,6 +31,7 @@ from cascan.aws.dynamodb.wire import (
     to_values,
 )
 from cascan.aws.tables.items import read_shard, scan_key, shard_item, shard_key, waiting_partition
+from cascan.aws.tables.scan_layouts import ScanLayouts
 from cascan.aws.tables.shard_actions import (
     COUNTER,
     close_action,
@@ -71,7 +71,7 @@ MORE_WHEN_TAKEN_OVER = ", #failures = #failures + :one, #error_description = :lo
 LEASE_ENDED = "(attribute_not_exists(#lease_until) OR #lease_until <= :now OR #message_id = :message)"
 
 
-class ShardItems(TablePart):
+class ShardItems(ScanLayouts):
     """The part of ScanTable for shards."""
 
     def add_shards(self, shards: Iterable[Shard]) -> None:

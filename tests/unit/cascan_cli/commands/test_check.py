@@ -217,6 +217,14 @@ def test_a_deployed_stack_gives_what_its_workers_reach(
     assert checked(capsys, "9.0.0.0/24", *here)[0] == 0
     assert "WorkerEgress" in checked(capsys, "9.128.0.0/24", *here)[1]["refusals"][0]["reason"]
     assert "not a public address" in checked(capsys, "10.0.0.1", *here)[1]["refusals"][0]["reason"]
+    parameters["WorkerNetwork"] = "endpoints"
+    private = checked(capsys, "10.0.0.1", *here)[1]
+    assert (private["lane"], private["refusals"]) == ("express", [])  # the express function is in the same network
+    assert "no route to the Internet" in checked(capsys, "9.0.0.1", *here)[1]["refusals"][0]["reason"]
+    parameters["WorkerNetwork"] = "of a later version"
+    assert main(["check", "9.0.0.1", *here]) == 2
+    assert "WorkerNetwork 'of a later version' is unknown" in capsys.readouterr().err
+    parameters["WorkerNetwork"] = "subnets"
     parameters["WorkerSubnets"] = "subnet-1"
     assert checked(capsys, "10.0.0.1", *here)[0] == 0  # what the operator's own subnets reach is not known
     ipv6 = ("2606:4700::1", *here, "--", "-6")
