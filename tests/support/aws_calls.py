@@ -167,6 +167,12 @@ def _of_schedules(operation: str, request: Request, names: ResourceNames) -> Ite
         yield Permission("iam:PassRole", names.schedule_role, {"iam:passedtoservice": (PASSED_TO_SCHEDULER,)})
 
 
+def _of_traces(operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
+    if operation != "PutTraceSegments":
+        raise UnknownCall(f"xray:{operation}")
+    yield Permission("xray:PutTraceSegments", "*")
+
+
 def _of_identity(operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
     if operation != "GetCallerIdentity":  # needs no permission
         raise UnknownCall(f"sts:{operation}")
@@ -181,4 +187,5 @@ PERMISSIONS: dict[str, Callable[[str, Request, ResourceNames], Iterator[Permissi
     "scheduler": _of_schedules,
     "sqs": _in_queue,
     "sts": _of_identity,
+    "xray": _of_traces,
 }

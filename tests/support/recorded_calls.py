@@ -4,7 +4,8 @@ A line has a role, an action, a resource, and the values of condition keys. Ids 
 
 Three checks keep the file true. A call that is not in it fails the test that makes the call. A line that no test of
 tests/integration/handlers makes fails a run of all of them, at its end. tests/template/test_recorded_calls.py compares
-the file with the roles, both ways. `CASCAN_RECORD_CALLS=1 pytest tests/integration/handlers` writes it.
+the file with the roles, both ways. `CASCAN_RECORD_CALLS=1 pytest tests/integration/handlers` writes it; a run of some
+of these tests adds their lines.
 
 It does not see calls of AWS services on behalf of a role (Lambda reading its queue, ECS pulling an image), nor calls
 that only the end-to-end tests make: there the emulator's authorisation refuses what a role does not allow.
@@ -28,7 +29,7 @@ IS_RECORDING = bool(os.environ.get("CASCAN_RECORD_CALLS"))
 COMMAND = f"CASCAN_RECORD_CALLS=1 .venv/bin/python -m pytest {FOLDER}"
 IDS = (
     (re.compile(r"(Storage/ReportBucket\.Arn/\w+)/.*"), r"\1/*"),
-    (re.compile(r"(.*:task-definition/[^:]+):.*"), r"\1:*"),
+    (re.compile(r"(.*:task-definition/.+):[^:]*"), r"\1:*"),
     (re.compile(r"(.*:task/Workers/Cluster)/.*"), r"\1/*"),
 )
 LEADING_KEY = re.compile(r"([^/]+)/.*")
@@ -89,9 +90,14 @@ def is_complete(config: Any, passed: Iterable[str]) -> bool:
     return not is_selection and {f"{FOLDER}/{path.name}" for path in (ROOT / FOLDER).glob("test_*.py")} <= ran
 
 
-def finish() -> list[str]:
-    """At the end of a complete run: write the file if that was asked for. Returns the lines that no test made."""
+def finish(*, complete: bool) -> list[str]:
+    """At the end of a run that passed. Returns the lines of the file that no test made, if all of them ran.
+
+    If that was asked for, the file is written: a complete run replaces its lines, another one adds to them.
+    """
     if IS_RECORDING:
-        FILE.write_text("".join(f"{line}\n" for line in sorted(_seen)), encoding="utf-8")
+        lines = _seen if complete else _seen.union(read_lines())
+        FILE.write_text("".join(f"{line}\n" for line in sorted(lines)), encoding="utf-8")
+    if IS_RECORDING or not complete:
         return []
     return [line for line in read_lines() if line not in _seen]

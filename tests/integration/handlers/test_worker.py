@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cascan.aws import clients
+from cascan.aws import clients, trace_segments
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.errors import GatewayUnavailable
 from cascan.events import ShardQueued
@@ -24,6 +24,7 @@ from tests.integration.handlers.test_on_shard_queued import port, shard  # noqa:
 from tests.support.builders import SCAN_ID, a_scan
 
 MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=0).to_wire()
+TRACE_ID = "1-6b0cdb5f-9a5062fd62e222493665ce2e"
 LANES = [Lane.CONNECT, Lane.RAW]
 RunWorker = Callable[..., None]
 
@@ -33,6 +34,7 @@ def run_worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> RunWorker:
     """Runs the worker of a lane until its queue is empty; keyword arguments are variables of its environment."""
     monkeypatch.setattr(drain, "LONGEST_WAIT_S", 0)
     monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr(trace_segments, "_xray", lambda: clients.session().client("xray"))
     monkeypatch.setattr(worker, "find_raw_socket_problem", lambda _: "")
 
     def run(lane: Lane, **variables: str) -> None:
@@ -42,6 +44,7 @@ def run_worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> RunWorker:
             "SHARD_DLQ_URL": stack.queue_urls[f"{lane}-dead"],
             "IDLE_EXIT_S": "0",
             "SHARD_TIMEOUT_S": "3600",
+            "ECS_CONTAINER_METADATA_URI_V4": "http://169.254.170.2/v4/x",  # where it is, traces are sent
         }
         for name, value in (stack.environment() | environment | variables).items():
             monkeypatch.setenv(name, value)
@@ -69,7 +72,7 @@ def test_a_message_becomes_a_report_and_one_that_cannot_be_read_is_parked(
     lane: Lane,
     port: int,  # noqa: F811 - the fixture
 ) -> None:
-    stack.store(a_scan(), shard("-p", str(port), lane=lane))
+    stack.store(a_scan(trace_id=TRACE_ID), shard("-p", str(port), lane=lane))
     send(stack, lane, "no message")
     send(stack, lane)
     run_worker(lane)
