@@ -3,7 +3,7 @@
 Wakes on    Object Created under reports/, through the reports queue (batches of 1)
 Reads       the report, from the report bucket; its shard and the records of its hosts, from the
             scan table
-Writes      findings, keyed by ids derived from the report; inventory and changes; the shard's end,
+Writes      findings, keyed by host and report; inventory and changes; the shard's end,
             and the scan's end
 Sends       the report's message again, where recording takes longer than the function may run
 Emits       HostAppeared, HostGone, PortOpened, PortClosed, ServiceChanged; FindingsRecorded,

@@ -39,7 +39,7 @@ class PublishedResults:
 
 def publish(event: ScanCompleted, *, table: CompletedScans, reports: ReportStore) -> PublishedResults:
     """Write `results/<scan id>/findings.json`, a JSON array in secureCodeBox's format, ordered by
-    finding id; and `results/<scan id>/nmap.xml`, the merged reports of the scan's shards, where
+    the addresses of their hosts; and `results/<scan id>/nmap.xml`, the merged reports of the scan's shards, where
     there are any.
 
     A repeated delivery writes the same documents again. Raises: MalformedMessage: there is no such

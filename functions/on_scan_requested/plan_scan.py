@@ -12,7 +12,7 @@ from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, build_event_fields
 from cascan.forms import ReadRequest, find_idempotency_key, parse_request, read_request_document
 from cascan.gateways import IssuedRequests, ReportStore, ScanGateways, Scans
-from cascan.ids import derive_event_id, derive_scan_id
+from cascan.ids import derive_event_id, derive_scan_id, make_shard_secret
 from cascan.log_context import add_log_context
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
@@ -23,6 +23,7 @@ from cascan.planning.rates import ScanDefaults
 from cascan.recovery.scan_records import REQUEST, store_plan
 from cascan.scans.agenda import initial_entries
 from cascan.scans.close_open_shards import cancel_scan
+from cascan.scans.release import find_shard_token
 from cascan.timing.windows import Window, find_opening
 from cascan.traces import derive_trace_id
 from on_scan_requested.bounded_work import bounded_work
@@ -152,6 +153,7 @@ def _build_scan(
         windows=request.windows,
         addresses=planned.addresses,
         probes=planned.probes,
+        shard_secret=make_shard_secret(),
     )
 
 
@@ -184,6 +186,7 @@ def _queue(scan: Scan, planned: Plan, gateways: ScanGateways) -> None:
             cause_id=event_id,
             hop=scan.hop,
             shard=number,
+            token=find_shard_token(scan, number),
             trace_id=scan.trace_id,
         )
         for number in range(queued)

@@ -155,7 +155,14 @@ class ShardFinisher:
 
     def _store_as_result(self, run: NmapRun) -> str:
         shard = self.shard
-        if not self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
+        is_reported = self.worker.table.report_shard(
+            shard.scan_id,
+            shard.number,
+            shard.attempt,
+            run,
+            token=self.message.token,
+        )
+        if not is_reported:
             raise shard_lost(shard)
         reported = replace(shard, state=ShardState.REPORTED, run=run, progress=None)
         self._store_report(ReportedShard(reported))

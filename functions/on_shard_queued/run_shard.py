@@ -98,7 +98,7 @@ class _Attempt:
 
     def run(self) -> ShardRun:
         started_at = self.worker.clock()
-        heartbeat = Heartbeat(self.shard, self.delivery, self.worker)
+        heartbeat = Heartbeat(self.shard, self.message.token, self.delivery, self.worker)
         with heartbeat.alongside():
             pinned = pin_targets(
                 self.shard,

@@ -20,23 +20,26 @@ from msgspec.structs import replace
 from cascan.clock import to_wire
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, ShardQueued
+from cascan.findings.by_host import address_key
 from cascan.findings.truncate_finding import truncate_finding
 from cascan.gateways import Launch, Lookup
 from cascan.ids import ReportKey, results_key
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, Switch
-from cascan.model.finding import Finding, FindingLine
+from cascan.model.finding import Finding, FindingLine, HostFindings
 from cascan.model.reason import ReasonCode, Reasons
 from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
 from cascan.model.shard import Lane, Shard
+from tests.fakes.history import MemoryHistory
 from tests.fakes.inventory import MemoryInventory
 from tests.fakes.recordings import MemoryRecordings
 from tests.fakes.shards import Breakable, MemoryOperatorItems, MemoryShards
 
+Element = tuple[str, int, int, int]  # address, shard, attempt, place
 PARSED_STATES = frozenset({ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING})
 
 
-class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecordings, MemoryInventory):
+class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecordings, MemoryHistory, MemoryInventory):
     """ScanTable in dicts."""
 
     def __init__(self) -> None:
@@ -46,7 +49,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
         self.shard_by_address: dict[tuple[str, str], int] = {}  # of names, which shard counts it
         self.agenda: set[AgendaEntry] = set()
         self.halted: Switch | None = None
-        self.findings_by_key: dict[tuple[str, str], Finding] = {}
+        self.findings_by_element: dict[tuple[str, Element], tuple[Finding, ...]] = {}
 
     # ---- scans
 
@@ -120,7 +123,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
     def remove_scan(self, scan_id: str, most: int) -> bool:
         self._reach()
         stores: list[dict[Any, Any]] = [
-            self.findings_by_key,
+            self.findings_by_element,
             self.changes_by_key,
             self.shards_by_key,
             self.recordings,
@@ -136,18 +139,32 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
 
     # ---- findings
 
-    def put_findings(
-        self, scan_id: str, findings: Iterable[Finding | FindingLine], source: ReportKey | None = None
-    ) -> None:
+    def put_findings(self, scan_id: str, hosts: Iterable[HostFindings], source: ReportKey | None = None) -> None:
         self._reach()
-        for given in findings:
-            finding = msgspec.json.decode(given.encoded, type=Finding) if isinstance(given, FindingLine) else given
-            fits = len(msgspec.json.encode(finding)) <= MAX_FINDING_BYTES
-            self.findings_by_key[scan_id, finding.id] = finding if fits else truncate_finding(finding, source)
+        shard, attempt = (source.shard, source.attempt) if source else (0, 0)
+        for host in hosts:
+            element = (address_key(host.address), shard, attempt, host.place)
+            self.findings_by_element[scan_id, element] = tuple(_as_stored(given, source) for given in host.findings)
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         self._reach()
-        return iter([self.findings_by_key[key] for key in sorted(self.findings_by_key) if key[0] == scan_id])
+        elements = sorted(key for key in self.findings_by_element if key[0] == scan_id)
+        latest = {(key[1][0], finding.id): key for key in elements for finding in self.findings_by_element[key]}
+        for key in elements:
+            for finding in self.findings_by_element[key]:
+                if latest[key[1][0], finding.id] == key:
+                    yield finding
+
+    @property
+    def findings_by_key(self) -> dict[tuple[str, str], Finding]:
+        scan_ids = {scan_id for scan_id, _ in self.findings_by_element}
+        return {(scan_id, finding.id): finding for scan_id in scan_ids for finding in self.findings(scan_id)}
+
+
+def _as_stored(given: Finding | FindingLine, source: ReportKey | None) -> Finding:
+    finding = msgspec.json.decode(given.encoded, type=Finding) if isinstance(given, FindingLine) else given
+    fits = len(msgspec.json.encode(finding)) <= MAX_FINDING_BYTES
+    return finding if fits else truncate_finding(finding, source)
 
 
 class MemoryReportStore(Breakable):

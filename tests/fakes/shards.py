@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cascan.errors import GatewayUnavailable
+from cascan.ids import derive_shard_token
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.scan import FINAL_STATES, UNDER_WAY, Counts, Scan
 from cascan.model.shard import (
@@ -58,8 +59,11 @@ class MemoryShards:
     def list_shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
         return iter([shard for shard in self.shards(scan_id) if shard.state is state])
 
-    def get_shard(self, scan_id: str, number: int) -> Shard | None:
+    def get_shard(self, scan_id: str, number: int, *, token: str = "") -> Shard | None:
         self._reach()
+        scan = self.scans.get(scan_id)
+        if token and (scan is None or token != derive_shard_token(scan.shard_secret, number)):
+            return None
         return self.shards_by_key.get((scan_id, number))
 
     def release_shard(self, scan_id: str, number: int) -> bool:
@@ -79,9 +83,17 @@ class MemoryShards:
         return self._count(scan_id, shards_waiting=1, shards_in_flight=-1)
 
     def claim_shard(
-        self, scan_id: str, number: int, *, worker: str, message_id: str, lease_until: datetime, now: datetime
+        self,
+        scan_id: str,
+        number: int,
+        *,
+        worker: str,
+        message_id: str,
+        lease_until: datetime,
+        now: datetime,
+        token: str = "",
     ) -> Shard | None:
-        shard = self.get_shard(scan_id, number)
+        shard = self.get_shard(scan_id, number, token=token)
         if shard is None:
             return None
         held = {"worker": worker, "message_id": message_id, "lease_until": lease_until, "progress": None}
@@ -94,15 +106,22 @@ class MemoryShards:
         return None
 
     def beat(
-        self, scan_id: str, number: int, attempt: int, *, lease_until: datetime, progress: Progress | None = None
+        self,
+        scan_id: str,
+        number: int,
+        attempt: int,
+        *,
+        lease_until: datetime,
+        progress: Progress | None = None,
+        token: str = "",
     ) -> bool:
-        shard = self._held(life_cycle.BEAT, scan_id, number, attempt)
+        shard = self._held(life_cycle.BEAT, scan_id, number, attempt, token)
         if shard:
             self._store(replace(shard, lease_until=lease_until, progress=progress or shard.progress))
         return shard is not None
 
-    def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
-        shard = self._held(life_cycle.REPORT, scan_id, number, attempt)
+    def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun, *, token: str = "") -> bool:
+        shard = self._held(life_cycle.REPORT, scan_id, number, attempt, token)
         if shard:
             self._store(replace(shard, state=ShardState.REPORTED, run=run))
         return shard is not None
@@ -167,8 +186,8 @@ class MemoryShards:
         counted = {a: self.shard_by_address.setdefault((scan_id, a), number) for a in addresses}
         return frozenset(address for address, by in counted.items() if by != number)
 
-    def _held(self, move: life_cycle.Move, scan_id: str, number: int, attempt: int) -> Shard | None:
-        shard = self.get_shard(scan_id, number)
+    def _held(self, move: life_cycle.Move, scan_id: str, number: int, attempt: int, token: str = "") -> Shard | None:
+        shard = self.get_shard(scan_id, number, token=token)
         return shard if shard and shard.state in move.expected and shard.attempt == attempt else None
 
     def _store(self, shard: Shard) -> Shard:

@@ -105,6 +105,9 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     error_description: str = ""
     refusals: tuple[Refusal, ...] = ()  # why it was not run, where it was refused
     announced: bool = False  # the event of its end was sent
+    # The tokens of its shards are derived from it; no worker may read it. Empty: an earlier version
+    # stored the scan
+    shard_secret: str = ""
 
     def is_overdue(self, now: datetime) -> bool:
         """Its deadline has passed: no shard of it starts any more, and its open shards are closed."""

@@ -80,6 +80,16 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     hosts_done: int = 0  # hosts that are in the report already
 
 
+class ProposedCut(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker did not finish of its shard. The function that reads the report cuts it off."""
+
+    remaining: tuple[TargetSlice, ...]
+    lane: Lane  # of the remainder
+    failed: bool = False  # the remainder starts with one failure more
+    error_description: str = ""  # why it is cut off
+    timed_out: bool = False  # its hosts ran into --host-timeout, and get a longer one
+
+
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
     """One shard, as planned and as far as it got."""
 
@@ -107,6 +117,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     progress: Progress | None = None
     remainder: int | None = None  # the shard that was cut off from it last
     run: NmapRun | None = None
+    cut: ProposedCut | None = None  # by the attempt that reported it, until it is cut
     outcome: Outcome | None = None
     reasons: Reasons = Reasons()  # why the outcome is not complete
     error_description: str = ""  # the last error
@@ -190,6 +201,7 @@ def split_shard(shard: Shard, cut: ShardCut, number: int) -> tuple[Shard, Shard]
         slices=cut.done,
         addresses=_addresses(cut.done),
         run=cut.run,
+        cut=None,
         remainder=number,
     )
     remainder = Shard(

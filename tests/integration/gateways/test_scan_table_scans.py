@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from cascan.gateways import ScanTable
 from cascan.ids import derive_scan_id
+from cascan.model.finding import HostFindings
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState
 from tests.integration.gateways.examples import AT, CLOSING, SCAN_ID, a_finding, a_scan, a_shard, an_ended_scan
@@ -124,7 +125,9 @@ class TestRemoval:
         for key in ("example", "another"):
             table.create_scan(a_scan(key))
             table.add_shards(a_shard(number, scan_id=derive_scan_id(key)) for number in range(2))
-            table.put_findings(derive_scan_id(key), [a_finding(number) for number in range(30)])
+            table.put_findings(
+                derive_scan_id(key), [HostFindings(f"10.0.0.{number}", [a_finding(number)]) for number in range(30)]
+            )
         assert table.remove_scan(SCAN_ID, most=1000)
         assert (table.get_scan(SCAN_ID), list(table.shards(SCAN_ID)), list(table.findings(SCAN_ID))) == (None, [], [])
         other = derive_scan_id("another")

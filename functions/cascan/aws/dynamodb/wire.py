@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from cascan.errors import Rejected
+from cascan.limits import MAX_UNPACKED_BYTES
 from cascan.stored import read_all_stored, read_stored
 
 Value = dict[str, Any]  # {"S": "text"}, {"N": "1"} …
@@ -83,11 +84,18 @@ def decode_attribute(item: Item, name: str) -> Any:
 
 
 def unpack_text(value: Value) -> str | bytes:
-    """The text of a body, unpacked. A binary value is bytes in boto3, base64 in connection.py."""
+    """The text of a body, unpacked. A binary value is bytes in boto3, base64 in connection.py.
+
+    Raises: ValueError, zlib.error: it is damaged, or longer than MAX_UNPACKED_BYTES.
+    """
     if "S" in value:
         return str(value["S"])
     binary = value["B"]
-    return zlib.decompress(b64decode(binary) if isinstance(binary, str) else binary)
+    unpacker = zlib.decompressobj()
+    text = unpacker.decompress(b64decode(binary) if isinstance(binary, str) else binary, MAX_UNPACKED_BYTES)
+    if not unpacker.eof:
+        raise ValueError(f"it is cut off, or longer than {MAX_UNPACKED_BYTES} bytes unpacked")
+    return text
 
 
 def item_size(item: Item) -> int:

@@ -7,6 +7,7 @@ and the other gets False or None.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import chain, islice
@@ -22,18 +23,20 @@ from cascan.aws.dynamodb.wire import (
     readable_items,
     to_values,
 )
+from cascan.aws.tables.finding_items import FindingItems
+from cascan.aws.tables.history import HistoryItems
 from cascan.aws.tables.inventory import InventoryItems
 from cascan.aws.tables.inventory_items import changes_partition
 from cascan.aws.tables.items import (
     BRIEF_ATTRIBUTES,
+    EARLIER_SHARDS,
     SCANS,
-    finding_item,
-    findings_partitions,
     read_brief,
-    read_finding,
     read_scan,
+    read_shard_number,
     scan_item,
     scan_key,
+    shards_partition,
     switch_key,
 )
 from cascan.aws.tables.operator_items import OperatorItems
@@ -41,18 +44,15 @@ from cascan.aws.tables.recording_items import RecordingItems
 from cascan.aws.tables.shard_actions import state_condition
 from cascan.aws.tables.shard_items import ShardItems
 from cascan.clock import Clock, utc_now
-from cascan.ids import ReportKey
-from cascan.model.finding import Finding, FindingLine
 from cascan.model.reason import Reasons
 from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 NO_ATTEMPT: Value = {"N": "0"}  # the `attempt` of a shard that was never claimed
-SHARDS = "shard/"  # the prefix of their sort keys
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
-class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems):
+class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, HistoryItems, RecordingItems):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
     def __init__(self, table_name: str, clock: Clock = utc_now, *, history_days: int = 0) -> None:
@@ -164,27 +164,25 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         self._table.delete(scan)
         return True
 
-    def _keys_of_findings(self, scan_id: str) -> Iterator[Item]:
-        for partition in findings_partitions(scan_id, self._find_layout(scan_id).spread):
-            yield from self._table.keys(partition)
-
     def _keys_of_shards(self, scan_id: str) -> Iterator[Item]:
         """For each shard the keys of its changes, then its own key.
 
         In this order, the next turn does not look again for changes that one turn has removed. A
         shard that was never claimed has no changes, so their partition is not read.
         """
-        for item in self._table.children(f"scan/{scan_id}", SHARDS):
-            number = item["sk"]["S"].removeprefix(SHARDS)
-            if number.isdigit() and item.get("attempt") != NO_ATTEMPT:
-                yield from self._table.keys(changes_partition(scan_id, int(number)))
+        earlier = self._table.children(f"scan/{scan_id}", EARLIER_SHARDS)
+        for item in chain(earlier, self._table.partition(shards_partition(scan_id))):
+            with suppress(ValueError):  # not the key of a shard
+                number = read_shard_number(item)
+                if item.get("attempt") != NO_ATTEMPT:
+                    yield from self._table.keys(changes_partition(scan_id, number))
             yield {name: item[name] for name in ("pk", "sk")}
 
     def _keys_beside(self, scan_id: str) -> Iterator[Item]:
         """The keys of the scan's partition, without those of the scan itself and its shards."""
         scan = scan_key(scan_id)
         keys = self._table.keys(scan["pk"]["S"])
-        return (key for key in keys if key != scan and not key["sk"]["S"].startswith(SHARDS))
+        return (key for key in keys if key != scan and not key["sk"]["S"].startswith(EARLIER_SHARDS))
 
     def _change_scan(
         self,
@@ -197,21 +195,6 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         """Change the scan. False: `when` did not hold. `bodies`: values that are in wire form."""
         wire = to_values(values) | dict(bodies or {})
         return self._table.update(scan_key(scan_id), change, when=when, values=wire) is not None
-
-    # ---- findings
-
-    def put_findings(
-        self,
-        scan_id: str,
-        findings: Iterable[Finding | FindingLine],
-        source: ReportKey | None = None,
-    ) -> None:
-        spread = self._find_layout(scan_id).spread
-        self._table.put_all(finding_item(scan_id, finding, spread, source) for finding in findings)
-
-    def findings(self, scan_id: str) -> Iterator[Finding]:
-        for partition in findings_partitions(scan_id, self._find_layout(scan_id).spread):
-            yield from readable_items(self._table.partition(partition), read_finding)
 
     def _read_scan(self, item: Item) -> Scan:
         scan = read_scan(item)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
+from heapq import merge
 from typing import Any
 
 from cascan.aws.boundary import chunks, tries
@@ -30,7 +31,18 @@ from cascan.aws.dynamodb.wire import (
     readable_items,
     to_values,
 )
-from cascan.aws.tables.items import read_shard, scan_key, shard_item, shard_key, waiting_partition
+from cascan.aws.tables.items import (
+    EARLIER_SHARDS,
+    LAYOUT,
+    earlier_shard_key,
+    read_shard,
+    read_shard_number,
+    scan_key,
+    shard_item,
+    shard_key,
+    shards_partition,
+    waiting_partition,
+)
 from cascan.aws.tables.scan_layouts import ScanLayouts
 from cascan.aws.tables.shard_actions import (
     COUNTER,
@@ -46,6 +58,7 @@ from cascan.aws.tables.shard_actions import (
     waiting_values,
 )
 from cascan.errors import GatewayUnavailable
+from cascan.ids import derive_shard_token
 from cascan.model.scan import FINAL_STATES, UNDER_WAY
 from cascan.model.shard import (
     IN_FLIGHT,
@@ -72,10 +85,13 @@ LEASE_ENDED = "(attribute_not_exists(#lease_until) OR #lease_until <= :now OR #m
 
 
 class ShardItems(ScanLayouts):
-    """The part of ScanTable for shards."""
+    """The part of ScanTable for shards.
+
+    A worker names the token of its shard. The functions leave it out: they read the scan's secret.
+    """
 
     def add_shards(self, shards: Iterable[Shard]) -> None:
-        items = map(shard_item, shards)
+        items = (shard_item(shard, self._key(shard.scan_id, shard.number)) for shard in shards)
         for chunk in chunks(items, MAX_TRANSACTION, weigh=item_size, below=MAX_TRANSACTION_BYTES):
             missing = chunk
             while missing:
@@ -86,7 +102,7 @@ class ShardItems(ScanLayouts):
                 missing = [item for index, item in enumerate(missing) if index not in existing]
 
     def shards(self, scan_id: str) -> Iterator[Shard]:
-        return readable_items(self._table.children(f"scan/{scan_id}", "shard/"), read_shard)
+        return readable_items(self._shard_items(scan_id), read_shard)
 
     def list_shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
         if state is not ShardState.WAITING:
@@ -98,8 +114,8 @@ class ShardItems(ScanLayouts):
         )
         return readable_items(items, read_shard)
 
-    def get_shard(self, scan_id: str, number: int) -> Shard | None:
-        item = self._table.get(shard_key(scan_id, number))
+    def get_shard(self, scan_id: str, number: int, *, token: str = "") -> Shard | None:
+        item = self._table.get(self._key(scan_id, number, token))
         return read_item(item, read_shard) if item else None
 
     def release_shard(self, scan_id: str, number: int) -> bool:
@@ -107,7 +123,7 @@ class ShardItems(ScanLayouts):
         to_queued = state_action(
             self._table.name,
             life_cycle.RELEASE,
-            shard_key(scan_id, number),
+            self._key(scan_id, number),
             "SET #state = :to REMOVE #listing, #listed_at",
             {":to": ShardState.QUEUED},
         )
@@ -124,7 +140,7 @@ class ShardItems(ScanLayouts):
         to_waiting = state_action(
             self._table.name,
             life_cycle.HOLD,
-            shard_key(scan_id, number),
+            self._key(scan_id, number),
             "SET #state = :to, #listing = :listing, #listed_at = :listed_at",
             {":to": ShardState.WAITING, **waiting_values(scan_id, number)},
         )
@@ -140,8 +156,9 @@ class ShardItems(ScanLayouts):
         message_id: str,
         lease_until: datetime,
         now: datetime,
+        token: str = "",
     ) -> Shard | None:
-        key = shard_key(scan_id, number)
+        key = self._key(scan_id, number, token)
         to_running = {
             ":running": ShardState.RUNNING,
             ":one": 1,
@@ -169,8 +186,9 @@ class ShardItems(ScanLayouts):
         *,
         lease_until: datetime,
         progress: Progress | None = None,
+        token: str = "",
     ) -> bool:
-        key = shard_key(scan_id, number)
+        key = self._key(scan_id, number, token)
         change = "SET #lease_until = :until"
         values = to_values({":until": format_instant(lease_until)})
         if progress:
@@ -179,8 +197,16 @@ class ShardItems(ScanLayouts):
         item = self._update_if_held(life_cycle.BEAT, key, attempt, change, values)
         return item is not None
 
-    def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
-        key = shard_key(scan_id, number)
+    def report_shard(
+        self,
+        scan_id: str,
+        number: int,
+        attempt: int,
+        run: NmapRun,
+        *,
+        token: str = "",
+    ) -> bool:
+        key = self._key(scan_id, number, token)
         change = "SET #state = :to, #run = :run"
         values = to_values({":to": ShardState.REPORTED}) | {":run": encode_body(run)}
         item = self._update_if_held(life_cycle.REPORT, key, attempt, change, values)
@@ -195,8 +221,8 @@ class ShardItems(ScanLayouts):
             done, remainder = split_shard(shard, cut, from_value(scan["shards"]))
             table = self._table.name
             actions = [
-                cut_action(table, done),
-                put_new(table, shard_item(remainder)),
+                cut_action(table, self._key(scan_id, number), done),
+                put_new(table, shard_item(remainder, self._key(scan_id, remainder.number))),
                 count_remainder_action(table, remainder),
             ]
             failed = self._table.transact(actions)
@@ -214,7 +240,7 @@ class ShardItems(ScanLayouts):
         attempt: int,
         back: ShardReturn,
     ) -> Shard | None:
-        key = shard_key(scan_id, number)
+        key = self._key(scan_id, number)
         sets = ["#state = :to", "#failures = #failures + :more"]
         values: dict[str, Any] = {":to": back.to, ":more": int(back.failed)}
         for name, text in (("error_description", back.error_description), ("stderr", back.stderr)):
@@ -243,9 +269,9 @@ class ShardItems(ScanLayouts):
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
         """Close the shard: try first as one in flight, as most are, then as a waiting one."""
-        expected = IN_FLIGHT
+        expected, key = IN_FLIGHT, self._key(scan_id, number)
         for _ in tries():
-            ended = close_action(self._table.name, scan_id, number, closing, expected=expected)
+            ended = close_action(self._table.name, key, number, closing, expected=expected)
             was = {COUNTER[min(expected)]: 1}
             counted = count_closed_action(self._table.name, scan_key(scan_id), closing, was=was)
             failed = self._table.transact([return_on_conflict(ended), counted])
@@ -280,6 +306,26 @@ class ShardItems(ScanLayouts):
 
     # ---- steps of the methods above
 
+    def _key(self, scan_id: str, number: int, token: str = "") -> Item:
+        """The shard's key; without a token, from what is stored with its scan."""
+        if token:
+            return shard_key(scan_id, number, token)
+        layout = self._find_layout(scan_id)
+        if layout.layout < LAYOUT and not layout.secret:
+            return earlier_shard_key(scan_id, number)
+        key = shard_key(scan_id, number, derive_shard_token(layout.secret, number))
+        has_place = layout.layout >= LAYOUT or self._table.get(key, "pk")
+        return key if has_place else earlier_shard_key(scan_id, number)
+
+    def _shard_items(self, scan_id: str) -> Iterator[Item]:
+        """The items of the scan's shards, in order of their number."""
+        layout = self._find_layout(scan_id)
+        if layout.layout >= LAYOUT:
+            return self._table.partition(shards_partition(scan_id))
+        earlier = self._table.children(f"scan/{scan_id}", EARLIER_SHARDS)
+        moved = self._table.partition(shards_partition(scan_id)) if layout.secret else ()
+        return merge(earlier, moved, key=read_shard_number)
+
     def _count_chunk(self, scan_id: str, number: int, addresses: list[str]) -> list[str]:
         """Count these addresses in one transaction. Returns those that no other shard counts."""
         table = self._table.name
@@ -301,7 +347,7 @@ class ShardItems(ScanLayouts):
             actions = [
                 close_action(
                     table,
-                    scan_id,
+                    self._key(scan_id, shard.number),
                     shard.number,
                     closing,
                     expected=counted_alike(shard.state),
@@ -339,4 +385,4 @@ class ShardItems(ScanLayouts):
 
 def _weight(shard: Shard) -> int:
     """The size of the shard's item, since the items of a transaction have a limit together."""
-    return item_size(shard_item(shard))
+    return item_size(shard_item(shard, shard_key(shard.scan_id, shard.number, "")))
