@@ -50,8 +50,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     recorded_calls.hand_over(session.config)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     passed = [report.nodeid for report in reporter.stats.get("passed", ())] if reporter else []
-    if session.exitstatus == pytest.ExitCode.OK and not hasattr(session.config, "workerinput"):
-        complete = recorded_calls.is_complete(session.config, passed)
+    if not hasattr(session.config, "workerinput"):
+        has_passed = session.exitstatus == pytest.ExitCode.OK
+        complete = has_passed and recorded_calls.is_complete(session.config, passed)
         session.stash[UNUSED_CALLS] = recorded_calls.finish(complete=complete)
         if session.stash[UNUSED_CALLS]:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -91,7 +91,7 @@ def is_complete(config: Any, passed: Iterable[str]) -> bool:
 
 
 def finish(*, complete: bool) -> list[str]:
-    """At the end of a run that passed. Returns the lines of the file that no test made, if all of them ran.
+    """At the end of a run. Returns the lines of the file that no test made, if all of them ran.
 
     If that was asked for, the file is written: a complete run replaces its lines, another one adds to them.
     """

@@ -19,6 +19,7 @@ from cascan.aws.tables import inventory, inventory_items
 from cascan.aws.tables.cascade_table import DynamoCascadeTable
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
+from cascan.findings.by_host import group_by_host
 from cascan.ids import ReportKey, derive_scan_id, results_key
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import ScanState
@@ -140,7 +141,7 @@ def test_a_cascade_over_its_budget_is_announced(stack: Stack, cold_start: ColdSt
     assert scan.request
     scan = replace(scan, request=replace(scan.request, cascades={}))
     stack.store(scan)
-    stack.table.put_findings(SCAN_ID, FINDINGS)
+    stack.table.put_findings(SCAN_ID, group_by_host(FINDINGS))
     assert cold_start("on_scan_completed", CASCADE_MAX_SCANS="0").failed(sqs_event(completion(scan))) == []
     assert stack.heard_names() == ["CascadeCapped"]
     assert list(DynamoCascadeTable(TABLE).cascade_children(SCAN_ID)) == []
@@ -183,7 +184,7 @@ def test_a_result_whose_upload_fails_midway_is_aborted(
     stack: Stack, cold_start: ColdStart, uploads_fail_midway: list[str]
 ) -> None:
     stack.store(completed_scan())
-    stack.table.put_findings(SCAN_ID, FINDINGS)
+    stack.table.put_findings(SCAN_ID, group_by_host(FINDINGS))
     assert len(cold_start("on_scan_completed").failed(sqs_event(completion(completed_scan())))) == 1
     assert uploads_fail_midway == [results_key(SCAN_ID, "findings.json")]
 

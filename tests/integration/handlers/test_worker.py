@@ -23,8 +23,9 @@ from tests.integration.handlers.stack import Stack
 from tests.integration.handlers.test_on_shard_queued import port, shard  # noqa: F401 - port is a fixture
 from tests.support.builders import SCAN_ID, a_scan
 
-MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=0).to_wire()
 TRACE_ID = "1-6b0cdb5f-9a5062fd62e222493665ce2e"
+MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=0).to_wire()
+TRACED_MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=0, trace_id=TRACE_ID).to_wire()
 LANES = [Lane.CONNECT, Lane.RAW]
 RunWorker = Callable[..., None]
 
@@ -74,7 +75,7 @@ def test_a_message_becomes_a_report_and_one_that_cannot_be_read_is_parked(
 ) -> None:
     stack.store(a_scan(trace_id=TRACE_ID), shard("-p", str(port), lane=lane))
     send(stack, lane, "no message")
-    send(stack, lane)
+    send(stack, lane, TRACED_MESSAGE)
     run_worker(lane)
     assert stack.keys() == [str(ReportKey(SCAN_ID, 0, 1))]
     assert stack.shard(SCAN_ID).state is ShardState.REPORTED
