@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tests.support.policies import Permission
@@ -58,6 +59,8 @@ class ResourceNames:
     tasks: str = ""  # of the cluster, with a trailing slash
     schedules: str = ""  # of the group, with a trailing slash
     schedule_role: str = ""
+    stack: str = ""
+    repositories: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_permissions(service: str, operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
@@ -167,10 +170,38 @@ def _of_schedules(operation: str, request: Request, names: ResourceNames) -> Ite
         yield Permission("iam:PassRole", names.schedule_role, {"iam:passedtoservice": (PASSED_TO_SCHEDULER,)})
 
 
-def _of_traces(operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
-    if operation != "PutTraceSegments":
-        raise UnknownCall(f"xray:{operation}")
-    yield Permission("xray:PutTraceSegments", "*")
+def _of_stack(operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
+    if operation not in ("DescribeStacks", "DescribeStackResource"):
+        raise UnknownCall(f"cloudformation:{operation}")
+    yield Permission(f"cloudformation:{operation}", names.stack)
+
+
+def _in_repository(operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
+    if operation != "DescribeImages":
+        raise UnknownCall(f"ecr:{operation}")
+    yield Permission("ecr:DescribeImages", names.repositories[request["repositoryName"]])
+
+
+# Actions that know no resource, by the service as boto3 calls it.
+ON_EVERYTHING = {
+    "cloudwatch": {"GetMetricData": "cloudwatch:GetMetricData"},
+    "ec2": {
+        "DescribeRouteTables": "ec2:DescribeRouteTables",
+        "DescribeSubnets": "ec2:DescribeSubnets",
+        "DescribeVpcEndpoints": "ec2:DescribeVpcEndpoints",
+    },
+    "service-quotas": {
+        "GetAWSDefaultServiceQuota": "servicequotas:GetAWSDefaultServiceQuota",
+        "GetServiceQuota": "servicequotas:GetServiceQuota",
+    },
+    "xray": {"PutTraceSegments": "xray:PutTraceSegments"},
+}
+
+
+def _on_everything(service: str, operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
+    if operation not in ON_EVERYTHING[service]:
+        raise UnknownCall(f"{service}:{operation}")
+    yield Permission(ON_EVERYTHING[service][operation], "*")
 
 
 def _of_identity(operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
@@ -180,12 +211,13 @@ def _of_identity(operation: str, request: Request, names: ResourceNames) -> Iter
 
 
 PERMISSIONS: dict[str, Callable[[str, Request, ResourceNames], Iterator[Permission]]] = {
+    "cloudformation": _of_stack,
     "dynamodb": _in_table,
+    "ecr": _in_repository,
     "ecs": _in_cluster,
     "events": _on_bus,
     "s3": _in_bucket,
     "scheduler": _of_schedules,
     "sqs": _in_queue,
     "sts": _of_identity,
-    "xray": _of_traces,
-}
+} | {service: partial(_on_everything, service) for service in ON_EVERYTHING}
