@@ -28,6 +28,7 @@ from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.finding import HostFindings
 from cascan.model.inventory import HostUpdate
 from cascan.model.shard import NmapRun, TargetSlice
+from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.report.read import read_report
 from cascan.permissions.scope import Scope
 from on_report_stored.record_report import record_report
@@ -173,7 +174,9 @@ class Sieve(MemoryScanTable):
     def put_findings(self, scan_id: str, hosts: Iterable[HostFindings], source: ReportKey | None = None) -> None:
         self.found += sum(1 for host in hosts for _ in host.findings)
 
-    def save_hosts(self, source: ReportKey, updates: Iterable[HostUpdate]) -> list[str]:
+    def save_hosts(
+        self, source: ReportKey, updates: Iterable[HostUpdate], *, vantage: str = DEFAULT_VANTAGE
+    ) -> list[str]:
         self.saved += sum(1 for _ in updates)
         return []
 
