@@ -210,7 +210,8 @@ def _of_identity(operation: str, request: Request, names: ResourceNames) -> Iter
     yield from ()
 
 
-PERMISSIONS: dict[str, Callable[[str, Request, ResourceNames], Iterator[Permission]]] = {
+FindPermissions = Callable[[str, Request, ResourceNames], Iterator[Permission]]
+PERMISSIONS: dict[str, FindPermissions] = {
     "cloudformation": _of_stack,
     "dynamodb": _in_table,
     "ecr": _in_repository,
@@ -220,4 +221,5 @@ PERMISSIONS: dict[str, Callable[[str, Request, ResourceNames], Iterator[Permissi
     "scheduler": _of_schedules,
     "sqs": _in_queue,
     "sts": _of_identity,
-} | {service: partial(_on_everything, service) for service in ON_EVERYTHING}
+}
+PERMISSIONS.update({service: partial(_on_everything, service) for service in ON_EVERYTHING})

@@ -1,6 +1,7 @@
 """What each function and task calls, as its tests record it: a line for each kind of call in recorded-calls.txt.
 
-A line has a role, an action, a resource, and the values of condition keys. Ids are replaced by `*`.
+A line has a role, an action, a resource, and the values of the condition keys that a policy of the role names. Ids are
+replaced by `*`.
 
 Three checks keep the file true. A call that is not in it fails the test that makes the call. A line that no test of
 tests/integration/handlers makes fails a run of all of them, at its end. tests/template/test_recorded_calls.py compares
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,12 @@ LEADING_KEY = re.compile(r"([^/]+)/.*")
 _seen: set[str] = set()  # of this process, and at the end of a run of several processes of all
 
 
-def to_lines(role: str, permission: Permission) -> Iterator[str]:
-    """A line for each leading key, or one."""
+def to_lines(role: str, permission: Permission, judged_keys: Collection[str]) -> Iterator[str]:
+    """A line for each leading key, or one. Of other keys than the judged ones the line says nothing."""
     resource = permission.resource
     for ids, replacement in IDS:
         resource = ids.sub(replacement, resource)
-    context = dict(permission.context)
+    context = {key: values for key, values in permission.context.items() if key in judged_keys}
     leading_keys = context.pop("dynamodb:leadingkeys", ())
     words = [role, permission.action, resource, *(f"{key}={values[0]}" for key, values in sorted(context.items()))]
     if not leading_keys:
@@ -64,9 +65,9 @@ def read_lines() -> tuple[str, ...]:
     return tuple(FILE.read_text(encoding="utf-8").splitlines()) if FILE.exists() else ()
 
 
-def note(role: str, permissions: Iterable[Permission]) -> list[str]:
+def note(role: str, permissions: Iterable[Permission], judged_keys: Collection[str]) -> list[str]:
     """Remember what was called. Returns the lines that the file does not have, unless it is being written."""
-    lines = {line for permission in permissions for line in to_lines(role, permission)}
+    lines = {line for permission in permissions for line in to_lines(role, permission, judged_keys)}
     _seen.update(lines)
     return [] if IS_RECORDING else sorted(lines.difference(read_lines()))
 

@@ -106,7 +106,7 @@ def test_a_role_allows_everything_that_was_recorded(role: str) -> None:
     assert find_refusals(policies_of(role), CALLS[role]) == []
 
 
-@pytest.mark.parametrize("role", ROLES.keys() - USED_BY_AWS.keys())
+@pytest.mark.parametrize("role", [role for role in ROLES if role not in USED_BY_AWS])
 def test_a_role_grants_nothing_that_was_not_recorded_without_a_reason(role: str) -> None:
     unused = [grant for grant in grants(role) if not is_used(role, grant) and not is_used_by_lambda(role, grant)]
     assert [describe(role, grant) for grant in unused if not find_reasons(role, grant)] == []
