@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 POLL_S = 0.02
-MAX_POLL_S = 1.0
+MAX_POLL_S = 0.5
 WITHIN_S = 60.0  # many times what anything here takes: only what never comes waits so long
 T = TypeVar("T")
 
