@@ -29,7 +29,7 @@ from cascan.events import ReportStored
 from cascan.events.control import ControlRequested
 from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey, derive_keyed_scan_id, derive_scan_id, digest_body
-from cascan.model.scan import Outcome, ScanState
+from cascan.model.scan import Counts, Outcome, ScanState
 from cascan.permissions.scope import Scope
 from cascan.recovery.scan_records import ReportedShard, store_plan, store_run
 from cascan_cli import commands
@@ -45,7 +45,7 @@ from tests.docs.a_stack import KEY, SCHEDULE, SUBMITTER, detailed
 from tests.docs.test_output import FILES
 from tests.fakes import MemoryEventBus, MemoryShardQueues
 from tests.integration.handlers.conftest import moto_clients  # noqa: F401 - a fixture
-from tests.integration.handlers.stack import BUCKET, TABLE, build_stack
+from tests.integration.handlers.stack import BUCKET, BUS, TABLE, build_stack
 from tests.support.aws_calls import ResourceNames, find_permissions, find_permissions_of_error
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock
 from tests.support.policies import Permission, find_refusals
@@ -112,6 +112,7 @@ OPERATORS = [
     "schedule pause nightly",
     "schedule resume nightly",
     "schedule run-now nightly",
+    "reparse SCANNED --events",
     "rebuild --yes",
     "schedule delete nightly",
     "history delete 10.0.0.1",
@@ -199,6 +200,7 @@ class DeployedStack:
         self.outputs = {f"{name}Url": url for name, url in urls.items()} | {
             "ScanTableName": TABLE,
             "ReportBucketName": BUCKET,
+            "ScanBusName": BUS,
             "ScheduleGroupName": "group",
             "ScheduleQueueArn": arn,
             "ScheduleDLQArn": arn,
@@ -210,6 +212,7 @@ class DeployedStack:
             tables={TABLE: "Storage/ScanTable.Arn"},
             buckets={BUCKET: "Storage/ReportBucket.Arn"},
             queues={url: f"Messaging/{name}.Arn" for name, url in urls.items()},
+            buses={BUS: "Messaging/ScanBus.Arn"},
             schedules=SCHEDULES,
             schedule_role="Messaging/SchedulerRole.Arn",
             stack=STACK,
@@ -243,6 +246,7 @@ class DeployedStack:
             left_s=no_time_limit,
             results=self.table,
         )
+        assert self.table.finish_scan(self.scanned, Counts())
 
     def _act(self, queue: str, body: str, message_id: str) -> None:
         """As the function behind the queue does."""
