@@ -36,6 +36,7 @@ SQS_ACTIONS = {
     "ReceiveMessage",
     "SendMessage",
 }
+ROLES_OF_A_TASK = {"executionRoleArn", "taskRoleArn"}  # RunTask may pass others than the definition's
 DYNAMODB_ACTIONS = {"DeleteItem", "GetItem", "PutItem", "UpdateItem"}
 SCHEDULER_ACTIONS = {"CreateSchedule", "DeleteSchedule", "UpdateSchedule"}
 NOT_FOUND = {"404", "NoSuchKey"}
@@ -153,7 +154,7 @@ def _in_cluster(operation: str, request: Request, names: ResourceNames) -> Itera
     elif operation == "DescribeTasks":
         for task in request["tasks"]:
             yield Permission("ecs:DescribeTasks", names.tasks + task.rpartition("/")[2], keys)
-    elif operation == "RunTask" and "overrides" not in request:  # which may pass other roles
+    elif operation == "RunTask" and not request.get("overrides", {}).keys() & ROLES_OF_A_TASK:
         family, _, revision = request["taskDefinition"].rpartition("/")[2].partition(":")
         yield Permission("ecs:RunTask", f"{names.task_definitions[family]}:{revision}", keys)
         if request.get("propagateTags"):
