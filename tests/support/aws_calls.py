@@ -98,6 +98,8 @@ def _in_table(operation: str, request: Request, names: ResourceNames) -> Iterato
         if "IndexName" in request:
             resource += f"/index/{request['IndexName']}"
         yield Permission("dynamodb:Query", resource, {"dynamodb:leadingkeys": (_read_partition(request),)})
+    elif operation == "Scan" and "IndexName" not in request:  # it has no leading key: policies see none
+        yield Permission("dynamodb:Scan", names.tables[request["TableName"]])
     elif operation in DYNAMODB_ACTIONS:
         yield _on_items(operation, request, [request], names)
     else:
