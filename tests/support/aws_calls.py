@@ -94,10 +94,7 @@ def _in_table(operation: str, request: Request, names: ResourceNames) -> Iterato
             changes = [change for part in parts for change in part.values()]
             yield _on_items(operation, {"TableName": table}, changes, names)
     elif operation == "Query":
-        resource = names.tables[request["TableName"]]
-        if "IndexName" in request:
-            resource += f"/index/{request['IndexName']}"
-        yield Permission("dynamodb:Query", resource, {"dynamodb:leadingkeys": (_read_partition(request),)})
+        yield _by_partition(request, names)
     elif operation == "Scan" and "IndexName" not in request:  # it has no leading key: policies see none
         yield Permission("dynamodb:Scan", names.tables[request["TableName"]])
     elif operation in DYNAMODB_ACTIONS:
@@ -110,6 +107,12 @@ def _on_items(action: str, request: Request, items: list[Any], names: ResourceNa
     """`items` have the key, or the whole item, of each item that the call is about."""
     keys = dict.fromkeys((item.get("Key") or item["Item"])["pk"]["S"] for item in items)
     return Permission(f"dynamodb:{action}", names.tables[request["TableName"]], {"dynamodb:leadingkeys": tuple(keys)})
+
+
+def _by_partition(query: Request, names: ResourceNames) -> Permission:
+    index = f"/index/{query['IndexName']}" if "IndexName" in query else ""
+    keys = {"dynamodb:leadingkeys": (_read_partition(query),)}
+    return Permission("dynamodb:Query", names.tables[query["TableName"]] + index, keys)
 
 
 def _read_partition(query: Request) -> str:
