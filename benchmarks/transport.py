@@ -34,7 +34,7 @@ from urllib.parse import urlsplit
 import msgspec
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
 from botocore.httpsession import URLLib3Session
 
 from benchmarks.generated_reports import generate_report
@@ -93,7 +93,7 @@ def record(report: bytes, transport: Callable[..., Any]) -> tuple[float, float]:
     """Record the report on connections of this kind. Returns seconds, and seconds of CPU."""
     connection_pool.close_connections()
     connection_pool._thread.client = None  # noqa: SLF001 (so that connections of this kind are made)
-    connection_pool.Connection = transport  # type: ignore[misc, assignment]
+    setattr(connection_pool, "Connection", transport)  # noqa: B010 (mypy would refuse another class)
     slices = (TargetSlice("10.0.0.0/8", 0, 2**24),)
     run = NmapRun(exit_code=0, addresses=HOSTS, started_at=AT, finished_at=AT)
     shard = Shard(scan_id=KEY.scan_id, number=0, lane=Lane.RAW, slices=slices, arguments=(), attempt=1, run=run)
@@ -153,7 +153,8 @@ class HttpClientConnection:
 class Urllib3Connection:
     """A call through the HTTP session that botocore itself uses."""
 
-    _session = URLLib3Session(max_pool_connections=8, socket_options=[(IPPROTO_TCP, TCP_NODELAY, 1)])
+    _options: Any = [(IPPROTO_TCP, TCP_NODELAY, 1)]  # the stubs have texts here
+    _session = URLLib3Session(max_pool_connections=8, socket_options=_options)
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -178,8 +179,10 @@ def sign(client: Any, operation: str, body: bytes) -> dict[str, str]:
         "X-Amz-Target": f"{client.meta.service_model.metadata['targetPrefix']}.{operation}",
     }
     request = AWSRequest("POST", f"{client.meta.endpoint_url}/", headers, body)
-    credentials = clients.session().get_credentials().get_frozen_credentials()
-    SigV4Auth(credentials, "dynamodb", client.meta.region_name).add_auth(request)
+    credentials = clients.session().get_credentials()
+    if credentials is None:
+        raise NoCredentialsError
+    SigV4Auth(credentials.get_frozen_credentials(), "dynamodb", client.meta.region_name).add_auth(request)
     return dict(request.headers)
 
 
