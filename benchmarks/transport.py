@@ -28,7 +28,7 @@ from http.client import HTTPConnection
 from io import BytesIO
 from multiprocessing.connection import Connection as Pipe
 from socket import IPPROTO_TCP, TCP_NODELAY
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -153,7 +153,7 @@ class HttpClientConnection:
 class Urllib3Connection:
     """A call through the HTTP session that botocore itself uses."""
 
-    _options: Any = [(IPPROTO_TCP, TCP_NODELAY, 1)]  # the stubs have texts here
+    _options: ClassVar[Any] = [(IPPROTO_TCP, TCP_NODELAY, 1)]  # the stubs have texts here
     _session = URLLib3Session(max_pool_connections=8, socket_options=_options)
 
     def __init__(self, client: Any) -> None:
