@@ -24,7 +24,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,10 @@ import msgspec
 from benchmarks.generated_reports import generate_report as generated
 from cascan.aws import clients
 from cascan.aws.dynamodb import connection_pool as lines
-from cascan.aws.dynamodb.batch_read import get_all
-from cascan.aws.dynamodb.wire import Item, item_size
-from cascan.aws.tables.items import choose_spread, findings_partition
+from cascan.aws.dynamodb.table import DynamoTable
+from cascan.aws.dynamodb.wire import item_size
+from cascan.aws.tables.finding_items import hosts_partitions
+from cascan.aws.tables.items import choose_spread
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.findings.encoded.lines import lines_of
 from cascan.ids import ReportKey, derive_scan_id
@@ -172,33 +172,22 @@ def show(case: Case, path: Path, delivered: Delivered, wall_s: float) -> None:
     print(f"  {invocations}, the longest {delivered.longest_s:.0f} s; {wall_s:.0f} s in all")
     print(f"  {delivered.cpu_s:.1f} s of CPU, {delivered.cpu_s * 1e6 / max(counted, 1):.0f} ms for 1,000 findings")
     print(f"  {delivered.max_mb} MB resident at most, {delivered.start_mb} MB before the first message", flush=True)
-    shares, stored, largest = Counter[str](), 0, 0
-    for keys in batched(expected_keys(case, path, shares), 5_000):
-        for item in get_all(TABLE, keys):
-            stored, largest = stored + 1, max(largest, item_size(item))
-    expected = shares.total()
-    print(f"  {stored:,} of the report's {expected:,} findings are in the table")
-    print(f"  the largest item has {largest / 1e3:.1f} KB")
-    print(f"  {len(shares)} partition keys, the fullest with {max(shares.values()) / expected:.1%}", flush=True)
+    scan, table = a_scan(case), DynamoTable(TABLE)
+    shares, largest = Counter[str](), 0
+    for partition in hosts_partitions(scan.scan_id, choose_spread(scan)):
+        for item in table.partition(partition):
+            shares[partition] += 1
+            largest = max(largest, item_size(item))
+    stored = sum(1 for _ in DynamoScanTable(TABLE).findings(scan.scan_id))
+    print(f"  {stored:,} of the report's {count_findings(scan.scan_id, path):,} findings are in the table")
+    print(f"  the largest of {shares.total():,} items has {largest / 1e3:.1f} KB")
+    print(f"  {len(shares)} partition keys, the fullest with {max(shares.values()) / shares.total():.1%}", flush=True)
 
 
-def expected_keys(case: Case, path: Path, shares: Counter[str]) -> Iterator[Item]:
-    """The key of every finding of the report, each once.
-
-    Counts the findings of each partition key in `shares`.
-    """
-    scan = a_scan(case)
+def count_findings(scan_id: str, path: Path) -> int:
+    """The findings of the report, each counted once."""
     with path.open("rb") as file:
-        for host in read_report(file):
-            for finding_id in dict.fromkeys(line.id for line in lines_of(host, scan.scan_id, AT)):
-                partition = findings_partition(scan.scan_id, finding_id[: choose_spread(scan)])
-                shares[partition] += 1
-                yield {"pk": {"S": partition}, "sk": {"S": finding_id}}
-
-
-def batched(keys: Iterator[Item], size: int) -> Iterator[list[Item]]:
-    while batch := list(islice(keys, size)):
-        yield batch
+        return sum(len({line.id for line in lines_of(host, scan_id, AT)}) for host in read_report(file))
 
 
 def deliver(key: str, queue: str) -> Delivered:

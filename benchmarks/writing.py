@@ -27,12 +27,13 @@ from cascan.aws.dynamodb import batch_write
 from cascan.aws.dynamodb import connection_pool as lines
 from cascan.aws.dynamodb.wire import Item
 from cascan.aws.s3.report_store import S3ReportStore
-from cascan.aws.tables.items import finding_item
+from cascan.aws.tables.finding_items import host_items
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.findings import build_findings
 from cascan.findings.encoded.lines import lines_of
 from cascan.ids import ReportKey, derive_scan_id
-from cascan.model.finding import Finding, FindingLine
+from cascan.model.finding import Finding, FindingLine, HostFindings
+from cascan.model.host import Host
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
 from cascan.nmap.report.read import read_report
@@ -113,7 +114,7 @@ def on_the_emulator(shape: str, data: bytes, count: int) -> None:
     def write_findings() -> None:
         with reports.open_report(key) as stream:
             hosts = read_report(stream)
-            scans.put_findings(SCAN_ID, (line for host in hosts for line in lines_of(host, SCAN_ID, AT)), key)
+            scans.put_findings(SCAN_ID, map(encoded_findings, hosts), key)
 
     def write_everything() -> None:
         """Findings, inventory and changes, as on_report_stored does."""
@@ -150,11 +151,17 @@ def finding_lines(data: bytes) -> Iterator[FindingLine]:
 
 
 def line_items(data: bytes) -> Iterator[Item]:
-    return (finding_item(SCAN_ID, line, 1) for line in finding_lines(data))
+    hosts = map(encoded_findings, read_report(BytesIO(data)))
+    return (item for host in hosts for item in host_items(SCAN_ID, host, 1))
+
+
+def encoded_findings(host: Host) -> HostFindings:
+    return HostFindings(host.address, lines_of(host, SCAN_ID, AT))
 
 
 def items(data: bytes) -> Iterator[Item]:
-    return (finding_item(SCAN_ID, finding, 1) for finding in findings(data))
+    hosts = (HostFindings(host.address, build_findings(host, SCAN_ID, AT)) for host in read_report(BytesIO(data)))
+    return (item for host in hosts for item in host_items(SCAN_ID, host, 1))
 
 
 def by_client(data: bytes) -> None:

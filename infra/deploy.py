@@ -31,8 +31,11 @@ TAG_DIGITS = 12
 SINGLE_EXECUTIONS = 2  # functions that reserve one execution each
 UNRESERVED_EXECUTIONS = 100  # AWS keeps these for functions that reserve none
 IDLE_COST = "about $5 a month for queues that are polled, alarms and metrics"
-PUBLIC_NETWORK_COST = "$0 idle: a VPC with public addresses, at $0.005 an hour for each worker that runs"
-OWN_NETWORK_COST = "$0 from this stack; your NAT gateway or endpoints cost what they cost now"
+PRICES = "functions/cascan/cost/prices.json"
+HOURS_A_MONTH = 730
+ENDPOINTS = 4  # that infra/network.yaml makes, each in one zone; those of S3 and DynamoDB are free
+MADE_NETWORKS = ("public", "nat", "endpoints")
+NETWORKS = (*MADE_NETWORKS, "subnets")
 INSTALL = {
     "aws": "The AWS CLI is not installed: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html.",
     "sam": "The SAM CLI is not installed: run 'make .venv-sam/.ready', or pip install aws-sam-cli.",
@@ -52,6 +55,7 @@ class Settings:
     stack: str = ""
     allowed: str = ""  # AllowedTargets; needed at the first deployment
     denied: str = ""  # DeniedTargets
+    network: str = ""  # WorkerNetwork: public, nat, endpoints, subnets
     subnets: str = ""  # WorkerSubnets
     security_groups: str = ""  # WorkerSecurityGroups
     public_ip: str = ""  # WorkerPublicIp
@@ -159,10 +163,9 @@ def deploy(settings: Settings) -> None:
     tools = open_tools(["aws", "sam", "make", *(["docker"] if builds_images else [])])
     deployed = tools.describe_stack(settings.stack)
     parameters = choose_parameters(settings, deployed, tools)
-    own_network = bool(parameters.get("WorkerSubnets"))
     print(f"Stack {settings.stack} in {tools.environment['AWS_REGION']}:")
     print(f"  may scan   {parameters['AllowedTargets']}")
-    print(f"  network    {OWN_NETWORK_COST if own_network else PUBLIC_NETWORK_COST}")
+    print(f"  network    {describe_network(parameters['WorkerNetwork'], read_prices())}")
     print(f"  idle cost  {IDLE_COST}")
     confirm("Deploy?", settings)
 
@@ -188,8 +191,11 @@ def deploy(settings: Settings) -> None:
     tools.run(
         *("sam", "deploy", "--stack-name", settings.stack, "--resolve-s3", "--no-confirm-changeset"),
         *("--no-fail-on-empty-changeset", "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"),
+        *("--tags", f"cascan-stack={settings.stack}"),  # MonthlyBudgetUsd counts by it
         *("--parameter-overrides", *overrides),
     )
+    if parameters["WorkerNetwork"] == "endpoints":
+        print("Connect the networks to be scanned to the VPC of the output WorkerVpcId: docs/deploying.md says how.")
     first_target = parameters["AllowedTargets"].split(",")[0].strip()
     print(f"\nDeployed. Your first scan: cascan scan {first_target} --stack {settings.stack}")
     print("(The first findings of a new stack may take five minutes longer: S3 needs as long to begin to send events.)")
@@ -210,15 +216,12 @@ def choose_parameters(settings: Settings, deployed: Mapping[str, Any] | None, to
     parameters |= {name: value for name, value in named.items() if value}
     if not parameters.get("AllowedTargets"):
         raise Refused("Set ALLOWED to what may be scanned, with permission: ALLOWED=scanme.nmap.org,45.33.32.156.")
-    subnets = parameters.get("WorkerSubnets", previous.get("WorkerSubnets", ""))
-    if subnets:
-        parameters["WorkerSubnets"] = subnets
-        if not parameters.get("WorkerSecurityGroups", previous.get("WorkerSecurityGroups")):
-            raise Refused("Set SECURITY_GROUPS too, to security groups of the VPC of SUBNETS.")
-    else:
-        refuse_private_targets(parameters["AllowedTargets"])
+    parameters |= choose_network(settings, parameters, previous)
+    if parameters["WorkerNetwork"] in MADE_NETWORKS:
+        refuse_unreachable_targets(parameters["AllowedTargets"], parameters["WorkerNetwork"])
         denied = parameters.get("DeniedTargets", previous.get("DeniedTargets", ""))
-        parameters.setdefault("WorkerEgress", compute_egress(parameters["AllowedTargets"], denied, tools))
+        egress = compute_egress(parameters["AllowedTargets"], denied, parameters["WorkerNetwork"], tools)
+        parameters.setdefault("WorkerEgress", egress)
     parameters["PythonRuntime"] = f"python{settings.python_version}"
     parameters.setdefault("SingleExecutions", choose_single_executions(previous, tools))
     return parameters
@@ -233,27 +236,74 @@ def read_pair(pair: str) -> tuple[str, str]:
     return name, value
 
 
-def refuse_private_targets(allowed: str) -> None:
-    """The small VPC leads to the internet alone. Raises: Refused: names the private networks."""
-    private = []
+def choose_network(settings: Settings, parameters: Mapping[str, str], previous: Mapping[str, str]) -> dict[str, str]:
+    """WorkerNetwork, and what it needs. What is not set stays as it was deployed. Raises: Refused."""
+    asked = settings.network or parameters.get("WorkerNetwork", "")
+    if asked and asked not in NETWORKS:
+        raise Refused(f"NETWORK={asked} is unknown: it is one of {', '.join(NETWORKS)}.")
+    named = parameters.get("WorkerSubnets", "")
+    if asked in MADE_NETWORKS:
+        if named:
+            raise Refused(f"NETWORK={asked} makes subnets of its own: leave SUBNETS unset, or set NETWORK=subnets.")
+        return {"WorkerNetwork": asked, "WorkerSubnets": "", "WorkerSecurityGroups": ""}
+    subnets = named or previous.get("WorkerSubnets", "")
+    if subnets:
+        if not parameters.get("WorkerSecurityGroups", previous.get("WorkerSecurityGroups")):
+            raise Refused("Set SECURITY_GROUPS too, to security groups of the VPC of SUBNETS.")
+        return {"WorkerNetwork": "subnets", "WorkerSubnets": subnets}
+    if asked == "subnets":
+        raise Refused("NETWORK=subnets needs SUBNETS=subnet-… and SECURITY_GROUPS=sg-….")
+    return {"WorkerNetwork": previous.get("WorkerNetwork", "public")}
+
+
+def read_prices() -> dict[str, float]:
+    """The US dollars of each price, by its name."""
+    document = json.loads((ROOT / PRICES).read_text())
+    entries = document["prices"] | document["networkPrices"]
+    return {name: entry["usd"] for name, entry in entries.items()}
+
+
+def describe_network(network: str, prices: Mapping[str, float]) -> str:
+    """The network, and what it costs while nothing is scanned."""
+    address = prices["publicIpv4Hour"]
+    nat = (prices["natGatewayHour"] + address) * HOURS_A_MONTH
+    endpoints = ENDPOINTS * prices["endpointHour"] * HOURS_A_MONTH
+    descriptions = {
+        "public": f"$0 idle: a VPC with public addresses, at ${address:g} an hour for each worker that runs",
+        "nat": f"${nat:.2f} a month idle: a VPC with a NAT gateway and its fixed address, beside its price for each GB",
+        "endpoints": f"${endpoints:.2f} a month idle: a VPC without internet, with {ENDPOINTS} endpoints in one zone",
+        "subnets": "$0 from this stack; your NAT gateway or endpoints cost what they cost now",
+    }
+    return descriptions[network]
+
+
+def refuse_unreachable_targets(allowed: str, network: str) -> None:
+    """A VPC of the stack leads to the internet alone, or not at all to it. Raises: Refused: names the targets."""
+    private, public = [], []
     for entry in filter(None, (entry.strip() for entry in allowed.split(","))):
         try:
-            network = ip_network(entry, strict=False)
+            addresses = ip_network(entry, strict=False)
         except ValueError:
             continue  # a domain
-        if network.is_private or not network.is_global:
-            private.append(entry)
-    if private:
+        is_private = addresses.is_private or not addresses.is_global
+        (private if is_private else public).append(entry)
+    if private and network != "endpoints":
         raise Refused(
             f"{', '.join(private)}: not on the internet, so reached only from your own subnets with a route there: "
             "set SUBNETS=subnet-… SECURITY_GROUPS=sg-…, and PUBLIC_IP=DISABLED if they have a NAT gateway or endpoints."
+            " Or set NETWORK=endpoints, and connect those networks to the VPC that the stack makes."
+        )
+    if public and network == "endpoints":
+        raise Refused(
+            f"{', '.join(public)}: on the internet, to which NETWORK=endpoints has no route: set NETWORK=public, or "
+            "NETWORK=nat for a fixed address."
         )
 
 
-def compute_egress(allowed: str, denied: str, tools: Tools) -> str:
+def compute_egress(allowed: str, denied: str, network: str, tools: Tools) -> str:
     """WorkerEgress, as `cascan egress` prints it. Raises: Refused: names its reason."""
     deny = ("--deny", denied) if denied else ()
-    return tools.ask(sys.executable, "-m", "cascan_cli.main", "egress", allowed, *deny)
+    return tools.ask(sys.executable, "-m", "cascan_cli.main", "egress", allowed, *deny, "--network", network)
 
 
 def choose_single_executions(previous: Mapping[str, str], tools: Tools) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterable
 
+from cascan.model.worker_network import WorkerNetwork
 from cascan.permissions.egress import MAX_NETWORKS, build_egress
 from cascan.settings import SettingsError
 from cascan_cli.errors import BadInput
@@ -13,7 +14,8 @@ from cascan_cli.output.text import print_json, print_message
 
 def run(args: Namespace) -> int:
     try:
-        egress = build_egress(_split_lists(args.allowed), _split_lists(args.deny))
+        network = WorkerNetwork.of_stack(args.network, "")
+        egress = build_egress(_split_lists(args.allowed), _split_lists(args.deny), network)
     except SettingsError as exc:
         raise BadInput(str(exc)) from exc
     for remark in egress.remarks:

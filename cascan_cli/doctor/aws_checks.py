@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cascan_cli.doctor.check import Check, Result
+from cascan_cli.doctor.retention import check_retention
 from cascan_cli.doctor.stack_checks import WORK_QUEUES
 from cascan_cli.version import VERSION, describe_difference
 
@@ -47,6 +48,7 @@ def aws_checks(stack: DeployedStack, open_client: OpenClient, now: datetime) -> 
     return [
         Check("stack", lambda: check_stack_status(stack)),
         Check("version", lambda: check_version(stack)),
+        Check("retention", lambda: check_retention(stack.parameters)),
         Check("waiting", lambda: check_waiting(stack, open_client("cloudwatch"), now), "cloudwatch:GetMetricData"),
         Check(
             "tick",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from cascan.cost.budget import NO_LIMIT, CostLimit
 from cascan.cost.stack_shape import CPU_UNITS, MIB_PER_GIB, STANDARD_SHAPE, StackShape
 from cascan.model.policy_profile import PolicyProfile
-from cascan.model.worker_network import WorkerNetwork
+from cascan.model.worker_network import PRIVATE_NETWORKS, PUBLIC, WorkerNetwork
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.permissions.worker_reach import WorkerReach
@@ -72,16 +72,33 @@ def _read_reach(parameters: Mapping[str, str]) -> WorkerReach | None:
     """What workers reach; None on this machine."""
     if not parameters:
         return None
-    network = WorkerNetwork.SUBNETS if parameters.get("WorkerSubnets") else WorkerNetwork.SMALL_VPC
+    network = _read_network(parameters)
     # A stack that has no such parameter is older, and accepts IPv6 targets.
     has_ipv6 = parameters.get("WorkerIpv6", "enabled") == "enabled"
     return WorkerReach.of(_split_list(parameters.get("WorkerEgress", "")), network, has_ipv6=has_ipv6)
 
 
+def _read_network(parameters: Mapping[str, str]) -> WorkerNetwork:
+    """Raises: BadInput: this version of cascan does not know the stack's WorkerNetwork."""
+    made = parameters.get("WorkerNetwork", PUBLIC)  # older stacks make no other network
+    try:
+        return WorkerNetwork.of_stack(made, parameters.get("WorkerSubnets", ""))
+    except ValueError as exc:
+        raise BadInput(f"the stack's WorkerNetwork {made!r} is unknown to this version of cascan") from exc
+
+
 def _reaches_private(parameters: Mapping[str, str]) -> bool:
     """The condition ExpressInNetwork of the template; always true on one machine."""
+    if not parameters or _read_network(parameters) in PRIVATE_NETWORKS:
+        return True
     in_subnets = bool(parameters.get("WorkerSubnets") and parameters.get("WorkerSecurityGroups"))
-    return not parameters or (in_subnets and parameters.get("WorkerPublicIp") == "DISABLED")
+    return in_subnets and parameters.get("WorkerPublicIp") == "DISABLED"
+
+
+def _has_public_ip(parameters: Mapping[str, str]) -> bool:
+    """Whether each worker has a public address."""
+    is_private = _read_network(parameters) in PRIVATE_NETWORKS
+    return not is_private and parameters.get("WorkerPublicIp", "ENABLED") == "ENABLED"
 
 
 def read_scan_defaults(args: Namespace) -> ScanDefaults:
@@ -105,7 +122,7 @@ def read_stack_shape(args: Namespace) -> StackShape:
         memory_gb=_read_number(parameters, "WorkerMemory", standard.memory_gb * MIB_PER_GIB) / MIB_PER_GIB,
         storage_gb=int(_read_number(parameters, "WorkerStorage", standard.storage_gb)),
         spot=parameters.get("WorkerSpot", "enabled") == "enabled",
-        public_ip=parameters.get("WorkerPublicIp", "ENABLED") == "ENABLED",
+        public_ip=_has_public_ip(parameters),
         max_workers=int(_read_number(parameters, "MaxWorkers", standard.max_workers)),
         worker_slots=max(1, int(_read_number(parameters, "WorkerSlots", standard.worker_slots))),
         idle_exit_s=int(_read_number(parameters, "IdleExitSeconds", standard.idle_exit_s)),

@@ -1,13 +1,16 @@
-"""Ids that a repeated delivery derives again, and the object keys made of them. Nothing here is
-random.
+"""Ids that a repeated delivery derives again, and the object keys and tokens made of them.
+
+Only a scan's secret is random: it is made once, and stored with the scan.
 """
 
 from __future__ import annotations
 
 import base64
+import hmac
 import re
 from binascii import hexlify
 from hashlib import sha1, sha256
+from secrets import token_hex
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID, uuid5
 
@@ -23,6 +26,8 @@ NAMESPACE_BYTES = NAMESPACE.bytes
 VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 # Bytes that `translate` leaves as they are; the digits fill up its table
 UNCHANGED = bytes(range(256 - 40 - 32))
+SECRET_BYTES = 16  # 128 bits
+TOKEN_CHARS = 32  # hex digits: 128 bits
 SCAN_ID = re.compile(r"[a-z2-7]{16}")
 REPORT_KEY = re.compile(r"reports/(?P<scan_id>[a-z2-7]{16})/(?P<shard>[0-9]{6})/(?P<attempt>[0-9]{1,4})\.xml")
 
@@ -101,6 +106,20 @@ LAYOUTS = {ord(digit): _layout(variant) for digit, variant in VARIANTS.items()}
 def derive_event_id(*parts: object) -> str:
     """The id of an event: the same cause gives the same id, however often it is announced."""
     return str(uuid5(NAMESPACE, "event/" + "/".join(str(part) for part in parts)))
+
+
+def make_shard_secret() -> str:
+    """A new secret, of which the tokens of a scan's shards are derived."""
+    return token_hex(SECRET_BYTES)
+
+
+def derive_shard_token(shard_secret: str, number: int) -> str:
+    """The token of a shard, which is part of its key in the table and travels in its message.
+
+    A worker learns the tokens of the shards whose messages it receives, and cannot derive others.
+    """
+    text = f"shard:{number}".encode()
+    return hmac.new(shard_secret.encode(), text, sha256).hexdigest()[:TOKEN_CHARS]
 
 
 class ReportKey(NamedTuple):

@@ -6,11 +6,13 @@ Only this module and the app.py files use Powertools.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -18,10 +20,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan import stored
 from cascan.errors import Rejected, UnreadableItem
+from cascan.log_context import add_log_context, clear_log_context, read_log_context
+from cascan.traces import build_segment
+from edge.daemon import send_to_daemon
+from edge.logs import build_logger, format_libraries, is_on_lambda
 
 Handler = Callable[[dict[str, Any], LambdaContext], Any]
 
-logger, metrics = Logger(), Metrics()
+UNITS = {"NmapSeconds": MetricUnit.Seconds, "ReportBytes": MetricUnit.Bytes}  # others are counts
+logger, metrics = build_logger(), Metrics()
+if is_on_lambda():
+    format_libraries(logger)
 if METRICS_STACK := os.environ.get("METRICS_STACK"):  # a second dimension; Powertools adds `service`
     metrics.set_default_dimensions(stack=METRICS_STACK)
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
@@ -29,7 +38,7 @@ processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
 def count(metric: str, number: float = 1) -> None:
     """Add to a metric of this invocation."""
-    metrics.add_metric(metric, MetricUnit.Count, number)
+    metrics.add_metric(metric, UNITS.get(metric, MetricUnit.Count), number)
 
 
 def _report_unreadable(error: UnreadableItem) -> None:
@@ -40,14 +49,44 @@ def _report_unreadable(error: UnreadableItem) -> None:
 stored.listen(_report_unreadable)
 
 
+def is_tracing() -> bool:
+    return is_on_lambda() and os.environ.get("POWERTOOLS_TRACE_DISABLED") != "true"
+
+
 def trace_calls(handler: Handler) -> Handler:
     """On Lambda, trace each invocation and its calls to AWS. Elsewhere importing the X-Ray SDK would cost 0.15 s."""
-    if "LAMBDA_TASK_ROOT" not in os.environ or os.environ.get("POWERTOOLS_TRACE_DISABLED") == "true":
+    if not is_tracing():
         return handler
     from aws_lambda_powertools import Tracer  # noqa: PLC0415 - 0.15 s
 
     traced_handler: Handler = Tracer(patch_modules=["botocore"]).capture_lambda_handler(handler)
     return traced_handler
+
+
+@contextmanager
+def observe_message(message_id: str) -> Iterator[None]:
+    """Log lines inside have the message's id, and each id that the work adds to the log context.
+
+    Afterwards the scan's trace gets a segment (cascan/traces.py).
+    """
+    clear_log_context()
+    add_log_context(message_id=message_id)
+    started_at, failed = time.time(), True
+    try:
+        yield
+        failed = False
+    finally:
+        _send_segment(started_at, failed=failed)
+        clear_log_context()
+
+
+def _send_segment(started_at: float, *, failed: bool) -> None:
+    if os.environ.get("POWERTOOLS_TRACE_DISABLED") == "true":
+        return
+    times = {"started_at": started_at, "ended_at": time.time()}
+    segment = build_segment(logger.service, read_log_context(), failed=failed, **times)
+    if segment:
+        send_to_daemon(segment)
 
 
 def instrument(handler: Handler) -> Handler:
@@ -95,16 +134,17 @@ def _log_failures(on_record: Callable[..., None], park: Callable[[str, str], Non
 
     @wraps(on_record)
     def on_message(record: Any, **context: Any) -> None:
-        try:
-            on_record(record, **context)
-        except Rejected as exc:
-            logger.error("message rejected", extra={"reason": str(exc), "message_id": record.message_id})
-            count("MessagesRejected")
-            if park is None:
+        with observe_message(record.message_id):
+            try:
+                on_record(record, **context)
+            except Rejected as exc:
+                logger.error("message rejected", extra={"reason": str(exc)})
+                count("MessagesRejected")
+                if park is None:
+                    raise
+                park(record.body, str(exc))
+            except Exception:
+                logger.exception("message failed")
                 raise
-            park(record.body, str(exc))
-        except Exception:
-            logger.exception("message failed", extra={"message_id": record.message_id})
-            raise
 
     return on_message

@@ -22,6 +22,7 @@ from cascan.limits import (
     MIN_TIME_LEFT_S,
     STUCK_AFTER_S,
 )
+from cascan.log_context import add_log_context, clear_log_context
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import FINAL_STATES, Scan
 from cascan.scans.agenda import next_check, next_minute, next_window_change
@@ -64,6 +65,7 @@ def run_due_tasks(
                 return results
             seen.add(entry)
             _run_and_record(entry, gateways, reports, left_s, results)
+            clear_log_context()
         if not entries:
             break
     return results
@@ -76,6 +78,7 @@ def _run_and_record(
     left_s: TimeLeft,
     results: TasksDone,
 ) -> None:
+    add_log_context(scan_id=entry.scan_id)
     if gateways.clock() - entry.due_at > STUCK_AFTER:  # it has failed at every tick since
         results.stuck.append(entry.scan_id)
     try:

@@ -3,7 +3,7 @@
 Wakes on    Object Created under reports/, through the reports queue (batches of 1)
 Reads       the report, from the report bucket; its shard and the records of its hosts, from the
             scan table
-Writes      findings, keyed by ids derived from the report; inventory and changes; the shard's end,
+Writes      findings, keyed by host and report; inventory and changes; the shard's end,
             and the scan's end
 Sends       the report's message again, where recording takes longer than the function may run
 Emits       HostAppeared, HostGone, PortOpened, PortClosed, ServiceChanged; FindingsRecorded,
@@ -41,6 +41,7 @@ class Settings(ScanSettings):
     report_queue_url: str
     denied_targets: tuple[str, ...]
     allowed_targets: tuple[str, ...]
+    history_retention_days: int  # of changes and looks; 0: no period of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Recorder:
 @cache
 def wire() -> Recorder:
     settings = from_env(Settings, os.environ)
-    table = DynamoScanTable(settings.scan_table)
+    table = DynamoScanTable(settings.scan_table, history_days=settings.history_retention_days)
     record = partial(
         record_findings,
         gateways=scan_gateways(settings, table),
@@ -70,7 +71,7 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     recorder, stored = wire(), ReportStored.from_wire(record.body)
     if left_s() < MIN_TURN_S:  # other messages of the batch took the time
         recorder.queue.send(record.body)
-        logger.info("report put off", extra={"key": stored.key})
+        logger.info("report put off", extra={"key": stored.key, "scan_id": stored.report.scan_id})
         return
     outcome = recorder.record(stored, left_s=left_s)
     logger.info("findings recorded", extra=asdict(outcome))

@@ -69,6 +69,11 @@ class ReportCounter:
         self._severities = Counter(earlier.severities)
         self._categories = Counter(earlier.categories)
 
+    @property
+    def hosts_read(self) -> int:
+        """The recorded hosts so far, with those of earlier turns."""
+        return self._hosts.hosts_read
+
     def add_elements(self, hosts: Sequence[Host]) -> None:
         """Count every host element, also of hosts that are not recorded."""
         states = Counter(host.state for host in hosts)

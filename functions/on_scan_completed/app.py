@@ -22,6 +22,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.events import ScanCompleted, parse_end_event
+from cascan.log_context import add_log_context
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.scan import ScanState
 from cascan.model.worker_network import WorkerNetwork
@@ -50,6 +51,9 @@ class Settings:
     cascade_max_scans: int  # these three: below one root scan
     cascade_max_probes: int
     cascade_max_cost_usd: int
+    worker_cpu: int  # these three: the size of a worker decides on cost
+    worker_memory: int
+    worker_storage: int
 
 
 @cache
@@ -70,6 +74,7 @@ def wire_runner() -> Callable[[ScanCompleted], FollowUpSummary]:
 def on_record(record: SQSRecord) -> None:
     publish_results, record_scan_end = wire()
     event = parse_end_event(record.body)
+    add_log_context(scan_id=event.scan_id)
     if not isinstance(event, ScanCompleted):  # it has no results, and nothing follows it
         state = record_scan_end(event.scan_id)
         logger.info("end kept", extra={"scan_id": event.scan_id, "scan_state": state})

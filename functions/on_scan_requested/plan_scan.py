@@ -7,12 +7,13 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from cascan.cost.budget import STANDARD_LIMIT, CostLimit, require_budget
+from cascan.cost.budget import STANDARD_LIMIT, CostLimit, build_cost_basis, require_budget
 from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, build_event_fields
 from cascan.forms import ReadRequest, find_idempotency_key, parse_request, read_request_document
-from cascan.gateways import IssuedRequests, ReportStore, ScanGateways
-from cascan.ids import derive_event_id, derive_scan_id
+from cascan.gateways import IssuedRequests, ReportStore, ScanGateways, Scans
+from cascan.ids import derive_event_id, derive_scan_id, make_shard_secret
+from cascan.log_context import add_log_context
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
@@ -22,7 +23,9 @@ from cascan.planning.rates import ScanDefaults
 from cascan.recovery.scan_records import REQUEST, store_plan
 from cascan.scans.agenda import initial_entries
 from cascan.scans.close_open_shards import cancel_scan
+from cascan.scans.release import find_shard_token
 from cascan.timing.windows import Window, find_opening
+from cascan.traces import derive_trace_id
 from on_scan_requested.bounded_work import bounded_work
 from on_scan_requested.message import Identity, Message, identify
 from on_scan_requested.store_refusal import GIVEN_UP, PlanningResult, store_refusal
@@ -49,6 +52,7 @@ def plan_scan(
     table = gateways.table
     refuse = partial(store_refusal, message, defaults=defaults, gateways=gateways)
     fallback = Identity(derive_scan_id(message.message_id))
+    add_log_context(scan_id=fallback.scan_id)
     request: ScanRequest | None = None
     try:
         with bounded_work():
@@ -57,6 +61,7 @@ def plan_scan(
     except RequestRefused as refused:
         return refuse(fallback, request, refused)
     identity = identify(message, key, issued)
+    add_log_context(scan_id=identity.scan_id)
     if is_last_delivery and table.get_scan(identity.scan_id) is None:
         body = message.body.encode("utf-8", "surrogatepass")
         reports.put_record(identity.scan_id, REQUEST, [body])
@@ -67,6 +72,7 @@ def plan_scan(
             request = form.request
             planned = plan(request, permissions, defaults)
             require_budget(request, planned, cost_limit)
+            cost_basis = build_cost_basis(planned, cost_limit)
     except RequestRefused as refused:
         return refuse(identity, request, refused)
     scan = _build_scan(
@@ -76,7 +82,9 @@ def plan_scan(
         planned,
         expires_after_s=defaults.choose_expiry_s(request),
         now=gateways.clock(),
+        root_trace_id=_find_root_trace_id(request, table),
     )
+    scan = replace(scan, cost_basis=cost_basis)
     if not table.create_scan(scan):
         earlier = table.get_scan(scan.scan_id) or scan
         if earlier.request_digest != message.digest:
@@ -85,6 +93,7 @@ def plan_scan(
             return refuse(identity, request, RequestRefused(earlier.refusals))
         scan = earlier
         planned = replace(planned, parallel=earlier.parallel)  # the default may have changed since
+    add_log_context(trace_id=scan.trace_id)
     _start(scan, planned, gateways, reports)
     return PlanningResult(scan.scan_id, scan.name, "", scan.shards, scan.addresses, planned.lane)
 
@@ -96,6 +105,15 @@ def _refuse_taken_key(key: str, earlier: Scan) -> RequestRefused:
     return RequestRefused([Refusal("idempotencyKey", Rule.FIELD, reason)])
 
 
+def _find_root_trace_id(request: ScanRequest, table: Scans) -> str:
+    """The trace id of the root scan, for the request of a cascade; otherwise empty."""
+    if request.origin is None:
+        return ""
+    add_log_context(parent_scan=request.origin.parent_scan)
+    root = table.get_scan(request.origin.root_scan)
+    return root.trace_id if root else ""
+
+
 def _build_scan(
     message: Message,
     identity: Identity,
@@ -104,6 +122,7 @@ def _build_scan(
     *,
     expires_after_s: int | None,
     now: datetime,
+    root_trace_id: str,
 ) -> Scan:
     """The scan of an accepted request.
 
@@ -123,6 +142,7 @@ def _build_scan(
         hop=request.origin.hop if request.origin else 0,
         request=request,
         requested_by=message.requested_by,
+        trace_id=root_trace_id or derive_trace_id(identity.scan_id, now),
         request_digest=message.digest,
         notes=(*form.notes, *planned.notes),
         shards=shards,
@@ -135,6 +155,7 @@ def _build_scan(
         windows=request.windows,
         addresses=planned.addresses,
         probes=planned.probes,
+        shard_secret=make_shard_secret(),
     )
 
 
@@ -162,7 +183,15 @@ def _queue(scan: Scan, planned: Plan, gateways: ScanGateways) -> None:
     event_id = derive_event_id(scan.scan_id, "planned")
     queued = scan.shards_in_flight
     messages = (
-        ShardQueued(scan_id=scan.scan_id, cause_id=event_id, hop=scan.hop, shard=number) for number in range(queued)
+        ShardQueued(
+            scan_id=scan.scan_id,
+            cause_id=event_id,
+            hop=scan.hop,
+            shard=number,
+            token=find_shard_token(scan, number),
+            trace_id=scan.trace_id,
+        )
+        for number in range(queued)
     )
     gateways.queues.send(planned.lane, messages)
     announcement = ScanPlanned(

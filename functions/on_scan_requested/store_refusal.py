@@ -11,11 +11,13 @@ from cascan.errors import Rejected, RequestRefused
 from cascan.gateways import ScanGateways, Scans
 from cascan.ids import derive_scan_id
 from cascan.limits import MAX_REASON_CHARS, MAX_REASONS
+from cascan.log_context import add_log_context
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.planning.rates import ScanDefaults
 from cascan.scans.close import announce_end
+from cascan.traces import derive_trace_id
 from on_scan_requested.message import Identity, Message
 
 GIVEN_UP = (
@@ -56,6 +58,7 @@ def store_refusal(
     stored = _create(scan, gateways.table)
     if stored.request_digest != message.digest:  # another request's, under the same key
         stored = _create(replace(scan, scan_id=derive_scan_id(message.message_id)), gateways.table)
+    add_log_context(scan_id=stored.scan_id, trace_id=stored.trace_id)
     if stored.state in FINAL_STATES:
         announce_end(stored, gateways)
     return PlanningResult(stored.scan_id, stored.name, scan.error_description, 0, 0, "")
@@ -81,6 +84,7 @@ def _refused_scan(
         hop=origin.hop if origin else 0,
         request=request,
         requested_by=message.requested_by,
+        trace_id=derive_trace_id(identity.scan_id, now),
         request_digest=message.digest,
         outcome=Outcome.FAILED,
         error_description="; ".join(refusal.reason for refusal in refusals),

@@ -16,6 +16,7 @@ from cascan.events.control import Action, ControlRequested
 from cascan.gateways import Agenda, EventBus, IssuedRequests, RequestQueue, Scans, ScheduleTable
 from cascan.ids import derive_event_id
 from cascan.limits import MAX_SETTLE_RETRIES, PLANNING_GRACE_S, SCHEDULE_RETRY_S, SETTLE_RETRY_S
+from cascan.log_context import add_log_context
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import FINAL_STATES, Scan, ScanState
 from cascan.model.schedule import Concurrency, LatestResult, Schedule, ScheduledRun
@@ -74,6 +75,7 @@ def request_scan(due: ScheduleDue, context: ScheduleContext) -> RequestOutcome:
 
     Raises: RequestRefused: this version cannot read the stored schedule.
     """
+    add_log_context(schedule=due.schedule)
     stored = context.schedules.schedule(due.schedule)
     if stored is None:
         return _build_outcome(due, "deleted")
@@ -85,6 +87,7 @@ def request_scan(due: ScheduleDue, context: ScheduleContext) -> RequestOutcome:
         return _build_outcome(due, obstacle)
     runs = _load_runs(schedule, context)
     scan_id = run_scan_id(schedule, due.due_at)
+    add_log_context(scan_id=scan_id)
     is_repeat = any(each.run.scan_id == scan_id for each in runs)
     active = [] if is_repeat else [each for each in runs if each.is_active(context.clock())]
     cancelled = 0

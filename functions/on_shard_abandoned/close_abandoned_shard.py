@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cascan.errors import MalformedMessage, ShardBusy
 from cascan.events import ShardQueued
 from cascan.gateways import ScanGateways
+from cascan.log_context import add_log_context
 from cascan.model.scan import Outcome
 from cascan.model.shard import LOST, OPEN_STATES, Shard, ShardClosing, ShardState
 from cascan.scans.close import close_shard, settle_scan
@@ -34,6 +35,7 @@ def close_abandoned_shard(
     comes again if that worker dies. Raises: MalformedMessage: there is no such shard. ShardBusy: a
     worker runs the shard by this message.
     """
+    add_log_context(scan_id=message.scan_id, shard=message.shard, trace_id=message.trace_id)
     scan = gateways.table.get_scan(message.scan_id)
     shard = gateways.table.get_shard(message.scan_id, message.shard)
     if scan is None or shard is None:
@@ -58,6 +60,7 @@ def close_abandoned_shard(
         state=ShardState.FAILED,
         outcome=Outcome.FAILED,
         error_description=_describe_failure(shard),
+        usage=shard.total_usage(gateways.clock()),
     )
     closed = close_shard(shard.scan_id, shard.number, closing, gateways) or scan
     return AbandonedShard(shard.scan_id, shard.number, shard.attempt, closing.state, closed.state)

@@ -12,6 +12,7 @@ On failure  the shard gets a new message; one that is out of attempts goes to th
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 
@@ -24,10 +25,11 @@ from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
 from cascan.events import ShardQueued
 from cascan.model.shard import Lane
+from cascan.model.usage import Capacity
 from cascan.permissions.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
-from on_shard_queued.delivery import Delivery, Worker
+from on_shard_queued.delivery import Delivery, NoTelemetry, Worker
 from on_shard_queued.resolver import DnsResolver
 from on_shard_queued.run_shard import run_shard
 
@@ -44,6 +46,14 @@ class Settings:
     nmap_command: str
     denied_targets: tuple[str, ...]
     allowed_targets: tuple[str, ...]
+
+
+class ExpressTelemetry(NoTelemetry):
+    """Metrics of the invocation; the edge adds to its trace."""
+
+    def count(self, figures: Mapping[str, float]) -> None:
+        for name, number in figures.items():
+            count(name, number)
 
 
 @cache
@@ -65,6 +75,8 @@ def wire() -> Worker:
         resolver=DnsResolver(),
         clock=utc_now,
         lane=Lane.EXPRESS,
+        telemetry=ExpressTelemetry(),
+        capacity=Capacity.LAMBDA,
     )
 
 
@@ -78,7 +90,7 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     )
     outcome = run_shard(ShardQueued.from_wire(record.body), delivery, worker=worker)
     (logger.warning if outcome.error else logger.info)("shard run", extra=asdict(outcome))
-    count("ShardsRun")
+    worker.telemetry.count(outcome.figures)
 
 
 def park(body: str, reason: str) -> None:

@@ -69,7 +69,7 @@ def _hold_shard(message: ShardQueued, delivery: Delivery, worker: Worker) -> Non
         to_waiting = ShardReturn(to=ShardState.WAITING, failed=False)
         worker.table.return_shard(message.scan_id, message.shard, abandoned.attempt, to_waiting)
         return
-    shard = worker.table.get_shard(message.scan_id, message.shard)
+    shard = worker.table.get_shard(message.scan_id, message.shard, token=message.token)
     if shard and shard.state is ShardState.WAITING:
         _retry_before_drop(shard, delivery)
 
@@ -81,7 +81,7 @@ def _claim_or_explain(
 ) -> Shard | NothingToRun:
     if shard := _try_claim(message, delivery, worker):
         return shard
-    shard = worker.table.get_shard(message.scan_id, message.shard)
+    shard = worker.table.get_shard(message.scan_id, message.shard, token=message.token)
     if shard is None:
         raise MalformedMessage(f"scan {message.scan_id} has no shard {message.shard}")
     if shard.state not in OPEN_STATES:
@@ -108,6 +108,7 @@ def _try_claim(message: ShardQueued, delivery: Delivery, worker: Worker) -> Shar
         message_id=delivery.message_id,
         lease_until=now + timedelta(seconds=delivery.lease_s),
         now=now,
+        token=message.token,
     )
     if shard and shard.remainder is not None:
         _resend_remainder(shard, shard.remainder, message, worker)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from cascan.clock import Clock
 from cascan.gateways import ReportStore, Resolver, Scans, ShardQueues, Shards
 from cascan.model.shard import Lane
+from cascan.model.usage import Capacity
 from cascan.permissions.scope import Scope
 from on_shard_queued.nmap_process import NmapResult, OnTick, run_nmap
 
@@ -22,6 +23,25 @@ class RunNmap(Protocol):
 
 class ScansAndShards(Scans, Shards, Protocol):
     """What a worker reads and moves."""
+
+
+class Telemetry(Protocol):
+    """Where a worker's metrics and traces go. Nothing of it may fail or delay the work."""
+
+    def count(self, figures: Mapping[str, float]) -> None:
+        """Add to metrics, by their name. NmapSeconds is in seconds, ReportBytes in bytes."""
+
+    def trace(self, started_at: float, *, failed: bool) -> None:
+        """Add what was done since `started_at` (epoch seconds) to the trace of the log context."""
+
+
+class NoTelemetry:
+    def count(self, figures: Mapping[str, float]) -> None: ...
+
+    def trace(self, started_at: float, *, failed: bool) -> None: ...
+
+
+NO_TELEMETRY = NoTelemetry()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +58,8 @@ class Worker:
     clock: Clock
     lane: Lane = Lane.CONNECT
     run: RunNmap = run_nmap
+    telemetry: Telemetry = NO_TELEMETRY
+    capacity: Capacity = Capacity.ON_DEMAND
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from types import FrameType
 from cascan.errors import CascanError, GatewayUnavailable, Rejected, ShardLost
 from cascan.events import ShardQueued
 from cascan.gateways import Received, ShardSource
+from cascan.log_context import add_log_context, clear_log_context
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.run_shard import run_shard
 
@@ -65,9 +66,18 @@ class Drain:
                 return
 
     def _handle(self, received: Received) -> None:
+        clear_log_context()
+        add_log_context(message_id=received.message_id)
         if self._stopping:  # the signal arrived while the message did
             self._return_message(received)
             return
+        started_at, telemetry = time.time(), self._worker.telemetry
+        failed = not self._run(received)
+        telemetry.trace(started_at, failed=failed)
+        clear_log_context()
+
+    def _run(self, received: Received) -> bool:
+        """Run the message's shard. False: it was not run to an end."""
         delivery = Delivery(
             message_id=received.message_id,
             time_limit_s=self._shard_timeout_s,
@@ -80,20 +90,24 @@ class Drain:
             outcome = run_shard(ShardQueued.from_wire(received.body), delivery, worker=self._worker)
             self._source.delete(received)
             (logger.warning if outcome.error else logger.info)("shard run", extra=asdict(outcome))
+            self._worker.telemetry.count(outcome.figures)
         except ShardLost as exc:
             # Its message is not deleted: another worker may hold the shard by it
             logger.warning("shard lost", extra={"reason": str(exc)})
+            self._worker.telemetry.count({"ClaimsLost": 1})
         except Rejected as exc:
             self._park(received, str(exc))
         except (CascanError, OSError) as exc:
             # The message returns, and SQS moves it to the DLQ after several receives
             logger.warning("shard not run", extra={"error": type(exc).__name__, "reason": str(exc)})
             self._return_message(received)
+        else:
+            return not outcome.error
+        return False
 
     def _park(self, received: Received, reason: str) -> None:
         """No retry can help this message: it goes to the dead-letter queue at once."""
-        fields = {"reason": reason, "message_id": received.message_id}
-        logger.error("message rejected", extra=fields)
+        logger.error("message rejected", extra={"reason": reason})
         try:
             self._worker.queues.park(self._worker.lane, received.body, reason)
             self._source.delete(received)

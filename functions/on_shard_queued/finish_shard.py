@@ -34,6 +34,7 @@ from on_shard_queued.nmap_process import NmapResult
 from on_shard_queued.pin_targets import PinnedTargets
 
 TIMED_OUT = attrgetter("timed_out")  # of a host
+CUT = "cut"
 RETRY_AFTER_S = 5  # after the first failure; four times as long after each further one
 CLOSING_TAG = b"</nmaprun>"
 TAIL_BYTES = 64
@@ -154,7 +155,14 @@ class ShardFinisher:
 
     def _store_as_result(self, run: NmapRun) -> str:
         shard = self.shard
-        if not self.worker.table.report_shard(shard.scan_id, shard.number, shard.attempt, run):
+        is_reported = self.worker.table.report_shard(
+            shard.scan_id,
+            shard.number,
+            shard.attempt,
+            run,
+            token=self.message.token,
+        )
+        if not is_reported:
             raise shard_lost(shard)
         reported = replace(shard, state=ShardState.REPORTED, run=run, progress=None)
         self._store_report(ReportedShard(reported))
@@ -176,7 +184,7 @@ class ShardFinisher:
             )
         finished_part, _ = split_shard(shard, cut, remainder.number)
         self._store_report(ReportedShard(replace(finished_part, progress=None), remainder))
-        return f"cut: shard {remainder.number} has the rest"
+        return f"{CUT}: shard {remainder.number} has the rest"
 
     def _store_report(self, reported: ReportedShard) -> None:
         """Store the record first, so that every report in the bucket has the record of its run."""
@@ -201,6 +209,7 @@ def return_shard(shard: Shard, message: ShardQueued, returned: ShardReturn, work
     long as its function might have run. A shard that has used up its backoff limit is given up
     instead. Raises: ShardLost: another worker has the shard, or its scan is over.
     """
+    returned = replace(returned, usage=shard.attempt_usage(worker.capacity, worker.clock()))
     stored = worker.table.return_shard(shard.scan_id, shard.number, shard.attempt, returned)
     if stored is None:
         raise shard_lost(shard)
@@ -233,6 +242,7 @@ def build_remainder_message(remainder: Shard, cause: ShardQueued) -> ShardQueued
         cause_id=cause.cause_id,
         hop=cause.hop,
         shard=remainder.number,
+        trace_id=cause.trace_id,
     )
 
 

@@ -25,8 +25,8 @@ TICK_S = 1.0  # between two checks while no nmap runs
 class Heartbeat:
     """Called every second while nmap runs; writes a heartbeat every HEARTBEAT_S."""
 
-    def __init__(self, shard: Shard, delivery: Delivery, worker: Worker) -> None:
-        self._shard, self._delivery, self._worker = shard, delivery, worker
+    def __init__(self, shard: Shard, token: str, delivery: Delivery, worker: Worker) -> None:
+        self._shard, self._token, self._delivery, self._worker = shard, token, delivery, worker
         self._beat_at = worker.clock()
         self._lease_until = shard.lease_until or self._beat_at
         self._tail: ReportTail | None = None
@@ -79,13 +79,14 @@ class Heartbeat:
                 shard.attempt,
                 lease_until=lease_until,
                 progress=self._progress(),
+                token=self._token,
             )
             if not has_shard:
                 return StopReason.LOST
             brief = self._worker.table.scan_brief(shard.scan_id)
         except GatewayUnavailable as exc:
-            fields = {"scan_id": shard.scan_id, "shard": shard.number, "why": str(exc)}
-            logger.warning("heartbeat failed", extra=fields)
+            logger.warning("heartbeat failed", extra={"why": str(exc)})
+            self._worker.telemetry.count({"HeartbeatsFailed": 1})
             too_late = now + timedelta(seconds=HEARTBEAT_S) >= self._lease_until
             return StopReason.HEARTBEAT if too_late else None
         self._beat_at, self._lease_until = now, lease_until

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from cascan.events import ShardQueued
+from cascan.log_context import add_log_context
 from cascan.model.reason import Reasons
 from cascan.model.shard import NmapRun, Shard, ShardReturn, ShardState
 from cascan.nmap.command import build_nmap_command
+from cascan.nmap.ports.scanned_ports import count_ports
 from cascan.scans.transitions import RunPermission, StopReason
 from on_shard_queued.claim_shard import NothingToRun, claim_shard
 from on_shard_queued.delivery import Delivery, Worker
-from on_shard_queued.finish_shard import ShardFinisher, return_shard
+from on_shard_queued.finish_shard import CUT, ShardFinisher, return_shard
 from on_shard_queued.heartbeat import Heartbeat
 from on_shard_queued.nmap_process import NmapResult
 from on_shard_queued.pin_targets import PinnedTargets, pin_targets
@@ -37,6 +40,21 @@ class ShardRun:
     stopped: str = ""
     report_bytes: int = 0
     error: str = ""
+    nmap_s: float = 0.0
+    probes: int = 0  # at most: addresses times ports
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """For metrics."""
+        return {
+            "ShardsRun": int(self.attempt > 0),
+            "ShardsFailed": int(bool(self.error)),
+            "ShardsCut": int(self.did.startswith(CUT)),
+            "NmapSeconds": self.nmap_s,
+            "AddressesScanned": self.addresses,
+            "ProbesSent": self.probes,
+            "ReportBytes": self.report_bytes,
+        }
 
 
 def run_shard(message: ShardQueued, delivery: Delivery, *, worker: Worker) -> ShardRun:
@@ -50,10 +68,12 @@ def run_shard(message: ShardQueued, delivery: Delivery, *, worker: Worker) -> Sh
     GatewayUnavailable, ShardBusy: the message must be delivered again. ShardLost: another worker
     has the shard. MalformedMessage: there is no such shard.
     """
+    add_log_context(scan_id=message.scan_id, shard=message.shard, trace_id=message.trace_id)
     claim = claim_shard(message, delivery, worker)
     if isinstance(claim, NothingToRun):
         return ShardRun(message.scan_id, message.shard, claim.reason)
     shard = claim.shard
+    add_log_context(attempt=shard.attempt)
     if shard.failures > shard.backoff_limit:
         did = return_shard(shard, message, ShardReturn(to=ShardState.QUEUED, failed=False), worker)
         return ShardRun(
@@ -78,7 +98,7 @@ class _Attempt:
 
     def run(self) -> ShardRun:
         started_at = self.worker.clock()
-        heartbeat = Heartbeat(self.shard, self.delivery, self.worker)
+        heartbeat = Heartbeat(self.shard, self.message.token, self.delivery, self.worker)
         with heartbeat.alongside():
             pinned = pin_targets(
                 self.shard,
@@ -91,7 +111,9 @@ class _Attempt:
             report = folder / "report.xml"
             report.touch(mode=0o600)
             argv = build_nmap_command(self.worker.nmap, self.shard, folder, pinned.name)
+            begun_s = time.monotonic()
             result = self._scan(argv, pinned, folder, heartbeat)
+            nmap_s = 0.0 if result.exit_code is None else time.monotonic() - begun_s
             run = self._describe_run(argv, pinned, result, started_at)
             finisher = ShardFinisher(self.shard, self.message, pinned, run, report, self.worker)
             with heartbeat.alongside():
@@ -106,6 +128,8 @@ class _Attempt:
                 stopped=run.stopped,
                 report_bytes=report.stat().st_size,
                 error=result.error or Reasons.of(pinned.unanswered.values()).sentence,
+                nmap_s=round(nmap_s, 3),
+                probes=run.addresses * count_ports(self.shard.arguments) if nmap_s else 0,
             )
 
     def _scan(
@@ -150,6 +174,7 @@ class _Attempt:
     def _describe_run(
         self, argv: tuple[str, ...], pinned: PinnedTargets, result: NmapResult, started_at: datetime
     ) -> NmapRun:
+        finished_at = self.worker.clock()
         return NmapRun(
             attempt=self.shard.attempt,
             argv=argv if result.exit_code is not None else (),
@@ -163,5 +188,6 @@ class _Attempt:
             asked_as=pinned.asked_as,
             reasons=(*pinned.reasons, *pinned.unanswered.values()),
             started_at=started_at,
-            finished_at=self.worker.clock(),
+            finished_at=finished_at,
+            usage=self.shard.attempt_usage(self.worker.capacity, finished_at),
         )

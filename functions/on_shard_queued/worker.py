@@ -15,26 +15,38 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.sqs.shard_queues import SqsShardQueues
 from cascan.aws.sqs.shard_source import SqsShardSource
 from cascan.aws.tables.scan_table import DynamoScanTable
+from cascan.aws.trace_segments import put_segment
 from cascan.clock import utc_now
+from cascan.errors import GatewayUnavailable
+from cascan.log_context import read_log_context
 from cascan.model.shard import Lane
+from cascan.model.usage import CAPACITY_VARIABLE, Capacity
 from cascan.nmap.options.raw_sockets import find_raw_socket_problem
 from cascan.permissions.scope import Scope
 from cascan.settings import from_env
+from cascan.traces import build_segment
+from edge import UNITS
+from edge.logs import build_logger, format_libraries
 from on_shard_queued.delivery import Worker
 from on_shard_queued.drain import Drain
 from on_shard_queued.resolver import DnsResolver
 from on_shard_queued.slots import start_other_slots
 
-logger = Logger(service="worker")  # drain.py and heartbeat.py log through it, by its name
+SERVICE = "worker"
+PROCESS_STATUS = Path("/proc/self/status")
+logger = build_logger(SERVICE)  # drain.py and heartbeat.py log through it, by its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,52 @@ class Settings:
     idle_exit_s: int
     shard_timeout_s: int
     worker_slots: int
+
+
+class WorkerTelemetry:
+    """Metrics as lines of the log, in CloudWatch's embedded format; traces, where the task runs on ECS."""
+
+    def __init__(self, lane: Lane, environment: Mapping[str, str]) -> None:
+        self._metrics = EphemeralMetrics(namespace="cascan", service=SERVICE)
+        stack = {"stack": environment["METRICS_STACK"]} if environment.get("METRICS_STACK") else {}
+        self._metrics.set_default_dimensions(lane=lane.value, **stack)
+        self._is_tracing = "ECS_CONTAINER_METADATA_URI_V4" in environment
+
+    def count(self, figures: Mapping[str, float]) -> None:
+        for name, number in figures.items():
+            self._metrics.add_metric(name, UNITS.get(name, MetricUnit.Count), number)
+        for name, value in read_log_context().items():
+            self._metrics.add_metadata(name, value)
+        self._metrics.flush_metrics()
+
+    def trace(self, started_at: float, *, failed: bool) -> None:
+        times = {"started_at": started_at, "ended_at": time.time()}
+        segment = build_segment(SERVICE, read_log_context(), failed=failed, **times)
+        if not segment or not self._is_tracing:
+            return
+        try:
+            put_segment(segment)
+        except GatewayUnavailable as exc:
+            # Without a route to X-Ray every attempt would wait for it
+            self._is_tracing = False
+            logger.warning("this worker sends no more traces", extra={"reason": str(exc)})
+
+
+def describe_process() -> dict[str, object]:
+    """The user and the capabilities of this process, as the kernel writes them; `cascan doctor --live` reads it."""
+    fields = dict(line.split(":\t", 1) for line in PROCESS_STATUS.read_text().splitlines() if ":\t" in line)
+    return {
+        "uid": os.getuid(),
+        "capabilities_effective": fields.get("CapEff", ""),
+        "capabilities_bounding": fields.get("CapBnd", ""),
+        "no_new_privileges": fields.get("NoNewPrivs", ""),
+    }
+
+
+def find_capacity(environment: Mapping[str, str]) -> Capacity:
+    """What the task is paid as. The launch says it; without it, the dearer one."""
+    is_spot = environment.get(CAPACITY_VARIABLE) == Capacity.SPOT
+    return Capacity.SPOT if is_spot else Capacity.ON_DEMAND
 
 
 def main() -> int:
@@ -69,7 +127,10 @@ def main() -> int:
         resolver=DnsResolver(),
         clock=utc_now,
         lane=settings.lane,
+        telemetry=WorkerTelemetry(settings.lane, os.environ),
+        capacity=find_capacity(os.environ),
     )
+    logger.info("worker starts", extra=describe_process())
     if settings.lane == Lane.RAW and (why := find_raw_socket_problem(worker.nmap[0])):
         logger.error("raw sockets are not available: every shard will fail", extra={"reason": why})
     drain = Drain(
@@ -93,5 +154,15 @@ def main() -> int:
     return code
 
 
+def run_process() -> int:
+    """main(), with every line of the process as JSON, also of a library or a crash."""
+    format_libraries(logger)
+    try:
+        return main()
+    except Exception:
+        logger.exception("the worker ends with an error")
+        return 1
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process())

@@ -14,6 +14,7 @@ from pathlib import Path
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.clock import utc_now
 from cascan.events import ScanCompleted
+from cascan.findings.by_host import group_by_host
 from cascan.ids import derive_scan_id
 from cascan.model.finding import Finding
 from cascan.model.scan import Outcome, ScanState
@@ -41,7 +42,7 @@ def main() -> None:
     )
     with open_stack(Namespace(stack=None, state_dir=Path(sys.argv[1]))) as stack:
         stack.table.create_scan(scan)
-        stack.table.put_findings(scan.scan_id, findings(scan.scan_id))
+        stack.table.put_findings(scan.scan_id, group_by_host(findings(scan.scan_id)))
         event = build_end_event(scan)
         assert isinstance(event, ScanCompleted)
         EventBridgeBus(stack.outputs["ScanBusName"]).put([event])

@@ -19,6 +19,7 @@ import pytest
 from cascan.cascades.bundled_rules import read_bundled_rules
 from cascan.events import ScanCompleted
 from cascan.findings import build_findings
+from cascan.findings.by_host import group_by_host
 from cascan.forms import read_request
 from cascan.model.cascade import CascadeLine
 from cascan.model.finding import Finding
@@ -87,7 +88,7 @@ def followed(rule: str, findings: list[Finding], policy: PolicyProfile = SAFE) -
     )
     table, cascades, requests = MemoryScanTable(), MemoryCascadeTable(), MemoryRequestQueue()
     table.create_scan(scan)
-    table.put_findings(scan.scan_id, findings)
+    table.put_findings(scan.scan_id, group_by_host(findings))
     follower = CascadeRunner(
         table=table,
         cascades=cascades,

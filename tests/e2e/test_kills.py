@@ -217,8 +217,8 @@ def two_minutes_pass(stack: Stack, scan_id: str) -> None:
                 UpdateExpression="SET lease_until = :then",
                 ExpressionAttributeValues={":then": {"S": "2020-01-01T00:00:00.000000Z"}},
             )
-            shard = int(item["sk"]["S"].removeprefix("shard/"))
-            message = {"scan_id": scan_id, "cause_id": "again", "hop": 0, "shard": shard}
+            number, _, token = item["sk"]["S"].partition("/")
+            message = {"scan_id": scan_id, "cause_id": "again", "hop": 0, "shard": int(number), "token": token}
             sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(message))
     eventually(lambda: not stack.workers())
     eventually(lambda: no_task_runs(stack))
@@ -244,8 +244,8 @@ def items(dynamodb: Any, table: str, scan_id: str) -> list[dict[str, Any]]:
     """The scan's shards."""
     found: list[dict[str, Any]] = dynamodb.query(
         TableName=table,
-        KeyConditionExpression="pk = :pk AND begins_with(sk, :shard)",
-        ExpressionAttributeValues={":pk": {"S": f"scan/{scan_id}"}, ":shard": {"S": "shard/"}},
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": f"shard/{scan_id}"}},
         ConsistentRead=True,
     )["Items"]
     return found

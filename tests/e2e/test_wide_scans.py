@@ -75,12 +75,13 @@ def test_a_wide_scan_whose_time_to_live_is_over_is_removed_with_everything_of_it
     scan_id = a_wide_scan(cascan, "wide-expired", ttlSecondsAfterFinished=0)
     assert cascan("cancel", scan_id).code == 0
     eventually(lambda: ticked(cascan) and scan_of(cascan, scan_id) is None)
-    left = client(cascan, "dynamodb").query(
-        TableName=outputs(cascan)["ScanTableName"],
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"scan/{scan_id}"}},
-    )
-    assert left["Items"] == []
+    for partition in ("scan", "shard"):
+        left = client(cascan, "dynamodb").query(
+            TableName=outputs(cascan)["ScanTableName"],
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": f"{partition}/{scan_id}"}},
+        )
+        assert left["Items"] == []
     assert cascan("cancel", scan_id).code == 2  # nothing is left to cancel
 
 

@@ -20,23 +20,27 @@ from msgspec.structs import replace
 from cascan.clock import to_wire
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, ShardQueued
+from cascan.findings.by_host import address_key
 from cascan.findings.truncate_finding import truncate_finding
-from cascan.gateways import Launch, Lookup
+from cascan.gateways import FindingReplacement, Launch, Lookup
 from cascan.ids import ReportKey, results_key
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, Switch
-from cascan.model.finding import Finding, FindingLine
+from cascan.model.finding import Finding, FindingLine, HostFindings
 from cascan.model.reason import ReasonCode, Reasons
-from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
+from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState, Suspension
 from cascan.model.shard import Lane, Shard
+from cascan.model.usage import ScanCost
+from tests.fakes.history import MemoryHistory
 from tests.fakes.inventory import MemoryInventory
 from tests.fakes.recordings import MemoryRecordings
 from tests.fakes.shards import Breakable, MemoryOperatorItems, MemoryShards
 
+Element = tuple[str, int, int, int]  # address, shard, attempt, place
 PARSED_STATES = frozenset({ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING})
 
 
-class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecordings, MemoryInventory):
+class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecordings, MemoryHistory, MemoryInventory):
     """ScanTable in dicts."""
 
     def __init__(self) -> None:
@@ -46,7 +50,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
         self.shard_by_address: dict[tuple[str, str], int] = {}  # of names, which shard counts it
         self.agenda: set[AgendaEntry] = set()
         self.halted: Switch | None = None
-        self.findings_by_key: dict[tuple[str, str], Finding] = {}
+        self.findings_by_element: dict[tuple[str, Element], tuple[Finding, ...]] = {}
 
     # ---- scans
 
@@ -74,12 +78,22 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
         newest_first = sorted(self.scans.values(), key=lambda s: (to_wire(s.requested_at), s.scan_id), reverse=True)
         return islice(iter(newest_first), limit)
 
-    def advance_scan(self, scan_id: str, to: ScanState, *, expected: Iterable[ScanState], why: str = "") -> bool:
+    def advance_scan(
+        self,
+        scan_id: str,
+        to: ScanState,
+        *,
+        expected: Iterable[ScanState],
+        why: str = "",
+        suspension: Suspension | None = None,
+    ) -> bool:
         self._reach()
         scan = self.scans.get(scan_id)
         if scan is None or scan.state not in set(expected):
             return False
-        self.scans[scan_id] = replace(scan, state=to, error_description=why or scan.error_description)
+        self.scans[scan_id] = replace(
+            scan, state=to, error_description=why or scan.error_description, suspension=suspension or scan.suspension
+        )
         return True
 
     def close_scan(
@@ -91,6 +105,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
         error: str = "",
         *,
         reasons: Reasons = NO_REASONS,
+        cost: ScanCost | None = None,
     ) -> bool:
         self._reach()
         scan = self.scans.get(scan_id)
@@ -100,7 +115,13 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
         if scan.state in FINAL_STATES | PARSED_STATES and not half_cancelled:
             return False
         self.scans[scan_id] = replace(
-            scan, state=to, outcome=outcome, finished_at=at, error_description=error, reasons=reasons
+            scan,
+            state=to,
+            outcome=outcome,
+            finished_at=at,
+            error_description=error,
+            reasons=reasons,
+            cost=cost or scan.cost,
         )
         return True
 
@@ -117,10 +138,18 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
         self.scans[scan_id] = replace(scan, state=ScanState.DONE, findings=counts)
         return True
 
+    def recount_findings(self, scan_id: str, counts: Counts) -> bool:
+        self._reach()
+        scan = self.scans.get(scan_id)
+        if scan is None or scan.state not in FINAL_STATES:
+            return False
+        self.scans[scan_id] = replace(scan, findings=counts)
+        return True
+
     def remove_scan(self, scan_id: str, most: int) -> bool:
         self._reach()
         stores: list[dict[Any, Any]] = [
-            self.findings_by_key,
+            self.findings_by_element,
             self.changes_by_key,
             self.shards_by_key,
             self.recordings,
@@ -136,18 +165,55 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
 
     # ---- findings
 
-    def put_findings(
-        self, scan_id: str, findings: Iterable[Finding | FindingLine], source: ReportKey | None = None
-    ) -> None:
+    def put_findings(self, scan_id: str, hosts: Iterable[HostFindings], source: ReportKey | None = None) -> None:
         self._reach()
-        for given in findings:
-            finding = msgspec.json.decode(given.encoded, type=Finding) if isinstance(given, FindingLine) else given
-            fits = len(msgspec.json.encode(finding)) <= MAX_FINDING_BYTES
-            self.findings_by_key[scan_id, finding.id] = finding if fits else truncate_finding(finding, source)
+        shard, attempt = (source.shard, source.attempt) if source else (0, 0)
+        for host in hosts:
+            element = (address_key(host.address), shard, attempt, host.place)
+            self.findings_by_element[scan_id, element] = tuple(_as_stored(given, source) for given in host.findings)
+
+    def replace_findings(self, scan_id: str) -> FindingReplacement:
+        return MemoryReplacement(self, scan_id)
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         self._reach()
-        return iter([self.findings_by_key[key] for key in sorted(self.findings_by_key) if key[0] == scan_id])
+        elements = sorted(key for key in self.findings_by_element if key[0] == scan_id)
+        latest = {(key[1][0], finding.id): key for key in elements for finding in self.findings_by_element[key]}
+        for key in elements:
+            for finding in self.findings_by_element[key]:
+                if latest[key[1][0], finding.id] == key:
+                    yield finding
+
+    @property
+    def findings_by_key(self) -> dict[tuple[str, str], Finding]:
+        scan_ids = {scan_id for scan_id, _ in self.findings_by_element}
+        return {(scan_id, finding.id): finding for scan_id in scan_ids for finding in self.findings(scan_id)}
+
+
+def _as_stored(given: Finding | FindingLine, source: ReportKey | None) -> Finding:
+    finding = msgspec.json.decode(given.encoded, type=Finding) if isinstance(given, FindingLine) else given
+    fits = len(msgspec.json.encode(finding)) <= MAX_FINDING_BYTES
+    return finding if fits else truncate_finding(finding, source)
+
+
+class MemoryReplacement:
+    """FindingReplacement in the dict of a MemoryScanTable."""
+
+    def __init__(self, table: MemoryScanTable, scan_id: str) -> None:
+        self._table, self._scan_id = table, scan_id
+        self._written: set[Any] = set()
+
+    def put(self, hosts: Iterable[HostFindings], source: ReportKey | None = None) -> None:
+        put_alone = MemoryScanTable()
+        put_alone.put_findings(self._scan_id, hosts, source)
+        self._table.findings_by_element.update(put_alone.findings_by_element)
+        self._written |= put_alone.findings_by_element.keys()
+
+    def remove_others(self) -> None:
+        elements = [key for key in self._table.findings_by_element if key[0] == self._scan_id]
+        for key in elements:
+            if key not in self._written:
+                del self._table.findings_by_element[key]
 
 
 class MemoryReportStore(Breakable):

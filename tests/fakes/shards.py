@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cascan.errors import GatewayUnavailable
+from cascan.ids import derive_shard_token
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.scan import FINAL_STATES, UNDER_WAY, Counts, Scan
 from cascan.model.shard import (
@@ -58,8 +59,11 @@ class MemoryShards:
     def list_shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
         return iter([shard for shard in self.shards(scan_id) if shard.state is state])
 
-    def get_shard(self, scan_id: str, number: int) -> Shard | None:
+    def get_shard(self, scan_id: str, number: int, *, token: str = "") -> Shard | None:
         self._reach()
+        scan = self.scans.get(scan_id)
+        if token and (scan is None or token != derive_shard_token(scan.shard_secret, number)):
+            return None
         return self.shards_by_key.get((scan_id, number))
 
     def release_shard(self, scan_id: str, number: int) -> bool:
@@ -79,12 +83,21 @@ class MemoryShards:
         return self._count(scan_id, shards_waiting=1, shards_in_flight=-1)
 
     def claim_shard(
-        self, scan_id: str, number: int, *, worker: str, message_id: str, lease_until: datetime, now: datetime
+        self,
+        scan_id: str,
+        number: int,
+        *,
+        worker: str,
+        message_id: str,
+        lease_until: datetime,
+        now: datetime,
+        token: str = "",
     ) -> Shard | None:
-        shard = self.get_shard(scan_id, number)
+        shard = self.get_shard(scan_id, number, token=token)
         if shard is None:
             return None
         held = {"worker": worker, "message_id": message_id, "lease_until": lease_until, "progress": None}
+        held["claimed_at"] = shard.claimed_at or now
         running = replace(shard, state=ShardState.RUNNING, attempt=shard.attempt + 1, **held)
         if shard.state in life_cycle.CLAIM.expected:
             return self._store(running)
@@ -94,15 +107,22 @@ class MemoryShards:
         return None
 
     def beat(
-        self, scan_id: str, number: int, attempt: int, *, lease_until: datetime, progress: Progress | None = None
+        self,
+        scan_id: str,
+        number: int,
+        attempt: int,
+        *,
+        lease_until: datetime,
+        progress: Progress | None = None,
+        token: str = "",
     ) -> bool:
-        shard = self._held(life_cycle.BEAT, scan_id, number, attempt)
+        shard = self._held(life_cycle.BEAT, scan_id, number, attempt, token)
         if shard:
             self._store(replace(shard, lease_until=lease_until, progress=progress or shard.progress))
         return shard is not None
 
-    def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
-        shard = self._held(life_cycle.REPORT, scan_id, number, attempt)
+    def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun, *, token: str = "") -> bool:
+        shard = self._held(life_cycle.REPORT, scan_id, number, attempt, token)
         if shard:
             self._store(replace(shard, state=ShardState.REPORTED, run=run))
         return shard is not None
@@ -130,6 +150,8 @@ class MemoryShards:
                 state=back.to,
                 failures=shard.failures + back.failed,
                 lease_until=None,
+                claimed_at=None,
+                usage=shard.usage + back.usage,
                 progress=None,
                 error_description=back.error_description or shard.error_description,
                 stderr=back.stderr or shard.stderr,
@@ -150,6 +172,7 @@ class MemoryShards:
             shard_outcomes=_sum(scan.shard_outcomes, {closing.outcome.value: 1}),
             hosts_up=scan.hosts_up + closing.hosts_up,
             extra_addresses=scan.extra_addresses + closing.extra_addresses,
+            usage=scan.usage + closing.usage,
             changes=_sum(scan.changes, closing.changes),
             findings=Counts(
                 count=scan.findings.count + closing.findings,
@@ -160,15 +183,18 @@ class MemoryShards:
         return True
 
     def close_shards(self, scan_id: str, shards: Iterable[Shard], closing: ShardClosing) -> int:
-        return sum(self.close_shard(scan_id, shard.number, closing) for shard in list(shards))
+        return sum(
+            self.close_shard(scan_id, shard.number, replace(closing, usage=shard.total_usage(closing.closed_at)))
+            for shard in list(shards)
+        )
 
     def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
         self._reach()
         counted = {a: self.shard_by_address.setdefault((scan_id, a), number) for a in addresses}
         return frozenset(address for address, by in counted.items() if by != number)
 
-    def _held(self, move: life_cycle.Move, scan_id: str, number: int, attempt: int) -> Shard | None:
-        shard = self.get_shard(scan_id, number)
+    def _held(self, move: life_cycle.Move, scan_id: str, number: int, attempt: int, token: str = "") -> Shard | None:
+        shard = self.get_shard(scan_id, number, token=token)
         return shard if shard and shard.state in move.expected and shard.attempt == attempt else None
 
     def _store(self, shard: Shard) -> Shard:

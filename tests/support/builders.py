@@ -39,6 +39,7 @@ def a_scan(**fields: Any) -> Scan:
         "shards": 1,
         "shards_open": 1,
         "addresses": 1,
+        "shard_secret": "a secret",
     }
     scan = Scan(**plain | fields)
     counted = {"shards_waiting", "shards_in_flight"} & fields.keys()

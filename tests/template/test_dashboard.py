@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from on_shard_queued.run_shard import ShardRun
 from tests.template.model import FUNCTIONS, MODEL, QUEUES, ROOT
 from tests.template.test_alarms import ALARMS, metrics_of
 
@@ -15,7 +16,9 @@ SHOWN = [
     (metric[0], metric[1], dict(zip(metric[2::2], metric[3::2], strict=False)))
     for widget in BODY["widgets"]
     for metric in widget["properties"]["metrics"]
+    if isinstance(metric[0], str)  # not an expression over other metrics
 ]
+OF_SHARDS = {*ShardRun(scan_id="", shard=0, did="").figures, "ClaimsLost", "HeartbeatsFailed"}
 
 
 def shown(namespace: str, name: str) -> set[str]:
@@ -42,9 +45,20 @@ def test_every_function_and_every_queue_is_shown() -> None:
 
 def test_a_metric_of_a_function_is_one_that_it_counts() -> None:
     for namespace, name, dimensions in SHOWN:
-        if namespace == "cascan":
+        if dimensions.get("service") in ("worker", "on_shard_queued"):
+            assert name in OF_SHARDS
+        elif namespace == "cascan":
             code = (MODEL.paths[ROOT].parent / "functions" / dimensions["service"] / "app.py").read_text()
             assert re.search(rf'count\("{name}"', code), name
+
+
+def test_every_figure_of_the_workers_is_shown_for_both_lanes() -> None:
+    shown_lanes: dict[str, set[str]] = {name: set() for name in OF_SHARDS}
+    for _, name, dimensions in SHOWN:
+        if dimensions.get("service") == "worker":
+            shown_lanes[name].add(dimensions["lane"])
+
+    assert shown_lanes == {name: {"connect", "raw"} for name in OF_SHARDS}
 
 
 def test_widgets_do_not_overlap() -> None:

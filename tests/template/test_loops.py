@@ -13,7 +13,8 @@ import pytest
 
 from cascan import limits
 from tests.template.model import FUNCTIONS, MODEL, QUEUES, ROOT, RULES, Resource, as_list, source_queues
-from tests.template.test_permissions import role_of, statements_of
+from tests.template.roles import role_of
+from tests.template.test_permissions import statements_of
 
 WORK_THAT_GOES_ON = {"OnReportStored": "MAX_RECORDING_TURNS", "OnShardQueued": "MAX_GENERATIONS"}  # and what bounds it
 READ_BY = {queue: name for name, function in FUNCTIONS.items() for queue in source_queues(function).values()}

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.template.model import FUNCTIONS, MODEL, ROOT, Resource, Statement, as_list, source_queues
+from tests.template.roles import role_of
+from tests.template.transformed import transform
 
 TABLE, BUS = "Storage/ScanTable.Arn", "Messaging/ScanBus.Arn"
 INDEX = "Storage/ScanTable.Arn/index/listing"
@@ -22,7 +24,8 @@ WAKE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}  # 
 TRACE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 FORGET = {"s3:DeleteObject", "s3:DeleteObjectVersion"}
 UPLOAD = {"s3:PutObject", "s3:AbortMultipartUpload"}
-TASKS = "arn:AWS::Partition:ecs:AWS::Region:AWS::AccountId:task-definition"
+ECS = "arn:AWS::Partition:ecs:AWS::Region:AWS::AccountId"
+TASKS = f"{ECS}:task-definition"
 START_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 PULL = {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"}
 
@@ -40,7 +43,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Messaging/RawShardQueue.Arn": {"sqs:GetQueueAttributes"},
         TABLE: {"dynamodb:GetItem"},
         "*": {"ecs:ListTasks"},
-        "arn:AWS::Partition:ecs:AWS::Region:AWS::AccountId:task/Workers/Cluster/*": {"ecs:DescribeTasks"},
+        f"{ECS}:task/Workers/Cluster/*": {"ecs:DescribeTasks", "ecs:TagResource"},
         f"{TASKS}/AWS::StackName-connect:*": {"ecs:RunTask"},  # of the nested stack: any revision of the family
         f"{TASKS}/AWS::StackName-raw:*": {"ecs:RunTask"},
         "Workers/LaunchRole.Arn": {"iam:PassRole"},
@@ -122,6 +125,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         TABLE: CLAIM,
         REPORTS: UPLOAD,
         RECORDS: UPLOAD,
+        "*": {"xray:PutTraceSegments"},
     },
     "RawRole": {
         "Messaging/RawShardQueue.Arn": DRAIN | {"sqs:SendMessage"},
@@ -129,6 +133,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         TABLE: CLAIM,
         REPORTS: UPLOAD,
         RECORDS: UPLOAD,
+        "*": {"xray:PutTraceSegments"},
     },
 }
 ON_EVERYTHING = {
@@ -139,10 +144,6 @@ ON_EVERYTHING = {
 }
 ROLES = MODEL.resources("AWS::IAM::Role")
 IN_OWN_SUBNETS = {"WorkerSubnets": "subnet-1", "WorkerSecurityGroups": "sg-1", "WorkerPublicIp": "DISABLED"}
-
-
-def role_of(function: Resource) -> Resource:
-    return MODEL.resource(MODEL.text(function.properties["Role"], ROOT))
 
 
 def statements_of(role: Resource, **parameters: str) -> list[Statement]:
@@ -200,6 +201,20 @@ def test_each_function_has_a_role_of_its_own_and_sam_adds_nothing_to_it(function
     assert "Policies" not in function.properties
 
 
+def test_cloudformation_is_given_the_roles_as_they_are_written_and_no_others() -> None:
+    """Of the transformed template: what these tests say of template.yaml is true of what is deployed."""
+    transformed = transform()["Resources"]
+    written = MODEL.templates[ROOT]["Resources"]
+    roles = {name: resource for name, resource in transformed.items() if resource["Type"] == "AWS::IAM::Role"}
+
+    assert roles == {name: resource for name, resource in written.items() if resource["Type"] == "AWS::IAM::Role"}
+    functions = {name: one for name, one in transformed.items() if one["Type"] == "AWS::Lambda::Function"}
+    assert functions.keys() == FUNCTIONS.keys()
+    for name, function in functions.items():
+        assert function["Properties"]["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}
+    assert not {one["Type"] for one in transformed.values()} & {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}
+
+
 def test_no_role_has_a_managed_policy() -> None:
     for role in ROLES:
         assert not {"ManagedPolicyArns", "PermissionsBoundary"} & role.properties.keys()
@@ -254,6 +269,11 @@ def test_whoever_puts_events_speaks_as_cascan() -> None:
 def test_roles_are_passed_to_tasks_of_ecs_alone() -> None:
     for _, statement in statements_with("iam:PassRole"):
         assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+
+
+def test_tasks_are_tagged_as_they_start_and_never_later() -> None:
+    for _, statement in statements_with("ecs:TagResource"):
+        assert statement["Condition"] == {"StringEquals": {"ecs:CreateAction": "RunTask"}}
 
 
 @pytest.mark.parametrize("action", ["ecs:RunTask", "ecs:ListTasks"])

@@ -73,6 +73,16 @@ def test_the_bucket_drops_unfinished_uploads_and_reports_only_when_it_was_told_t
         assert MODEL.default(rule["ExpirationInDays"], BUCKET.stack) == "0"
 
 
+def test_the_function_that_records_changes_knows_how_long_they_are_kept() -> None:
+    (function,) = (
+        resource for resource in MODEL.resources("AWS::Serverless::Function") if resource.name == "OnReportStored"
+    )
+    days = function.properties["Environment"]["Variables"]["HISTORY_RETENTION_DAYS"]
+
+    assert MODEL.text(days, function.stack) == "parameter HistoryRetentionDays"
+    assert MODEL.default(days, function.stack) == "0"  # as long as their scan
+
+
 def test_what_the_operator_decided_never_expires() -> None:
     _, _, *others = BUCKET.properties["LifecycleConfiguration"]["Rules"]
     assert [other["Fn::If"][1]["Prefix"] for other in others] == ["reports/", "results/", "scans/"]

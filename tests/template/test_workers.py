@@ -204,7 +204,7 @@ def test_the_cluster_can_start_what_the_fleet_asks_for() -> None:
 
 
 def test_nobody_calls_a_worker() -> None:
-    (group,) = MODEL.resources("AWS::EC2::SecurityGroup")
+    group = MODEL.resource("Network/WorkerSecurityGroup")
 
     assert group.properties["SecurityGroupIngress"] == []
     assert "0.0.0.0/0" not in json.dumps(group.properties["SecurityGroupIngress"])

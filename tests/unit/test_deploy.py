@@ -172,6 +172,7 @@ def test_the_stack_gets_the_repository_the_images_the_python_and_the_networks_th
         "PythonRuntime": "python3.13",
         "SingleExecutions": "disabled",
         "WorkerEgress": "9.9.9.0/24",
+        "WorkerNetwork": "public",
         "WorkerRepositoryName": "images-1",
     }
     (build,) = world.find("sam build")
@@ -242,6 +243,46 @@ def test_private_targets_need_subnets_that_have_a_route_to_them(world: World) ->
 
 
 @pytest.mark.parametrize(
+    ("network", "allowed", "sentence"),
+    [
+        ("public", "9.9.9.0/24", "$0 idle: a VPC with public addresses"),
+        ("nat", "9.9.9.0/24", "$36.50 a month idle: a VPC with a NAT gateway and its fixed address"),
+        ("endpoints", "10.20.0.0/16", "$29.20 a month idle: a VPC without internet, with 4 endpoints in one zone"),
+    ],
+)
+def test_the_stack_makes_the_network_that_is_named_whose_idle_price_is_said_first(
+    world: World, network: str, allowed: str, sentence: str
+) -> None:
+    ran = deploy(world, NETWORK=network, ALLOWED=allowed)
+
+    assert ran.returncode == 0, ran.stderr
+    assert sentence in ran.stdout
+    assert ("WorkerVpcId" in ran.stdout) == (network == "endpoints")
+    given = overrides(world)
+    assert (given["WorkerNetwork"], given["WorkerSubnets"], given["WorkerEgress"]) == (network, "", allowed)
+
+
+def test_the_price_of_endpoints_is_that_of_as_many_as_the_template_makes() -> None:
+    text = (ROOT / "infra" / "network.yaml").read_text()
+
+    assert f"\nENDPOINTS = {text.count('VpcEndpointType: Interface')}  #" in SCRIPT.read_text()
+
+
+def test_a_second_deployment_keeps_its_network_until_another_one_is_named(world: World) -> None:
+    groups = {"WorkerSubnets": "subnet-1", "WorkerSecurityGroups": "sg-1"}
+    world.answers[f"{STACKS} cascan"] = described({}, {"AllowedTargets": "9.9.9.0/24", "WorkerNetwork": "nat"})
+    assert deploy(world).returncode == 0
+    assert overrides(world)["WorkerNetwork"] == "nat"
+
+    world.answers[f"{STACKS} cascan"] = described({}, {"AllowedTargets": "9.9.9.0/24", **groups})
+    assert deploy(world).returncode == 0
+    assert overrides(world)["WorkerNetwork"] == "subnets"
+    assert deploy(world, NETWORK="nat").returncode == 0
+    given = overrides(world)
+    assert (given["WorkerNetwork"], given["WorkerSubnets"], given["WorkerSecurityGroups"]) == ("nat", "", "")
+
+
+@pytest.mark.parametrize(
     ("missing", "sentence"),
     [
         ("aws", "The AWS CLI is not installed"),
@@ -280,6 +321,11 @@ def test_podman_builds_where_docker_is_not_and_nothing_builds_without_workers(wo
         ({"STACK": "a" * 31}, "at most 30"),
         ({"ALLOWED": ""}, "Set ALLOWED to what may be scanned"),
         ({"SUBNETS": "subnet-1"}, "Set SECURITY_GROUPS too"),
+        ({"NETWORK": "private"}, "NETWORK=private is unknown: it is one of public, nat, endpoints, subnets"),
+        ({"NETWORK": "subnets"}, "NETWORK=subnets needs SUBNETS"),
+        ({"NETWORK": "nat", "SUBNETS": "subnet-1"}, "leave SUBNETS unset"),
+        ({"NETWORK": "endpoints"}, "9.9.9.0/24: on the internet, to which NETWORK=endpoints has no route"),
+        ({"NETWORK": "nat", "ALLOWED": "10.0.0.0/8"}, "10.0.0.0/8: not on the internet"),
         ({"PARAMETERS": "MaxWorkers"}, "'MaxWorkers', which is not Name=value"),
         ({"AWS_REGION": ""}, "No region is configured"),
         ({"ALLOWED": "999.1.1.1/8"}, "999.1.1.1/8"),

@@ -27,6 +27,7 @@ from cascan.events.message import (
     BusEvent,
     Message,
     ShardQueued,
+    ShardReturned,
     build_event_fields,
     detail_type,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "ScheduleSkipped",
     "ServiceChanged",
     "ShardQueued",
+    "ShardReturned",
     "WorkersWanted",
     "build_change_event",
     "build_event_fields",

@@ -43,6 +43,23 @@ class ShardQueued(Message, frozen=True, kw_only=True):
     """A shard waits for a worker, which reads the shard from the table when it claims it."""
 
     shard: int
+    token: str = ""  # part of the shard's key; empty: an earlier version stored the shard
+    trace_id: str = ""  # of the scan
+
+
+class ShardReturned(Message, frozen=True, kw_only=True):
+    """A worker has a shard's message, and does not run the shard to its end.
+
+    A function queues the shard again, has it wait, or gives it up. It believes only what the table
+    does not contradict.
+    """
+
+    shard: int
+    token: str = ""  # as the shard's message has it
+    attempt: int = 0  # the attempt that ended; 0: the worker did not claim the shard
+    failed: bool = False  # the attempt counts as a failure
+    error_description: str = ""  # empty: the last error stays
+    stderr: str = ""  # of nmap
 
 
 class BusEvent(Message, frozen=True, kw_only=True):

@@ -6,23 +6,35 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from cascan.ids import ReportKey
-from cascan.model.finding import Finding, FindingLine
+from cascan.model.finding import Finding, HostFindings
+
+
+class FindingReplacement(Protocol):
+    """New findings of a scan. Earlier ones stay until they are overwritten or removed."""
+
+    def put(self, hosts: Iterable[HostFindings], source: ReportKey | None = None) -> None:
+        """Store the findings of hosts, as `Findings.put_findings` does."""
+
+    def remove_others(self) -> None:
+        """Remove everything that was not put through this replacement."""
 
 
 class Findings(Protocol):
     """Findings, by the scan that produced them."""
 
-    def put_findings(
-        self,
-        scan_id: str,
-        findings: Iterable[Finding | FindingLine],
-        source: ReportKey | None = None,
-    ) -> None:
-        """Store the findings under their ids, so that a repeat rewrites the same items.
+    def put_findings(self, scan_id: str, hosts: Iterable[HostFindings], source: ReportKey | None = None) -> None:
+        """Store the findings of hosts, as the report `source` has them.
 
-        A finding longer than MAX_FINDING_BYTES is truncated, and names `source` as the report that
-        has all of it.
+        A repeat rewrites the same items. A finding longer than MAX_FINDING_BYTES is truncated, and
+        names `source` as the report that has all of it.
         """
 
+    def replace_findings(self, scan_id: str) -> FindingReplacement:
+        """Begin to replace all findings of the scan by others."""
+
     def findings(self, scan_id: str) -> Iterator[Finding]:
-        """The scan's findings, in order of their ids."""
+        """The scan's findings, each once: in order of the hosts' addresses, then as they were put.
+
+        Of two with the same id, the one of the later report counts. A scan that an earlier version
+        accepted has them in order of their ids, until it is migrated.
+        """

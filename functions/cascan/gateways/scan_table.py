@@ -10,21 +10,32 @@ from typing import Protocol
 
 from cascan.gateways.agenda import Agenda
 from cascan.gateways.findings import Findings
+from cascan.gateways.history import History
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.recordings import Recordings
 from cascan.gateways.scans import Scans
 from cascan.gateways.severity_rules import SeverityRules
 from cascan.gateways.shards import Shards
 from cascan.gateways.stack_switch import StackSwitch
+from cascan.model.migration import MigrationResult, TellMigration
 
 
 class ScanLifecycle(Scans, Shards, Agenda, Protocol):
     """What a function needs that takes a scan from its plan to its end."""
 
 
-class ReportResults(Findings, Inventory, Recordings, SeverityRules, Protocol):
+class ReportResults(Findings, Inventory, History, Recordings, SeverityRules, Protocol):
     """What a function needs to record a report, apart from its scan and its shard."""
 
 
 class ScanTable(ScanLifecycle, ReportResults, StackSwitch, Protocol):
     """The whole table. Only the command and the code that builds gateways use all of it."""
+
+    def needs_migration(self) -> bool:
+        """Whether an earlier version stored a part of the inventory, which `migrate` moves."""
+
+    def migrate(self, tell: TellMigration) -> MigrationResult:
+        """Move what an earlier version stored. May be interrupted, and repeated.
+
+        `tell`: called again and again with what was done so far.
+        """

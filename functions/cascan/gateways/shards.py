@@ -22,6 +22,9 @@ class Shards(Protocol):
 
     `cascan.scans.transitions` lists the states from which each move is allowed. None or False: the
     condition did not hold.
+
+    `token`: of the shard, as its message has it. Needed where the scan's secret cannot be read, as
+    by a worker; there is no such shard under another token.
     """
 
     def add_shards(self, shards: Iterable[Shard]) -> None:
@@ -36,7 +39,7 @@ class Shards(Protocol):
         Waiting shards are found in an index, without reading the others; the index lags a moment.
         """
 
-    def get_shard(self, scan_id: str, number: int) -> Shard | None:
+    def get_shard(self, scan_id: str, number: int, *, token: str = "") -> Shard | None:
         """The shard, read consistently. None: there is none."""
 
     def release_shard(self, scan_id: str, number: int) -> bool:
@@ -57,6 +60,7 @@ class Shards(Protocol):
         message_id: str,
         lease_until: datetime,
         now: datetime,
+        token: str = "",
     ) -> Shard | None:
         """queued → running, or take the shard over from a worker that has lost it.
 
@@ -73,13 +77,22 @@ class Shards(Protocol):
         *,
         lease_until: datetime,
         progress: Progress | None = None,
+        token: str = "",
     ) -> bool:
         """Extend the lease. False: this attempt no longer holds the shard.
 
         The worker then has to stop nmap.
         """
 
-    def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
+    def report_shard(
+        self,
+        scan_id: str,
+        number: int,
+        attempt: int,
+        run: NmapRun,
+        *,
+        token: str = "",
+    ) -> bool:
         """running → reported, with the run. False: this attempt no longer holds the shard."""
 
     def cut_shard(self, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
@@ -104,6 +117,8 @@ class Shards(Protocol):
 
     def close_shards(self, scan_id: str, shards: Iterable[Shard], closing: ShardClosing) -> int:
         """Close many shards of one scan in each transaction. Returns how many were closed.
+
+        The scan's usage grows by what each shard has used, whatever `closing` says.
 
         A shard that has moved since it was read may stay open. `closing` may not have findings.
         """

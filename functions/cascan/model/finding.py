@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -42,3 +43,11 @@ class FindingLine(msgspec.Struct, frozen=True, gc=False):
     severity: str
     category: str
     encoded: bytes  # without a line break
+
+
+class HostFindings(msgspec.Struct, frozen=True, gc=False):
+    """The findings of one host element of a report. They are stored together."""
+
+    address: str  # of the host; any text, since a report may have no valid address
+    findings: Iterable[Finding | FindingLine]
+    place: int = 0  # tells the elements of one report apart that have the same address

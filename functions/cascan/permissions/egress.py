@@ -1,6 +1,6 @@
 """The scope → the networks to which a worker's security group allows traffic.
 
-IPv4 only, like the small VPC.
+IPv4 only, like each network that the stack makes.
 
 A security group cannot deny. So denied networks are cut out of the allowed ones, as long as the
 group has enough rules. Otherwise the whole allowed networks are let out, and only the scope's own
@@ -15,10 +15,10 @@ from ipaddress import IPv4Address, IPv4Network, collapse_addresses, summarize_ad
 
 import msgspec
 
+from cascan.model.worker_network import WorkerNetwork
 from cascan.nmap.intervals import Interval, subtract_intervals
-from cascan.nmap.special_addresses import list_public_ipv4
 from cascan.permissions.scope import Scope
-from cascan.permissions.worker_reach import NO_ROUTE, describe_purpose
+from cascan.permissions.worker_reach import describe_missing_route, describe_purpose, list_routed_ipv4
 
 MAX_NETWORKS = 16  # places in infra/network.yaml
 
@@ -30,8 +30,12 @@ class Egress(msgspec.Struct, frozen=True):
     remarks: tuple[str, ...] = ()
 
 
-def build_egress(allowed: Sequence[str], denied: Sequence[str] = ()) -> Egress:
-    """The networks for a scope.
+def build_egress(
+    allowed: Sequence[str],
+    denied: Sequence[str] = (),
+    network: WorkerNetwork = WorkerNetwork.SMALL_VPC,
+) -> Egress:
+    """The networks for a scope, in the network that the stack makes.
 
     Raises: SettingsError: names every entry that is not a network, an address or a domain.
     """
@@ -40,7 +44,7 @@ def build_egress(allowed: Sequence[str], denied: Sequence[str] = ()) -> Egress:
     remarks = [f"{domain}: {advice}" for domain in scope.domains]
     if scope.permitted6:
         remarks.append("IPv6: the small VPC has none; set WorkerSubnets and WorkerIpv6=enabled for IPv6 targets")
-    remarks += _describe_unrouted(allowed, scope)
+    remarks += _describe_unrouted(allowed, scope, network)
     networks = _list_networks(scope.permitted4)
     if len(networks) > MAX_NETWORKS:
         networks = _list_allowed(allowed)
@@ -51,10 +55,10 @@ def build_egress(allowed: Sequence[str], denied: Sequence[str] = ()) -> Egress:
     return Egress(tuple(networks), tuple(remarks))
 
 
-def _describe_unrouted(allowed: Sequence[str], scope: Scope) -> list[str]:
-    """A sentence for each allowed network with addresses that do not answer in the small VPC."""
+def _describe_unrouted(allowed: Sequence[str], scope: Scope, worker_network: WorkerNetwork) -> list[str]:
+    """A sentence for each allowed network with addresses that no route leads to."""
     remarks: list[str] = []
-    reserved = subtract_intervals(scope.permitted4, list_public_ipv4())
+    reserved = subtract_intervals(scope.permitted4, list_routed_ipv4(worker_network))
     for entry in allowed:
         with suppress(ValueError):  # IPv6, or a domain
             network = IPv4Network(entry)
@@ -62,7 +66,7 @@ def _describe_unrouted(allowed: Sequence[str], scope: Scope) -> list[str]:
             unrouted = next((max(low, start) for start, end in reserved if start <= high and end >= low), None)
             if unrouted is not None:
                 address = f"{IPv4Address(unrouted)} ({describe_purpose(unrouted)})"
-                remarks.append(f"{entry}: {address} is not a public address, {NO_ROUTE}")
+                remarks.append(f"{entry}: {address} {describe_missing_route(worker_network)}")
     return remarks
 
 

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 import msgspec
 
 from cascan.model.worker_network import WorkerNetwork
-from cascan.nmap.intervals import merge_intervals
+from cascan.nmap.intervals import merge_intervals, subtract_intervals
 from cascan.nmap.special_addresses import find_block, list_public_ipv4
 from cascan.nmap.targets.coverage import Intervals, find_first_outside
 from cascan.nmap.targets.kinds import IPV4, Name, Target
@@ -27,6 +27,14 @@ NO_ROUTE = (
     "and the one route of the stack's own small VPC leads to the public Internet, so no answer would come back; "
     "set WorkerSubnets and WorkerSecurityGroups to a network with a route to it"
 )
+NO_INTERNET = (
+    "and the stack's own network has endpoints and no route to the Internet (WorkerNetwork=endpoints), so no answer "
+    "would come back; set WorkerNetwork=public or WorkerNetwork=nat"
+)
+CONNECTED = (
+    "the stack's own network (WorkerNetwork=endpoints) leads only to networks that you have connected to its VPC, by "
+    "peering or a transit gateway: hosts of others look dead"
+)
 LEFT_OUT = "is allowed, but WorkerEgress leaves it out, so it would look dead to workers; set WorkerEgress to what"
 UNKNOWN = "whether workers reach a name is known only when it is resolved: add its networks to WorkerEgress"
 SOURCE_CHECK = (
@@ -39,7 +47,7 @@ class WorkerReach(msgspec.Struct, frozen=True):
     """What can answer workers that run in AWS."""
 
     networks: Intervals = EVERYWHERE  # IPv4, that WorkerEgress lets out
-    is_small_vpc: bool = True
+    network: WorkerNetwork = WorkerNetwork.SMALL_VPC
     has_ipv6: bool = False
 
     @classmethod
@@ -53,13 +61,13 @@ class WorkerReach(msgspec.Struct, frozen=True):
         if network is WorkerNetwork.MACHINE:
             return None
         if network is WorkerNetwork.SUBNETS:
-            return cls(is_small_vpc=False, has_ipv6=has_ipv6)
+            return cls(network=network, has_ipv6=has_ipv6)
         try:
-            networks = [IPv4Network(entry) for entry in egress]
+            entries = [IPv4Network(entry) for entry in egress]
         except ValueError as exc:
             raise SettingsError(f"WorkerEgress: {exc}") from exc
-        spans = merge_intervals((int(network[0]), int(network[-1])) for network in networks)
-        return cls(spans or EVERYWHERE)
+        spans = merge_intervals((int(entry[0]), int(entry[-1])) for entry in entries)
+        return cls(spans or EVERYWHERE, network)
 
     def find_refusal(self, target: Target) -> str | None:
         """Why workers cannot reach the target, naming the first address outside. None: they may.
@@ -69,20 +77,28 @@ class WorkerReach(msgspec.Struct, frozen=True):
         if not isinstance(target, Octets):
             is_ipv4_name = isinstance(target, Name) and target.family == IPV4
             return None if is_ipv4_name or self.has_ipv6 else f"{target.expression} {self._no_ipv6}"
-        if not self.is_small_vpc:
+        if not self._is_made_by_stack:
             return None
-        unrouted = find_first_outside(target, list_public_ipv4())
+        unrouted = find_first_outside(target, list_routed_ipv4(self.network))
         if unrouted is not None:
-            purpose = describe_purpose(unrouted)
-            return f"{_name_address(target, unrouted)} is not a public address ({purpose}), {NO_ROUTE}"
+            missing_route = describe_missing_route(self.network, f" ({describe_purpose(unrouted)})")
+            return f"{_name_address(target, unrouted)} {missing_route}"
         outside = find_first_outside(target, self.networks)
         if outside is None:
             return None
         return f"{_name_address(target, outside)} {LEFT_OUT} `cascan egress` prints for the stack's AllowedTargets"
 
     @property
+    def _is_made_by_stack(self) -> bool:
+        return self.network is not WorkerNetwork.SUBNETS
+
+    @property
     def _no_ipv6(self) -> str:
-        return NO_IPV6 if self.is_small_vpc else NO_IPV6_IN_SUBNETS
+        return NO_IPV6 if self._is_made_by_stack else NO_IPV6_IN_SUBNETS
+
+    def describe_connected_networks(self) -> str:
+        """A note on a network that leads only to what the operator connects to it. Empty for any other."""
+        return CONNECTED if self.network is WorkerNetwork.ENDPOINTS else ""
 
     def describe_unknown_reach(self, targets: Sequence[Target]) -> str:
         """A note on names, whose reach is not known yet. Empty: there are none, or everything is reachable."""
@@ -95,6 +111,23 @@ def describe_forged_senders(options: Iterable[str]) -> str:
     given = frozenset(options)
     forging = [option for option in FORGED_SENDERS if option in given]
     return f"{', '.join(forging)} {SOURCE_CHECK}" if forging else ""
+
+
+def list_routed_ipv4(network: WorkerNetwork) -> Intervals:
+    """The addresses that a route of the network can lead to. `network` is one that the stack makes."""
+    if network is WorkerNetwork.ENDPOINTS:
+        return subtract_intervals(EVERYWHERE, list_public_ipv4())
+    return list_public_ipv4()
+
+
+def describe_missing_route(network: WorkerNetwork, purpose: str = "") -> str:
+    """Why the network has no route to an address, as the end of a sentence that begins with the address.
+
+    `purpose` is what an address that is not public is reserved for.
+    """
+    if network is WorkerNetwork.ENDPOINTS:
+        return f"is a public address, {NO_INTERNET}"
+    return f"is not a public address{purpose}, {NO_ROUTE}"
 
 
 def describe_purpose(address: int) -> str:

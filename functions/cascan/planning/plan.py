@@ -164,4 +164,4 @@ def _check_reach(checked: CheckedRequest, permissions: Permissions, lane: Lane) 
     refusals = [Refusal(expression, Rule.SCOPE, reason) for expression, reason in reasons.items() if reason]
     if refusals:
         raise RequestRefused(refusals)
-    return reach.describe_unknown_reach(checked.targets), forged_note
+    return reach.describe_unknown_reach(checked.targets), reach.describe_connected_networks(), forged_note

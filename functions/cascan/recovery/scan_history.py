@@ -12,7 +12,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from cascan.gateways import ReportStore
-from cascan.ids import ReportKey
+from cascan.ids import ReportKey, make_shard_secret
 from cascan.limits import ATTEMPTS_AHEAD
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Shard, ShardState
@@ -83,7 +83,8 @@ def _run_again(shard: Shard) -> Shard:
 def reopen_scan(history: ScanHistory) -> Scan:
     """The scan as it was before its first report.
 
-    It is marked as announced, so that its end is not announced again.
+    It is marked as announced, so that its end is not announced again. Its shards are stored as this
+    version stores them.
     """
     if not history.shards:
         return replace(history.scan, announced=True)
@@ -96,6 +97,8 @@ def reopen_scan(history: ScanHistory) -> Scan:
         shards_waiting=waiting,
         shards_in_flight=len(history.shards) - waiting,
         announced=True,
+        cost=history.end.cost if history.end else None,
+        shard_secret=history.scan.shard_secret or make_shard_secret(),
     )
 
 

@@ -12,6 +12,7 @@ from itertools import islice
 
 from cascan.events import ShardQueued
 from cascan.gateways import ScanGateways
+from cascan.ids import derive_shard_token
 from cascan.limits import MAX_RELEASED_AT_ONCE
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import UNDER_WAY, Scan
@@ -62,7 +63,14 @@ def build_shard_message(shard: Shard, scan: Scan) -> ShardQueued:
         cause_id=scan.cause_id,
         hop=scan.hop,
         shard=shard.number,
+        token=find_shard_token(scan, shard.number),
+        trace_id=scan.trace_id,
     )
+
+
+def find_shard_token(scan: Scan, number: int) -> str:
+    """The token of a shard. Empty: an earlier version stored the shard, without one."""
+    return derive_shard_token(scan.shard_secret, number) if scan.shard_secret else ""
 
 
 def _is_blocked(scan: Scan, gateways: ScanGateways) -> bool:

@@ -71,6 +71,7 @@ def a_scan(key: str = "example", **changes: Any) -> Scan:
         shards=2,
         shards_open=2,
         addresses=255,
+        shard_secret="a secret",
     )
     scan = replace(scan, **changes)
     counted = {"shards_waiting", "shards_in_flight"} & changes.keys()

@@ -26,8 +26,10 @@ from cascan.gateways import (
     DelayedMessage,
     DelayedMessages,
     EventBus,
+    FindingReplacement,
     Findings,
     Fleet,
+    History,
     Inventory,
     IssuedRequests,
     Launch,
@@ -73,9 +75,14 @@ DELAYED_MESSAGES: tuple[DelayedMessages, ...] = (
     DynamoDelayedMessages("table"),
     fake_schedules.MemoryDelayedMessages(),
 )
+REPLACEMENTS: tuple[FindingReplacement, ...] = (
+    DynamoScanTable("table").replace_findings("scan"),
+    fakes.MemoryScanTable().replace_findings("scan"),
+)
 PARTS_OF_SCAN_TABLE = (
     Agenda,
     Findings,
+    History,
     Inventory,
     Recordings,
     ReportResults,
@@ -89,6 +96,7 @@ PARTS_OF_SCAN_TABLE = (
 )
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     IssuedRequests: ISSUED_REQUESTS,
+    FindingReplacement: REPLACEMENTS,
     **dict.fromkeys(PARTS_OF_SCAN_TABLE, SCAN_TABLES),
     ReportStore: REPORT_STORES,
     EventBus: EVENT_BUSES,

@@ -1,10 +1,14 @@
-"""A stack on moto, and its functions started cold: imported under their environment, as Lambda does it."""
+"""A stack on moto, and its functions started cold: imported under their environment, as Lambda does it.
+
+Whatever a function calls must be allowed by its role in the templates; a call that is not fails the test.
+"""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +17,10 @@ from moto import mock_aws
 
 from cascan.aws import boundary, clients
 from tests.integration.handlers.stack import REGION, Stack, build_stack
+from tests.support.aws_calls import ResourceNames
+from tests.support.call_recorder import record_permissions
+from tests.support.policies import find_refusals
+from tests.template.roles import policies_of
 
 POWERTOOLS = {"POWERTOOLS_METRICS_NAMESPACE": "cascan", "METRICS_STACK": "mine"}
 FUNCTIONS = (
@@ -45,13 +53,29 @@ class Function:
 
     name: str
     handler: Callable[[dict[str, Any], Context], Any]
+    resource_names: ResourceNames
 
     def __call__(self, event: dict[str, Any], remaining_s: float = 300.0) -> Any:
-        return self.handler(event, Context(self.name, remaining_s))
+        with acts_as(role_name(self.name), self.resource_names):
+            return self.handler(event, Context(self.name, remaining_s))
 
     def failed(self, event: dict[str, Any], remaining_s: float = 300.0) -> list[str]:
         """Hand over a batch; the ids of the messages that return to their queue."""
         return [item["itemIdentifier"] for item in self(event, remaining_s)["batchItemFailures"]]
+
+
+def role_name(function: str) -> str:
+    """`OnReportStoredRole` of `on_report_stored`."""
+    return f"{function.title().replace('_', '')}Role"
+
+
+@contextmanager
+def acts_as(role: str, names: ResourceNames) -> Iterator[None]:
+    """Fails if what is called in this block is not allowed by the role."""
+    with record_permissions(names) as recorded:
+        yield
+    refusals = find_refusals(policies_of(role), recorded.values())
+    assert refusals == [], f"{role} in the templates does not allow what was called"
 
 
 ColdStart = Callable[..., Function]
@@ -92,6 +116,7 @@ def cold_start(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> ColdStart:
                 monkeypatch.setenv(variable, value)
         for module in ("edge", f"{name}.app"):
             monkeypatch.delitem(sys.modules, module, raising=False)
-        return Function(name, importlib.import_module(f"{name}.app").handler)
+        names = stack.resource_names(environment["REPORT_BUCKET"] or "")
+        return Function(name, importlib.import_module(f"{name}.app").handler, names)
 
     return start

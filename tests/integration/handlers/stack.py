@@ -15,23 +15,25 @@ from cascan.model.scan import Scan
 from cascan.model.shard import Shard
 from cascan_cli.local.template import read_template
 from tests.data.envelopes.build import Envelope
+from tests.support.aws_calls import ResourceNames
 
 REGION: Final = "eu-central-1"
 TABLE, BUCKET, BUS, CLUSTER = "scan-table", "report-bucket", "scan-bus", "workers"
-QUEUES = (
-    "requests",
-    "abandoned",
-    "express",
-    "connect",
-    "raw",
-    "dead",
-    "parked",
-    "reports",
-    "completions",
-    "controls",
-    "schedules",
-    "heard",
-)  # "heard": our events
+QUEUES = {  # name → the queue of infra/messaging.yaml; "heard" has our events, and no function may use it
+    "requests": "RequestQueue",
+    "abandoned": "RequestDLQ",
+    "express": "ExpressShardQueue",
+    "connect": "ConnectShardQueue",
+    "raw": "RawShardQueue",
+    "dead": "ExpressShardDLQ",
+    "parked": "ParkedShards",
+    "reports": "ReportQueue",
+    "completions": "CompletionQueue",
+    "controls": "ControlQueue",
+    "schedules": "ScheduleQueue",
+    "heard": "",
+}
+ECS_ARN = "arn:AWS::Partition:ecs:AWS::Region:AWS::AccountId"
 RECORDS: Final = "scans/"
 INFRA = Path(__file__).parents[3] / "infra"
 TEMPLATES = {name: read_template(INFRA / f"{name}.yaml")["Resources"] for name in ("storage", "messaging")}
@@ -82,6 +84,7 @@ class Stack:
             "SHARDS_PER_SCAN": "40",
             "DEFAULT_BACKOFF_LIMIT": "3",
             "DEFAULT_TTL_SECONDS": "-1",
+            "HISTORY_RETENTION_DAYS": "0",
             "NMAP_COMMAND": "/usr/bin/nmap",
             "CLUSTER": CLUSTER,
             "CONNECT_TASK": "cascan-connect:1",
@@ -98,6 +101,25 @@ class Stack:
             "WORKER_MEMORY": "1024",
             "WORKER_STORAGE": "21",
         }
+
+    def resource_names(self, bucket: str = BUCKET) -> ResourceNames:
+        """Its resources as the policies of the templates have them; `bucket` is the name that functions have."""
+        queues = {url: f"Messaging/{QUEUES[name]}.Arn" for name, url in self.queue_urls.items() if QUEUES[name]}
+        families = {"cascan-connect": "Connect", "cascan-raw": "Raw"}
+        return ResourceNames(
+            tables={TABLE: "Storage/ScanTable.Arn"},
+            buckets={bucket: "Storage/ReportBucket.Arn"},
+            queues=queues,
+            buses={BUS: "Messaging/ScanBus.Arn"},
+            clusters={CLUSTER: "Workers/Cluster.Arn"},
+            task_definitions={
+                family: f"{ECS_ARN}:task-definition/AWS::StackName-{lane.lower()}" for family, lane in families.items()
+            },
+            task_roles={
+                family: ("Workers/LaunchRole.Arn", f"Workers/{lane}Role.Arn") for family, lane in families.items()
+            },
+            tasks=f"{ECS_ARN}:task/Workers/Cluster/",
+        )
 
     def store(self, scan: Scan, *shards: Shard) -> None:
         self.table.create_scan(scan)

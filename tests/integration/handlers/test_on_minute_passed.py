@@ -78,10 +78,8 @@ def test_s6_a_tick_after_a_deployment_with_another_scanner_tells_its_schedules_o
     assert (json.loads(sent["body"])["schedule"], json.loads(sent["body"])["kind"]) == ("nightly", "retrigger")
 
 
-def test_a_deed_that_fails_is_told_and_left_for_the_next_tick(
-    stack: Stack, on_minute_passed: Function, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REPORT_BUCKET", "gone")  # read by the first event
+def test_a_deed_that_fails_is_told_and_left_for_the_next_tick(stack: Stack, cold_start: ColdStart) -> None:
+    on_minute_passed = cold_start("on_minute_passed", REPORT_BUCKET="gone")
     stack.store(a_scan(state=ScanState.DONE, shards_open=0))
     stack.table.add_to_agenda(AgendaEntry(PAST, SCAN_ID, AgendaTask.EXPIRE))
     failures = on_minute_passed(recorded("tick"))["failures"]

@@ -12,6 +12,7 @@ from cascan.aws.tables.cascade_table import DynamoCascadeTable
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.events import ScanCompleted, ScanSuspended
 from cascan.findings import build_findings
+from cascan.findings.by_host import group_by_host
 from cascan.forms import read_request
 from cascan.ids import derive_keyed_scan_id, derive_scan_id, results_key
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
@@ -53,7 +54,7 @@ def completion(scan: Scan) -> Envelope:
 
 def arrange(stack: Stack) -> Envelope:
     stack.store(completed_scan())
-    stack.table.put_findings(SCAN_ID, FINDINGS)
+    stack.table.put_findings(SCAN_ID, group_by_host(FINDINGS))
     return sqs_event(completion(completed_scan()))
 
 
@@ -103,7 +104,7 @@ def test_a_completed_scan_with_cascades_is_followed_up_once(stack: Stack, on_sca
     assert scan.request
     asking = replace(scan, request=replace(scan.request, cascades={}))
     stack.store(asking)
-    stack.table.put_findings(SCAN_ID, FINDINGS)
+    stack.table.put_findings(SCAN_ID, group_by_host(FINDINGS))
     event = sqs_event(completion(asking))
     assert on_scan_completed.failed(event) == []
     assert on_scan_completed.failed(event) == []
@@ -123,7 +124,7 @@ def test_a_child_is_planned_under_its_parents_id_for_it_and_another_request_of_i
     assert scan.request
     asking = replace(scan, request=replace(scan.request, cascades={}))
     stack.store(asking)
-    stack.table.put_findings(SCAN_ID, FINDINGS)
+    stack.table.put_findings(SCAN_ID, group_by_host(FINDINGS))
     assert on_scan_completed.failed(sqs_event(completion(asking))) == []
     (record,) = stack.received("requests")
     (child,) = DynamoCascadeTable(TABLE).cascade_children(SCAN_ID)

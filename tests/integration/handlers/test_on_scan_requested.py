@@ -10,7 +10,7 @@ import pytest
 from cascan.aws import clients
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.errors import GatewayUnavailable
-from cascan.ids import derive_keyed_scan_id, derive_scan_id
+from cascan.ids import derive_keyed_scan_id, derive_scan_id, derive_shard_token
 from cascan.limits import MAX_REQUEST_BYTES, MAX_SENDER_CHARS
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardState
@@ -68,7 +68,9 @@ def test_a_request_becomes_a_scan_a_queued_shard_and_an_event(stack: Stack, on_s
         "cause_id": planned["detail"]["event_id"],
         "hop": 0,
         "version": 1,
+        "token": derive_shard_token(scan.shard_secret, 0),
         "shard": 0,
+        "trace_id": scan.trace_id,
     }
     assert (planned["detail-type"], planned["source"]) == ("ScanPlanned", "cascan")
     assert planned["detail"]["cause_id"] == MESSAGE["messageId"]

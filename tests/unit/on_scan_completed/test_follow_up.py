@@ -14,6 +14,7 @@ from cascan.cascades.caps import Caps
 from cascan.cascades.child_documents import build_child_request
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events import BusEvent, CascadeCapped, CascadeRefused, CascadeRequested, ScanCompleted
+from cascan.findings.by_host import group_by_host
 from cascan.forms import read_request
 from cascan.gateways import ScanGateways
 from cascan.ids import derive_scan_id
@@ -89,7 +90,7 @@ class World:
         self.table, self.cascades, self.rules = MemoryScanTable(), MemoryCascadeTable(), MemoryRuleTable()
         self.requests, self.bus = MemoryRequestQueue(), Bus()
         self.table.create_scan(self.scan)
-        self.table.put_findings(self.scan.scan_id, findings)
+        self.table.put_findings(self.scan.scan_id, group_by_host(findings))
         for document in rules:
             self.rules.put_rule(document["metadata"]["name"], document)
         self.follower = CascadeRunner(

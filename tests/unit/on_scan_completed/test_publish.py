@@ -13,6 +13,7 @@ from cascan.clock import to_wire
 from cascan.errors import MalformedMessage
 from cascan.events import ScanCompleted
 from cascan.findings import build_findings
+from cascan.findings.by_host import group_by_host
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import ShardState
@@ -38,7 +39,7 @@ def completed(scan: Scan = COMPLETED) -> ScanCompleted:
 def table_with_findings(scan: Scan = COMPLETED) -> MemoryScanTable:
     table = a_table(scan)
     for host in read_report(io.BytesIO(report("versions"))):
-        table.put_findings(SCAN_ID, build_findings(host, SCAN_ID, NOW))
+        table.put_findings(SCAN_ID, group_by_host(build_findings(host, SCAN_ID, NOW)))
     return table
 
 
@@ -53,7 +54,7 @@ def test_every_finding_is_published_in_secure_code_boxs_format_and_the_scan_is_d
     document = json.loads(reports.objects[published.key])
     assert published.key == f"results/{SCAN_ID}/findings.json"
     assert reports.content_types[published.key] == "application/json"
-    assert [finding["id"] for finding in document] == sorted(table_id for _, table_id in table.findings_by_key)
+    assert [finding["id"] for finding in document] == [finding.id for finding in table.findings(SCAN_ID)]
     required = {"id", "parsed_at", "severity", "category", "name", "location", "osi_layer", "description", "attributes"}
     assert all(required <= finding.keys() for finding in document)
     assert table.scans[SCAN_ID].state is ScanState.DONE
@@ -66,7 +67,7 @@ def test_c3_what_is_published_validates_against_secure_code_boxs_findings_schema
     text = json.dumps({"rules": [{"matches": {"anyOf": [{"category": "Host"}]}, "override": override}]})
     rule_set = RuleSet(read_severity_rules(text))
     for host in read_report(io.BytesIO(report("versions"))):
-        table.put_findings(SCAN_ID, map(rule_set.apply, build_findings(host, SCAN_ID, NOW)))
+        table.put_findings(SCAN_ID, group_by_host(map(rule_set.apply, build_findings(host, SCAN_ID, NOW))))
     document = json.loads(reports.objects[run(table, reports).key])
     schema = json.loads(SCHEMA.read_text())
     jsonschema.validate(document, schema, format_checker=jsonschema.FormatChecker())
@@ -133,7 +134,7 @@ def test_findings_that_a_rule_suppressed_are_published_and_counted_apart() -> No
     table, reports = table_with_findings(), MemoryReportStore()
     every = list(table.findings(SCAN_ID))
     rule_set = RuleSet([SeverityRule(name="r", any_of=({"category": "Open Port"},), suppress="noise")])
-    table.put_findings(SCAN_ID, map(rule_set.apply, every))
+    table.put_findings(SCAN_ID, group_by_host(map(rule_set.apply, every)))
     published = run(table, reports)
 
     counts = table.scans[SCAN_ID].findings

@@ -8,14 +8,15 @@ stored after MAX_TRIES.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
 from cascan.aws import clients
 from cascan.aws.boundary import error_code, translate_errors, tries
-from cascan.aws.dynamodb import batch_write, connection_pool
+from cascan.aws.dynamodb import batch_write, connection_pool, pipeline
+from cascan.aws.dynamodb.pipeline import Write
 from cascan.aws.dynamodb.wire import Item, Value, find_names
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
@@ -28,6 +29,13 @@ CANCELLED = "TransactionCanceledException"
 CONFLICT = "TransactionConflictException"  # a transaction holds the item; botocore does not retry
 # Reasons why a transaction was cancelled that may not apply to the next try.
 TEMPORARY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+
+
+class Page(NamedTuple):
+    """A page of a table, and the key with which it ended. None: it is the last."""
+
+    items: list[Item]
+    end: Item | None
 
 
 class DynamoTable:
@@ -82,6 +90,22 @@ class DynamoTable:
             ExpressionAttributeValues={":pk": {"S": pk}},
             ConsistentRead=True,
         )
+
+    def scan_all(self, after: Item | None = None, **request: Any) -> Iterator[Page]:
+        """All items of the table, in pages; those of a partition follow each other by sort key.
+
+        `after`: only the items after this key, with which an earlier page ended.
+        """
+        while True:
+            start = {"ExclusiveStartKey": after} if after else {}
+            with translate_errors(GATEWAY):
+                answer = connection_pool.call(
+                    "Scan", {"TableName": self.name, "ConsistentRead": True, **request, **start}
+                )
+            after = answer.get("LastEvaluatedKey")
+            yield Page(list(filter(self._is_live, answer["Items"])), after)
+            if after is None:
+                return
 
     def keys(self, pk: str) -> Iterator[Item]:
         """The keys of a partition's items."""
@@ -146,6 +170,10 @@ class DynamoTable:
     def put_all(self, items: Iterable[Item]) -> None:
         """Store every item, over an existing one. Of two with the same key, the later stays."""
         batch_write.put_all(self.name, items)
+
+    def write_each(self, writes: Iterable[Write]) -> list[bool]:
+        """Make each write by itself. Returns whether its condition held, for each in order."""
+        return pipeline.write_each(writes)
 
     def delete_all(self, keys: Iterable[Item]) -> None:
         """Remove every item that has one of the keys."""

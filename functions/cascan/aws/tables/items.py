@@ -9,15 +9,23 @@ scan      scan/<scan id>      scan                        body, state, announced
                                                           windows, shard_outcomes (map), findings
                                                           (number), severities, categories,
                                                           changes (maps), hosts_up,
-                                                          extra_addresses, reasons, spread,
+                                                          extra_addresses, lambda_ms, spot_ms,
+                                                          on_demand_ms, attempts, report_bytes,
+                                                          cost, suspension, reasons, layout, spread,
+                                                          findings_layout, earlier_findings,
+                                                          shard_secret; of an earlier layout
+                                                          moved_secret;
                                                           listing="scans",
                                                           listed_at=<requested at>#<scan id>
-shard     scan/<scan id>      shard/<number, 6 digits>    body, state, attempt, failures, worker,
-                                                          message_id, lease_until, progress,
+shard     shard/<scan id>     <number, 6 digits>/<token>  body, state, attempt, failures, worker,
+                                                          message_id, lease_until, claimed_at,
+                                                          lambda_ms, spot_ms, on_demand_ms, progress,
                                                           remainder, run, outcome, reasons,
                                                           error_description, stderr; while it
                                                           waits: listing="waiting/<scan id>",
-                                                          listed_at=<its sort key>
+                                                          listed_at=<number, 6 digits>
+earlier   scan/<scan id>      shard/<number, 6 digits>    a shard of a scan without `layout`, as an
+                                                          earlier version stored it
 address   scan/<scan id>      address/<of a name>         shard (number), which counts it
 due       agenda              <instant>/<scan id>/<task>
 switch    stack               switch                      body
@@ -29,11 +37,12 @@ child     scan/<scan id>      child/<key>                 body, sent
 budget    cascade/<root id>   budget                      scans, probes, cost (micro-USD),
                                                           expires_at
 asked     cascade/<root id>   asked/<key of the child>    body, expires_at
-finding   findings/<scan id>  <finding id>                body, severity, category
-          [/<its prefix>]
 
-inventory_items.py describes the items of the inventory, recording_items.py those of reports that
-are recorded in several turns.
+A worker may read and write the partitions `shard/` alone, and only with the whole key. The token in
+it is derived from `shard_secret`, which no worker can read, and travels in the shard's message.
+
+finding_items.py describes the items of findings, inventory_items.py those of the inventory,
+recording_items.py those of reports that are recorded in several turns.
 
 A field that is changed or counted in place is an attribute. `body` holds the other fields as one
 JSON text, which takes a tenth of the CPU of a nested item; so do a shard's `run` and `progress`, a
@@ -43,21 +52,13 @@ its scan.
 
 `expires_at` (epoch seconds), if an operator sets it, is the time to live. The index `listing`
 (listing, listed_at) lists scans by age, and the waiting shards of a scan.
-
-A partition of DynamoDB accepts 1,000 small writes a second. So the findings of a scan that may find
-many are spread over 1, 16 or 256 partitions, by the first `spread` hex digits of their id. `spread`
-depends on the scan's probes, which are known before its first finding. Ids are hashes, so the
-partitions fill evenly. Read one after the other, in order of their prefix, they give the findings
-in order of their ids.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
 from datetime import datetime
-from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -69,56 +70,85 @@ from cascan.aws.dynamodb.wire import (
     encode_body,
     format_instant,
     from_value,
-    pack_text,
+    is_set,
     to_values,
     unpack_text,
 )
 from cascan.clock import to_wire
-from cascan.findings.truncate_finding import truncate_finding
-from cascan.ids import ReportKey
-from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
-from cascan.model.finding import Finding, FindingLine
 from cascan.model.scan import Scan, ScanBrief
 from cascan.model.shard import Shard, ShardState
+from cascan.model.usage import USAGE_FIELDS
 from cascan.rules.severity import StoredRules
 
 SCANS = "scans"  # the partition of the index that holds every scan
 AGENDA = "agenda"
+EARLIER_SHARDS = "shard/"  # the prefix of the sort keys of shards that an earlier version stored
 SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_description", "shards",
                    "shards_open", "shards_waiting", "shards_in_flight", "parallel", "deadline_at",
-                   "shard_outcomes", "hosts_up", "changes", "extra_addresses")  # fmt: skip
+                   "shard_outcomes", "hosts_up", "changes", "extra_addresses",
+                   "shard_secret")  # fmt: skip
 BRIEF_ATTRIBUTES = ("state", "deadline_at", "windows")
 SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lease_until",
                     "remainder", "outcome", "error_description", "stderr")  # fmt: skip
-SPREAD_AT_PROBES = (10_000, 10_000_000)  # from each number of probes on, one hex digit more
+LAYOUT = 2  # of the items of scans that this version accepts
+FIRST_LAYOUT = 1  # of the items of a scan without the attribute
+LAYOUT_ATTRIBUTES = ("layout", "findings_layout", "earlier_findings", "spread", "shard_secret", "moved_secret")
+SPREAD_AT_PROBES = (10_000,)  # from each number of probes on, one hex digit more
+
+
+class ScanLayout(NamedTuple):
+    """How the items of a scan are laid out. A scan keeps the layout of the version that accepted it."""
+
+    layout: int = LAYOUT
+    spread: int = 0  # how many hex digits are part of the partition keys of its findings
+    secret: str = ""  # the tokens of its shards are derived from it; an earlier layout has none at first
+    findings: int = LAYOUT  # of its findings, which `cascan migrate` moves
+    has_earlier_findings: bool = False  # those that were moved are not all deleted
 
 
 def scan_key(scan_id: str) -> Item:
     return build_key(f"scan/{scan_id}", "scan")
 
 
-def shard_key(scan_id: str, number: int) -> Item:
-    return build_key(f"scan/{scan_id}", f"shard/{number:06d}")
+def shards_partition(scan_id: str) -> str:
+    return f"shard/{scan_id}"
+
+
+def shard_key(scan_id: str, number: int, token: str) -> Item:
+    return build_key(shards_partition(scan_id), f"{number:06d}/{token}")
+
+
+def earlier_shard_key(scan_id: str, number: int) -> Item:
+    """The key of a shard that an earlier version stored."""
+    return build_key(f"scan/{scan_id}", f"{EARLIER_SHARDS}{number:06d}")
+
+
+def read_shard_number(item: Item) -> int:
+    """The number in a shard's key, of either layout. Raises: ValueError."""
+    return int(item["sk"]["S"].removeprefix(EARLIER_SHARDS).partition("/")[0])
 
 
 def scan_item(scan: Scan) -> Item:
     fields = msgspec.to_builtins(scan)
     counts, windows = fields.pop("findings"), fields.pop("windows")
+    del fields["usage"]
+    cost, suspension = fields.pop("cost"), fields.pop("suspension")
     reasons = fields.pop("reasons") if scan.reasons.counts else None
     attributes = {name: fields.pop(name) for name in SCAN_ATTRIBUTES} | {
         "findings": counts["count"],
         "severities": counts["severities"],
         "categories": counts["categories"],
+        "layout": LAYOUT,
         "spread": choose_spread(scan),
         "listing": SCANS,
         "listed_at": f"{to_wire(scan.requested_at)}#{scan.scan_id}",
     }
     item = scan_key(scan.scan_id) | {"body": encode_body(fields)} | to_values(attributes)
-    for name, value in (("windows", windows), ("reasons", reasons)):
+    for name, value in (("windows", windows), ("reasons", reasons), ("cost", cost), ("suspension", suspension)):
         if value:
             item[name] = encode_body(value)
-    return item
+    return item | to_values(scan.usage.counts)
 
 
 def read_scan(item: Item) -> Scan:
@@ -128,7 +158,14 @@ def read_scan(item: Item) -> Scan:
     fields = _read_fields(item, SCAN_ATTRIBUTES) | {"findings": counts}
     fields["windows"] = decode_attribute(item, "windows") or ()
     fields["reasons"] = decode_attribute(item, "reasons") or {}
+    fields |= {"usage": _read_usage(item), "cost": decode_attribute(item, "cost")}
+    fields["suspension"] = decode_attribute(item, "suspension")
     return msgspec.convert(fields, Scan)
+
+
+def _read_usage(item: Item) -> dict[str, Any]:
+    """Of a scan or a shard; earlier versions stored none."""
+    return {name: from_value(item[name]) for name in USAGE_FIELDS if name in item}
 
 
 def read_brief(item: Item, *, halted: bool) -> ScanBrief:
@@ -138,20 +175,29 @@ def read_brief(item: Item, *, halted: bool) -> ScanBrief:
     return msgspec.convert(fields | {"windows": windows, "halted": halted}, ScanBrief)
 
 
-def shard_item(shard: Shard) -> Item:
+def shard_item(shard: Shard, key: Item) -> Item:
     """The shard's item. Raises: Rejected: its slices or arguments are too long for an item."""
+    item = key | _shard_attributes(shard)
+    return item | waiting_listing(shard) if shard.state is ShardState.WAITING else item
+
+
+def _shard_attributes(shard: Shard) -> Item:
+    """The attributes of a shard's item, without its key and its place in the index."""
     fields = msgspec.to_builtins(shard)
     run, progress = fields.pop("run"), fields.pop("progress")
     reasons = fields.pop("reasons") if shard.reasons.counts else None
     attributes = {name: fields.pop(name) for name in SHARD_ATTRIBUTES}
     # Conditions compare the lease as a text.
     attributes["lease_until"] = format_instant(shard.lease_until) if shard.lease_until else None
-    body = {"body": encode_body(fields)}
-    item = shard_key(shard.scan_id, shard.number) | body | to_values(attributes)
+    if claimed_at := fields.pop("claimed_at"):
+        attributes["claimed_at"] = claimed_at
+    del fields["usage"]
+    attributes |= shard.usage.counts
+    item = {"body": encode_body(fields)} | to_values(attributes)
     for name, value in (("run", run), ("progress", progress), ("reasons", reasons)):
         if value:
             item[name] = encode_body(value)
-    return item | waiting_listing(shard) if shard.state is ShardState.WAITING else item
+    return item
 
 
 def address_item(scan_id: str, number: int, address: str) -> Item:
@@ -163,8 +209,13 @@ def waiting_listing(shard: Shard) -> Item:
     """The attributes that put a shard in the index of its scan's waiting shards."""
     return {
         "listing": {"S": waiting_partition(shard.scan_id)},
-        "listed_at": shard_key(shard.scan_id, shard.number)["sk"],
+        "listed_at": {"S": waiting_order(shard.number)},
     }
+
+
+def waiting_order(number: int) -> str:
+    """The place of a waiting shard among those of its scan."""
+    return f"{number:06d}"
 
 
 def waiting_partition(scan_id: str) -> str:
@@ -173,13 +224,15 @@ def waiting_partition(scan_id: str) -> str:
 
 def encode_shard_body(shard: Shard) -> Value:
     """The fields of a shard that change only when it is cut."""
-    return shard_item(shard)["body"]
+    return _shard_attributes(shard)["body"]
 
 
 def read_shard(item: Item) -> Shard:
     bodies = {name: decode_attribute(item, name) for name in ("run", "progress")}
     bodies["reasons"] = decode_attribute(item, "reasons") or {}
-    return msgspec.convert(_read_fields(item, SHARD_ATTRIBUTES) | bodies, Shard)
+    bodies["usage"] = _read_usage(item)
+    attributes = (*SHARD_ATTRIBUTES, "claimed_at")
+    return msgspec.convert(_read_fields(item, attributes) | bodies, Shard)
 
 
 def agenda_key(entry: AgendaEntry) -> Item:
@@ -208,20 +261,13 @@ def choose_spread(scan: Scan) -> int:
     return bisect_right(SPREAD_AT_PROBES, scan.probes)
 
 
-def read_spread(item: Item) -> int:
-    """The spread that was chosen when the scan was created."""
-    return int(item["spread"]["N"]) if "spread" in item else 0
-
-
-def findings_partition(scan_id: str, prefix: str) -> str:
-    """`prefix`: the first digits of the findings' ids, as many as the scan's spread."""
-    return f"findings/{scan_id}/{prefix}" if prefix else f"findings/{scan_id}"
-
-
-def findings_partitions(scan_id: str, spread: int) -> Iterator[str]:
-    """Every partition of the scan's findings, in order of the ids that they hold."""
-    for digits in product("0123456789abcdef", repeat=spread):
-        yield findings_partition(scan_id, "".join(digits))
+def read_layout(item: Item) -> ScanLayout:
+    """The layout that was chosen when the scan was created."""
+    layout = int(item["layout"]["N"]) if "layout" in item else FIRST_LAYOUT
+    spread = int(item["spread"]["N"]) if "spread" in item else 0
+    secret = item.get("shard_secret") or item.get("moved_secret") or {"S": ""}
+    findings = int(item["findings_layout"]["N"]) if "findings_layout" in item else layout
+    return ScanLayout(layout, spread, secret["S"], findings, is_set(item, "earlier_findings"))
 
 
 def severity_rules_key() -> Item:
@@ -235,31 +281,6 @@ def severity_rules_item(stored: StoredRules) -> Item:
 
 def read_severity_rules(item: Item) -> StoredRules:
     return msgspec.json.decode(unpack_text(item["body"]), type=StoredRules)
-
-
-def finding_item(
-    scan_id: str, finding: Finding | FindingLine, spread: int = 0, source: ReportKey | None = None
-) -> Item:
-    return {
-        "pk": {"S": findings_partition(scan_id, finding.id[:spread])},
-        "sk": {"S": finding.id},
-        "severity": {"S": str(finding.severity)},
-        "category": {"S": finding.category},
-        "body": _encode_finding(finding, source),
-    }
-
-
-def _encode_finding(finding: Finding | FindingLine, source: ReportKey | None) -> Value:
-    """The finding's body. A long finding is truncated: a host decides how much a script prints."""
-    text = finding.encoded if isinstance(finding, FindingLine) else msgspec.json.encode(finding)
-    if len(text) > MAX_FINDING_BYTES:  # before compression, since a reader has to unpack it
-        long_finding = msgspec.json.decode(text, type=Finding)
-        text = msgspec.json.encode(truncate_finding(long_finding, source))
-    return pack_text(text)
-
-
-def read_finding(item: Item) -> Finding:
-    return msgspec.json.decode(unpack_text(item["body"]), type=Finding)
 
 
 def _read_fields(item: Item, attributes: tuple[str, ...]) -> dict[str, Any]:

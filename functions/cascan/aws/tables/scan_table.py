@@ -7,6 +7,7 @@ and the other gets False or None.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import chain, islice
@@ -22,19 +23,20 @@ from cascan.aws.dynamodb.wire import (
     readable_items,
     to_values,
 )
+from cascan.aws.tables.finding_items import FindingItems
+from cascan.aws.tables.history import HistoryItems
 from cascan.aws.tables.inventory import InventoryItems
 from cascan.aws.tables.inventory_items import changes_partition
 from cascan.aws.tables.items import (
     BRIEF_ATTRIBUTES,
+    EARLIER_SHARDS,
     SCANS,
-    finding_item,
-    findings_partitions,
     read_brief,
-    read_finding,
     read_scan,
-    read_spread,
+    read_shard_number,
     scan_item,
     scan_key,
+    shards_partition,
     switch_key,
 )
 from cascan.aws.tables.operator_items import OperatorItems
@@ -42,24 +44,30 @@ from cascan.aws.tables.recording_items import RecordingItems
 from cascan.aws.tables.shard_actions import state_condition
 from cascan.aws.tables.shard_items import ShardItems
 from cascan.clock import Clock, utc_now
-from cascan.ids import ReportKey
-from cascan.model.finding import Finding, FindingLine
+from cascan.model.migration import MigrationResult, TellMigration
 from cascan.model.reason import Reasons
-from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
+from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState, Suspension
+from cascan.model.usage import ScanCost
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
-MAX_SPREADS = 1_000
 NO_ATTEMPT: Value = {"N": "0"}  # the `attempt` of a shard that was never claimed
-SHARDS = "shard/"  # the prefix of their sort keys
+SET_COUNTS = "SET #findings = :count, #severities = :severities, #categories = :categories"
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
-class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems):
+class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, HistoryItems, RecordingItems):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
-    def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
+    def __init__(self, table_name: str, clock: Clock = utc_now, *, history_days: int = 0) -> None:
+        """`history_days`: how long new changes and looks are kept; 0: no period of their own."""
         super().__init__(DynamoTable(table_name, clock))
-        self._spreads: dict[str, int] = {}  # by scan id, of the scans that were read
+        self.history_days = history_days
+
+    def migrate(self, tell: TellMigration) -> MigrationResult:
+        # Imported here: only a command migrates, and needs a database for it
+        from cascan.aws.tables.migration import LayoutMigration  # noqa: PLC0415
+
+        return LayoutMigration(self._table, tell).run()
 
     # ---- scans
 
@@ -92,12 +100,16 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         *,
         expected: Iterable[ScanState],
         why: str = "",
+        suspension: Suspension | None = None,
     ) -> bool:
         in_state, states = state_condition(expected)
         change, values = "SET #state = :to", {":to": to.value} | states
         if why:
             change, values = f"{change}, #error_description = :why", values | {":why": why}
-        return self._change_scan(scan_id, change, in_state, values)
+        bodies: dict[str, Value] = {}
+        if suspension:
+            change, bodies = f"{change}, #suspension = :by", {":by": encode_body(suspension)}
+        return self._change_scan(scan_id, change, in_state, values, bodies)
 
     def close_scan(
         self,
@@ -108,6 +120,7 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         error: str = "",
         *,
         reasons: Reasons = NO_REASONS,
+        cost: ScanCost | None = None,
     ) -> bool:
         is_over, states = state_condition((*FINAL_STATES, *PARSED_STATES))
         may_end = f"NOT {is_over}"
@@ -120,14 +133,15 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
             ":error": error,
             ":none": 0,
         }
-        return self._change_scan(
-            scan_id,
+        change = (
             "SET #state = :to, #outcome = :outcome, #finished_at = :at, "
-            "#error_description = :error, #reasons = :reasons",
-            f"#shards_open = :none AND {may_end}",
-            values | states,
-            {":reasons": encode_body(reasons)},
+            "#error_description = :error, #reasons = :reasons"
         )
+        bodies = {":reasons": encode_body(reasons)}
+        if cost:
+            change, bodies[":cost"] = f"{change}, #cost = :cost", encode_body(cost)
+        may_close = f"#shards_open = :none AND {may_end}"
+        return self._change_scan(scan_id, change, may_close, values | states, bodies)
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
         self._change_scan(
@@ -139,18 +153,12 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
 
     def finish_scan(self, scan_id: str, counts: Counts) -> bool:
         is_parsed, states = state_condition(PARSED_STATES)
-        counted = {
-            ":count": counts.count,
-            ":severities": counts.severities,
-            ":categories": counts.categories,
-        }
-        counts_change = "#findings = :count, #severities = :severities, #categories = :categories"
-        return self._change_scan(
-            scan_id,
-            f"SET #state = :done, {counts_change}",
-            is_parsed,
-            {":done": ScanState.DONE} | counted | states,
-        )
+        values = _count_values(counts) | states | {":done": ScanState.DONE}
+        return self._change_scan(scan_id, f"{SET_COUNTS}, #state = :done", is_parsed, values)
+
+    def recount_findings(self, scan_id: str, counts: Counts) -> bool:
+        has_ended, states = state_condition(FINAL_STATES)
+        return self._change_scan(scan_id, SET_COUNTS, has_ended, _count_values(counts) | states)
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
         scan = scan_key(scan_id)
@@ -165,27 +173,25 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         self._table.delete(scan)
         return True
 
-    def _keys_of_findings(self, scan_id: str) -> Iterator[Item]:
-        for partition in findings_partitions(scan_id, self._spread(scan_id)):
-            yield from self._table.keys(partition)
-
     def _keys_of_shards(self, scan_id: str) -> Iterator[Item]:
         """For each shard the keys of its changes, then its own key.
 
         In this order, the next turn does not look again for changes that one turn has removed. A
         shard that was never claimed has no changes, so their partition is not read.
         """
-        for item in self._table.children(f"scan/{scan_id}", SHARDS):
-            number = item["sk"]["S"].removeprefix(SHARDS)
-            if number.isdigit() and item.get("attempt") != NO_ATTEMPT:
-                yield from self._table.keys(changes_partition(scan_id, int(number)))
+        earlier = self._table.children(f"scan/{scan_id}", EARLIER_SHARDS)
+        for item in chain(earlier, self._table.partition(shards_partition(scan_id))):
+            with suppress(ValueError):  # not the key of a shard
+                number = read_shard_number(item)
+                if item.get("attempt") != NO_ATTEMPT:
+                    yield from self._table.keys(changes_partition(scan_id, number))
             yield {name: item[name] for name in ("pk", "sk")}
 
     def _keys_beside(self, scan_id: str) -> Iterator[Item]:
         """The keys of the scan's partition, without those of the scan itself and its shards."""
         scan = scan_key(scan_id)
         keys = self._table.keys(scan["pk"]["S"])
-        return (key for key in keys if key != scan and not key["sk"]["S"].startswith(SHARDS))
+        return (key for key in keys if key != scan and not key["sk"]["S"].startswith(EARLIER_SHARDS))
 
     def _change_scan(
         self,
@@ -199,30 +205,15 @@ class DynamoScanTable(ShardItems, OperatorItems, InventoryItems, RecordingItems)
         wire = to_values(values) | dict(bodies or {})
         return self._table.update(scan_key(scan_id), change, when=when, values=wire) is not None
 
-    # ---- findings
-
-    def put_findings(
-        self,
-        scan_id: str,
-        findings: Iterable[Finding | FindingLine],
-        source: ReportKey | None = None,
-    ) -> None:
-        spread = self._spread(scan_id)
-        self._table.put_all(finding_item(scan_id, finding, spread, source) for finding in findings)
-
-    def findings(self, scan_id: str) -> Iterator[Finding]:
-        for partition in findings_partitions(scan_id, self._spread(scan_id)):
-            yield from readable_items(self._table.partition(partition), read_finding)
-
-    def _spread(self, scan_id: str) -> int:
-        """The scan's spread, which never changes. The scan is read unless it was read before."""
-        if scan_id not in self._spreads:
-            self.get_scan(scan_id)
-        return self._spreads.get(scan_id, 0)
-
     def _read_scan(self, item: Item) -> Scan:
         scan = read_scan(item)
-        if len(self._spreads) >= MAX_SPREADS:
-            self._spreads.clear()
-        self._spreads[scan.scan_id] = read_spread(item)
+        self._remember_layout(scan.scan_id, item)
         return scan
+
+
+def _count_values(counts: Counts) -> dict[str, Any]:
+    return {
+        ":count": counts.count,
+        ":severities": counts.severities,
+        ":categories": counts.categories,
+    }

@@ -15,7 +15,7 @@ from cascan.aws.tables.items import (
     address_item,
     encode_shard_body,
     scan_key,
-    shard_key,
+    waiting_order,
     waiting_partition,
 )
 from cascan.model.scan import FINAL_STATES
@@ -45,7 +45,7 @@ def state_action(
 
 
 def close_action(
-    table: str, scan_id: str, number: int, closing: ShardClosing, *, expected: Iterable[ShardState]
+    table: str, key: Item, number: int, closing: ShardClosing, *, expected: Iterable[ShardState]
 ) -> dict[str, Any]:
     """The action that closes a shard, if it is in one of the states `expected`.
 
@@ -58,7 +58,7 @@ def close_action(
         "SET #state = :to, #outcome = :outcome, #error_description = :error, #reasons = :reasons "
         "REMOVE #listing, #listed_at, #progress"
     )
-    return update(table, shard_key(scan_id, number), change, when=in_state, values=values)
+    return update(table, key, change, when=in_state, values=values)
 
 
 def counted_alike(state: ShardState) -> frozenset[ShardState]:
@@ -84,14 +84,14 @@ def count_action(
     return update(table, scan_key(scan_id), change, when=when, values=all_values)
 
 
-def cut_action(table: str, done: Shard) -> dict[str, Any]:
+def cut_action(table: str, key: Item, done: Shard) -> dict[str, Any]:
     """The action that reduces a shard to its finished part, if this attempt holds it."""
     in_state, states = state_condition(life_cycle.CUT.expected)
     fields = {":to": done.state, ":attempt": done.attempt, ":remainder": done.remainder}
     values = to_values(fields | states)
     values |= {":body": encode_shard_body(done), ":run": encode_body(done.run)}
     change = "SET #state = :to, #body = :body, #run = :run, #remainder = :remainder"
-    key, when = shard_key(done.scan_id, done.number), f"{in_state} AND #attempt = :attempt"
+    when = f"{in_state} AND #attempt = :attempt"
     return update(table, key, change, when=when, values=values)
 
 
@@ -132,6 +132,9 @@ def count_closed_action(
         ":number": number,
     }
     values |= {f":{counter}": -count for counter, count in was.items()}
+    for name, used in closing.usage.counts.items():
+        changes.append(f"#{name} :{name}")
+        values[f":{name}"] = used
     if closing.extra_addresses:  # ADD creates the attribute, which earlier versions did not store
         changes.append("#extra_addresses :extra")
         values[":extra"] = closing.extra_addresses
@@ -184,5 +187,4 @@ def state_condition(states: Iterable[str]) -> tuple[str, dict[str, str]]:
 
 def waiting_values(scan_id: str, number: int) -> dict[str, str]:
     """The values that put a shard in the index of those that wait."""
-    sort_key = shard_key(scan_id, number)["sk"]["S"]
-    return {":listing": waiting_partition(scan_id), ":listed_at": sort_key}
+    return {":listing": waiting_partition(scan_id), ":listed_at": waiting_order(number)}

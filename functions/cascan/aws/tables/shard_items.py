@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
+from heapq import merge
 from typing import Any
+
+from msgspec.structs import replace
 
 from cascan.aws.boundary import chunks, tries
 from cascan.aws.dynamodb.table import (
     GATEWAY,
     MAX_TRANSACTION,
     MAX_TRANSACTION_BYTES,
-    TablePart,
     put_new,
     return_on_conflict,
 )
@@ -31,7 +33,19 @@ from cascan.aws.dynamodb.wire import (
     readable_items,
     to_values,
 )
-from cascan.aws.tables.items import read_shard, scan_key, shard_item, shard_key, waiting_partition
+from cascan.aws.tables.items import (
+    EARLIER_SHARDS,
+    LAYOUT,
+    earlier_shard_key,
+    read_shard,
+    read_shard_number,
+    scan_key,
+    shard_item,
+    shard_key,
+    shards_partition,
+    waiting_partition,
+)
+from cascan.aws.tables.scan_layouts import ScanLayouts
 from cascan.aws.tables.shard_actions import (
     COUNTER,
     close_action,
@@ -46,6 +60,7 @@ from cascan.aws.tables.shard_actions import (
     waiting_values,
 )
 from cascan.errors import GatewayUnavailable
+from cascan.ids import derive_shard_token
 from cascan.model.scan import FINAL_STATES, UNDER_WAY
 from cascan.model.shard import (
     IN_FLIGHT,
@@ -59,23 +74,27 @@ from cascan.model.shard import (
     ShardState,
     split_shard,
 )
+from cascan.model.usage import NO_USAGE
 from cascan.scans import transitions as life_cycle
 
 MAX_CLOSED_TOGETHER = MAX_TRANSACTION - 1  # shards; one action updates the scan's counters
 BACK_TO_WAITING = {"shards_waiting": 1, "shards_in_flight": -1}
 TO_RUNNING = (
     "SET #state = :running, #attempt = #attempt + :one, #worker = :worker, #message_id = :message, "
-    "#lease_until = :until{more} REMOVE #progress"
+    "#lease_until = :until, #claimed_at = if_not_exists(#claimed_at, :now){more} REMOVE #progress"
 )
 MORE_WHEN_TAKEN_OVER = ", #failures = #failures + :one, #error_description = :lost"
 LEASE_ENDED = "(attribute_not_exists(#lease_until) OR #lease_until <= :now OR #message_id = :message)"
 
 
-class ShardItems(TablePart):
-    """The part of ScanTable for shards."""
+class ShardItems(ScanLayouts):
+    """The part of ScanTable for shards.
+
+    A worker names the token of its shard. The functions leave it out: they read the scan's secret.
+    """
 
     def add_shards(self, shards: Iterable[Shard]) -> None:
-        items = map(shard_item, shards)
+        items = (shard_item(shard, self._key(shard.scan_id, shard.number)) for shard in shards)
         for chunk in chunks(items, MAX_TRANSACTION, weigh=item_size, below=MAX_TRANSACTION_BYTES):
             missing = chunk
             while missing:
@@ -86,7 +105,7 @@ class ShardItems(TablePart):
                 missing = [item for index, item in enumerate(missing) if index not in existing]
 
     def shards(self, scan_id: str) -> Iterator[Shard]:
-        return readable_items(self._table.children(f"scan/{scan_id}", "shard/"), read_shard)
+        return readable_items(self._shard_items(scan_id), read_shard)
 
     def list_shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
         if state is not ShardState.WAITING:
@@ -98,8 +117,8 @@ class ShardItems(TablePart):
         )
         return readable_items(items, read_shard)
 
-    def get_shard(self, scan_id: str, number: int) -> Shard | None:
-        item = self._table.get(shard_key(scan_id, number))
+    def get_shard(self, scan_id: str, number: int, *, token: str = "") -> Shard | None:
+        item = self._table.get(self._key(scan_id, number, token))
         return read_item(item, read_shard) if item else None
 
     def release_shard(self, scan_id: str, number: int) -> bool:
@@ -107,7 +126,7 @@ class ShardItems(TablePart):
         to_queued = state_action(
             self._table.name,
             life_cycle.RELEASE,
-            shard_key(scan_id, number),
+            self._key(scan_id, number),
             "SET #state = :to REMOVE #listing, #listed_at",
             {":to": ShardState.QUEUED},
         )
@@ -124,7 +143,7 @@ class ShardItems(TablePart):
         to_waiting = state_action(
             self._table.name,
             life_cycle.HOLD,
-            shard_key(scan_id, number),
+            self._key(scan_id, number),
             "SET #state = :to, #listing = :listing, #listed_at = :listed_at",
             {":to": ShardState.WAITING, **waiting_values(scan_id, number)},
         )
@@ -140,14 +159,16 @@ class ShardItems(TablePart):
         message_id: str,
         lease_until: datetime,
         now: datetime,
+        token: str = "",
     ) -> Shard | None:
-        key = shard_key(scan_id, number)
+        key = self._key(scan_id, number, token)
         to_running = {
             ":running": ShardState.RUNNING,
             ":one": 1,
             ":worker": worker,
             ":message": message_id,
             ":until": format_instant(lease_until),
+            ":now": format_instant(now),
         }
         is_queued, queued = state_condition(life_cycle.CLAIM.expected)
         change = TO_RUNNING.format(more="")
@@ -156,7 +177,7 @@ class ShardItems(TablePart):
         if item is None:
             is_held, held = state_condition(life_cycle.TAKE_OVER.expected)
             change = TO_RUNNING.format(more=MORE_WHEN_TAKEN_OVER)
-            values = to_values(to_running | held | {":now": format_instant(now), ":lost": LOST})
+            values = to_values(to_running | held | {":lost": LOST})
             may_take_over = f"{is_held} AND {LEASE_ENDED}"
             item = self._table.update(key, change, when=may_take_over, values=values)
         return read_item(item, read_shard) if item else None
@@ -169,8 +190,9 @@ class ShardItems(TablePart):
         *,
         lease_until: datetime,
         progress: Progress | None = None,
+        token: str = "",
     ) -> bool:
-        key = shard_key(scan_id, number)
+        key = self._key(scan_id, number, token)
         change = "SET #lease_until = :until"
         values = to_values({":until": format_instant(lease_until)})
         if progress:
@@ -179,8 +201,16 @@ class ShardItems(TablePart):
         item = self._update_if_held(life_cycle.BEAT, key, attempt, change, values)
         return item is not None
 
-    def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun) -> bool:
-        key = shard_key(scan_id, number)
+    def report_shard(
+        self,
+        scan_id: str,
+        number: int,
+        attempt: int,
+        run: NmapRun,
+        *,
+        token: str = "",
+    ) -> bool:
+        key = self._key(scan_id, number, token)
         change = "SET #state = :to, #run = :run"
         values = to_values({":to": ShardState.REPORTED}) | {":run": encode_body(run)}
         item = self._update_if_held(life_cycle.REPORT, key, attempt, change, values)
@@ -195,8 +225,8 @@ class ShardItems(TablePart):
             done, remainder = split_shard(shard, cut, from_value(scan["shards"]))
             table = self._table.name
             actions = [
-                cut_action(table, done),
-                put_new(table, shard_item(remainder)),
+                cut_action(table, self._key(scan_id, number), done),
+                put_new(table, shard_item(remainder, self._key(scan_id, remainder.number))),
                 count_remainder_action(table, remainder),
             ]
             failed = self._table.transact(actions)
@@ -214,7 +244,7 @@ class ShardItems(TablePart):
         attempt: int,
         back: ShardReturn,
     ) -> Shard | None:
-        key = shard_key(scan_id, number)
+        key = self._key(scan_id, number)
         sets = ["#state = :to", "#failures = #failures + :more"]
         values: dict[str, Any] = {":to": back.to, ":more": int(back.failed)}
         for name, text in (("error_description", back.error_description), ("stderr", back.stderr)):
@@ -224,7 +254,10 @@ class ShardItems(TablePart):
         if back.to is ShardState.WAITING:
             sets += ["#listing = :listing", "#listed_at = :listed_at"]
             values |= waiting_values(scan_id, number)
-        change = f"SET {', '.join(sets)} REMOVE #lease_until, #progress"
+        change = f"SET {', '.join(sets)} REMOVE #lease_until, #claimed_at, #progress"
+        if used := back.usage.counts:
+            change += f" ADD {', '.join(f'#{name} :{name}' for name in used)}"
+            values |= {f":{name}": count for name, count in used.items()}
         if back.to is ShardState.QUEUED:  # the counters do not change
             item = self._update_if_held(life_cycle.RETURN, key, attempt, change, to_values(values))
             return read_item(item, read_shard) if item else None
@@ -243,9 +276,9 @@ class ShardItems(TablePart):
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
         """Close the shard: try first as one in flight, as most are, then as a waiting one."""
-        expected = IN_FLIGHT
+        expected, key = IN_FLIGHT, self._key(scan_id, number)
         for _ in tries():
-            ended = close_action(self._table.name, scan_id, number, closing, expected=expected)
+            ended = close_action(self._table.name, key, number, closing, expected=expected)
             was = {COUNTER[min(expected)]: 1}
             counted = count_closed_action(self._table.name, scan_key(scan_id), closing, was=was)
             failed = self._table.transact([return_on_conflict(ended), counted])
@@ -280,6 +313,26 @@ class ShardItems(TablePart):
 
     # ---- steps of the methods above
 
+    def _key(self, scan_id: str, number: int, token: str = "") -> Item:
+        """The shard's key; without a token, from what is stored with its scan."""
+        if token:
+            return shard_key(scan_id, number, token)
+        layout = self._find_layout(scan_id)
+        if layout.layout < LAYOUT and not layout.secret:
+            return earlier_shard_key(scan_id, number)
+        key = shard_key(scan_id, number, derive_shard_token(layout.secret, number))
+        has_place = layout.layout >= LAYOUT or self._table.get(key, "pk")
+        return key if has_place else earlier_shard_key(scan_id, number)
+
+    def _shard_items(self, scan_id: str) -> Iterator[Item]:
+        """The items of the scan's shards, in order of their number."""
+        layout = self._find_layout(scan_id)
+        if layout.layout >= LAYOUT:
+            return self._table.partition(shards_partition(scan_id))
+        earlier = self._table.children(f"scan/{scan_id}", EARLIER_SHARDS)
+        moved = self._table.partition(shards_partition(scan_id)) if layout.secret else ()
+        return merge(earlier, moved, key=read_shard_number)
+
     def _count_chunk(self, scan_id: str, number: int, addresses: list[str]) -> list[str]:
         """Count these addresses in one transaction. Returns those that no other shard counts."""
         table = self._table.name
@@ -301,7 +354,7 @@ class ShardItems(TablePart):
             actions = [
                 close_action(
                     table,
-                    scan_id,
+                    self._key(scan_id, shard.number),
                     shard.number,
                     closing,
                     expected=counted_alike(shard.state),
@@ -309,7 +362,9 @@ class ShardItems(TablePart):
                 for shard in shards
             ]
             was = Counter(COUNTER[shard.state] for shard in shards)
-            actions.append(count_closed_action(table, scan_key(scan_id), closing, was=was))
+            used = sum((shard.total_usage(closing.closed_at) for shard in shards), NO_USAGE)
+            counted = replace(closing, usage=used)
+            actions.append(count_closed_action(table, scan_key(scan_id), counted, was=was))
             failed = self._table.transact(actions)
             if not failed:
                 return len(shards)
@@ -339,4 +394,4 @@ class ShardItems(TablePart):
 
 def _weight(shard: Shard) -> int:
     """The size of the shard's item, since the items of a transaction have a limit together."""
-    return item_size(shard_item(shard))
+    return item_size(shard_item(shard, shard_key(shard.scan_id, shard.number, "")))

@@ -28,6 +28,13 @@ def test_the_bundled_file_has_every_price_with_its_region_and_source_page() -> N
     assert bundled_prices().regions == ("us-east-1",)
 
 
+def test_what_the_networks_cost_is_beside_the_prices_of_a_scan_with_its_source_page() -> None:
+    entries = json.loads(BUNDLED.read_text())["networkPrices"]
+    assert set(entries) == {"natGatewayHour", "endpointHour"}  # infra/deploy.py says them before it makes a network
+    assert all(0 < entry["usd"] < 1 for entry in entries.values())
+    assert all(entry["source"].startswith("https://aws.amazon.com/") for entry in entries.values())
+
+
 def test_a_file_of_one_s_own_replaces_the_prices() -> None:
     prices = read_prices(change_price("sqsRequest", usd=0.5, region="eu-central-1"))
     assert prices.prices.sqs_request == 0.5

@@ -91,7 +91,10 @@ OPEN_ON_WIRE: dict[str, Any] = {
 }
 OPEN_ON_WIRE |= {"product": "OpenSSH", "probed": True}
 WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
-    (ShardQueued(**CARRIED, shard=7), CARRIED | {"version": 1, "shard": 7}),
+    (
+        ShardQueued(**CARRIED, shard=7, token="abc", trace_id="1-2"),
+        CARRIED | {"version": 1, "shard": 7, "token": "abc", "trace_id": "1-2"},
+    ),
     (
         ScanPlanned(**TOLD, scan_type="nmap", addresses=512, shards=2, lanes={"connect": 2}),
         TOLD_ON_WIRE | {"scan_type": "nmap", "addresses": 512, "shards": 2, "lanes": {"connect": 2}},
@@ -208,7 +211,17 @@ class TestMessages:
             type(message).from_wire(json.dumps(wire | {"version": version}))
 
     def test_a_missing_or_misread_field_is_refused_by_its_name(self, message: Message, wire: dict[str, Any]) -> None:
-        have_defaults = {"hop", "version", "labels", "requested_by", "changes", "cascades", "reasons"}
+        have_defaults = {
+            "hop",
+            "version",
+            "labels",
+            "requested_by",
+            "changes",
+            "cascades",
+            "reasons",
+            "token",
+            "trace_id",
+        }
         for field in wire.keys() - have_defaults:
             with pytest.raises(MalformedMessage, match=f"missing required field `{field}`"):
                 type(message).from_wire(json.dumps({name: wire[name] for name in wire if name != field}))

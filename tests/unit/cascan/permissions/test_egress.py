@@ -6,6 +6,7 @@ import ipaddress
 
 import pytest
 
+from cascan.model.worker_network import WorkerNetwork
 from cascan.permissions.egress import MAX_NETWORKS, build_egress
 from cascan.permissions.scope import Scope
 from cascan.settings import SettingsError
@@ -54,6 +55,14 @@ def test_of_a_network_that_is_not_public_a_remark_says_that_nothing_answers_in_t
     ]
     assert all("set WorkerSubnets and WorkerSecurityGroups" in remark for remark in egress.remarks)
     assert holds(egress.networks, "10.20.0.1")  # the same networks narrow a security group of the operator's own VPC
+
+
+def test_of_a_public_network_a_remark_says_that_nothing_answers_where_there_are_endpoints_alone() -> None:
+    egress = build_egress(["10.20.0.0/16", "8.8.0.0/16"], network=WorkerNetwork.ENDPOINTS)
+    assert egress.networks == ("8.8.0.0/16", "10.20.0.0/16")
+    (remark,) = egress.remarks
+    assert remark.startswith("8.8.0.0/16: 8.8.0.0 (public) is a public address, and the stack's own network has")
+    assert build_egress(["8.8.0.0/16"], network=WorkerNetwork.NAT).remarks == ()
 
 
 def test_a_public_network_with_a_reserved_part_is_named_with_the_first_address_of_that_part() -> None:

@@ -88,12 +88,42 @@ def test_the_express_function_is_in_no_such_network() -> None:
     assert planned("8.8.8.8", parameters=("-p", "53")).lane is Lane.EXPRESS
 
 
+NAT = WorkerReach.of(["9.0.0.0/8", "10.0.0.0/8"], WorkerNetwork.NAT, has_ipv6=False)
+ENDPOINTS = WorkerReach.of(["9.0.0.0/8", "10.0.0.0/9"], WorkerNetwork.ENDPOINTS, has_ipv6=False)
+
+
+@pytest.mark.parametrize("parameters", [(), ("-p", "22")])
+def test_behind_nat_the_express_function_too_reaches_public_addresses_alone(parameters: tuple[str, ...]) -> None:
+    assert planned("9.0.0.1", parameters=parameters, reach=NAT, express_private=True).addresses
+    (reason,) = reasons("10.0.0.1", parameters=parameters, reach=NAT, express_private=True)
+    assert reason.endswith(NO_ROUTE)
+
+
+@pytest.mark.parametrize("parameters", [(), ("-p", "22")])
+def test_with_endpoints_alone_a_public_address_is_refused_with_the_way_out(parameters: tuple[str, ...]) -> None:
+    (reason,) = reasons("9.0.0.0/24", parameters=parameters, reach=ENDPOINTS, express_private=True)
+    assert reason == (
+        "9.0.0.0 (9.0.0.0/24) is a public address, and the stack's own network has endpoints and no route to the "
+        "Internet (WorkerNetwork=endpoints), so no answer would come back; set WorkerNetwork=public or "
+        "WorkerNetwork=nat"
+    )
+
+
+def test_with_endpoints_alone_a_plan_says_that_only_connected_networks_answer() -> None:
+    notes = planned("10.1.0.0/24", reach=ENDPOINTS, express_private=True).notes
+    assert len([note for note in notes if "leads only to networks that you have connected to its VPC" in note]) == 1
+    assert not [note for note in planned("9.0.0.1", reach=NAT, express_private=True).notes if "connected" in note]
+    (reason,) = reasons("10.200.0.1", reach=ENDPOINTS, express_private=True)
+    assert "WorkerEgress leaves it out" in reason
+
+
 IPV6 = pytest.mark.parametrize("target", ["2606:4700::1", "2606:4700::/120", "www.example.test"])
 
 
 @IPV6
-def test_the_small_vpc_has_no_ipv6(target: str) -> None:
-    (reason,) = reasons(target, parameters=("-6",))
+@pytest.mark.parametrize("reach", [REACH, NAT, ENDPOINTS])
+def test_no_vpc_of_the_stack_has_ipv6(target: str, reach: WorkerReach) -> None:
+    (reason,) = reasons(target, parameters=("-6",), reach=reach)
     assert reason == f"{target} is an IPv6 target, and the stack's own small VPC has no IPv6; " \
                      "set WorkerSubnets and WorkerIpv6=enabled"  # fmt: skip
 

@@ -1,11 +1,13 @@
 """`cascan check`: what would become of a request, without scanning and without a stack."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cascan_cli.commands import check
 from cascan_cli.main import main
 from cascan_cli.stack import permissions as permit
 
@@ -217,6 +219,14 @@ def test_a_deployed_stack_gives_what_its_workers_reach(
     assert checked(capsys, "9.0.0.0/24", *here)[0] == 0
     assert "WorkerEgress" in checked(capsys, "9.128.0.0/24", *here)[1]["refusals"][0]["reason"]
     assert "not a public address" in checked(capsys, "10.0.0.1", *here)[1]["refusals"][0]["reason"]
+    parameters["WorkerNetwork"] = "endpoints"
+    private = checked(capsys, "10.0.0.1", *here)[1]
+    assert (private["lane"], private["refusals"]) == ("express", [])  # the express function is in the same network
+    assert "no route to the Internet" in checked(capsys, "9.0.0.1", *here)[1]["refusals"][0]["reason"]
+    parameters["WorkerNetwork"] = "of a later version"
+    assert main(["check", "9.0.0.1", *here]) == 2
+    assert "WorkerNetwork 'of a later version' is unknown" in capsys.readouterr().err
+    parameters["WorkerNetwork"] = "subnets"
     parameters["WorkerSubnets"] = "subnet-1"
     assert checked(capsys, "10.0.0.1", *here)[0] == 0  # what the operator's own subnets reach is not known
     ipv6 = ("2606:4700::1", *here, "--", "-6")
@@ -298,3 +308,18 @@ def test_a_budget_that_the_scan_may_exceed_is_a_refusal(
     monkeypatch.setattr(permit, "describe_stack", lambda name: {"Parameters": described})
     code, refused = checked(capsys, "10.0.0.0/16", "--stack", "cascan", "--", "-p-")
     assert (code, refused["refusals"][0]["what"]) == (2, "MaxScanCostUsd")
+
+
+def test_a_closed_window_says_when_the_next_one_opens(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = tmp_path / "request.json"
+    request.write_text(json.dumps({"targets": ["10.0.0.1"], "windows": ["22:00-04:00"]}))
+    monkeypatch.setattr(check, "utc_now", lambda: datetime(2026, 3, 2, 12, tzinfo=UTC))
+    code, explained = checked(capsys, "-f", str(request))
+    assert (code, explained["accepted"]) == (0, True)
+    assert "its windows are closed: the scan would wait until 2026-03-02T22:00:00.000Z" in explained["notes"]
+
+    monkeypatch.setattr(check, "utc_now", lambda: datetime(2026, 3, 2, 23, tzinfo=UTC))
+    _, explained = checked(capsys, "-f", str(request))
+    assert "one of its windows is open until 2026-03-03T04:00:00.000Z" in explained["notes"]

@@ -26,6 +26,13 @@ def test_json_carries_the_remarks(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(answer["remarks"]) == 1
 
 
+def test_the_network_of_the_stack_decides_on_the_remarks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["egress", "10.20.0.0/16", "--network", "endpoints"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["egress", "9.0.0.0/16", "--network", "endpoints"]) == 0
+    assert "no route to the Internet" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("allowed", "why"),
     [

@@ -266,4 +266,4 @@ def test_a_subnet_that_does_not_exist_is_a_problem(answering: Open) -> None:
 def test_each_check_names_the_actions_that_it_needs() -> None:
     checks = aws_checks.aws_checks(a_stack(), client, NOW)
 
-    assert [check.name for check in checks if not check.actions] == ["stack", "version"]
+    assert [check.name for check in checks if not check.actions] == ["stack", "version", "retention"]

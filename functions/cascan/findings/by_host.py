@@ -1,0 +1,50 @@
+"""The order of findings: by the address of their host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from itertools import groupby
+from urllib.parse import quote
+
+from cascan.model.finding import Finding, HostFindings
+from cascan.nmap.addresses import parse_address
+
+HEX_DIGITS = {4: 8, 6: 32}  # by family: of an address
+NO_ADDRESS = "~"  # sorts after every family
+MAX_TEXT_CHARS = 64  # of a text that is not an address
+
+
+def address_key(address: str) -> str:
+    """A text without slashes that sorts as addresses do: `4.0a000005`.
+
+    IPv4 comes first, then IPv6, then everything that is not an address.
+    """
+    try:
+        number = parse_address(address)
+    except ValueError:
+        return NO_ADDRESS + _escape(address)
+    return f"{number.version}.{int(number):0{HEX_DIGITS[number.version]}x}"
+
+
+def find_address(finding: Finding) -> str:
+    """The address of the finding's host; its MAC address or empty, if it has none."""
+    addresses = finding.attributes.get("ip_addresses")
+    if isinstance(addresses, list) and addresses:
+        return str(addresses[0])
+    return str(finding.attributes.get("mac_address") or "")
+
+
+def group_by_host(findings: Iterable[Finding]) -> Iterator[HostFindings]:
+    """The findings of each host. Those of one host have to follow each other."""
+    for address, group in groupby(findings, key=find_address):
+        yield HostFindings(address, list(group))
+
+
+def _escape(text: str) -> str:
+    """Distinct for distinct texts. `text` may be of any length and have any character."""
+    escaped = quote(text, safe="", errors="surrogatepass")
+    if len(escaped) <= MAX_TEXT_CHARS:
+        return escaped
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{escaped[:MAX_TEXT_CHARS]}.{digest[:16]}"
