@@ -97,7 +97,9 @@ def copy_project(folder: Path, parameters: Mapping[str, str]) -> Concessions:
     """A copy of what is deployed, with its templates conceded."""
     for name in COPIED:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    concessions = Concessions(folder / BUILT / "NmapLayer", parameters)
+    declared = read_template(ROOT / "template.yaml")["Parameters"]
+    defaults = {name: str(spec["Default"]) for name, spec in declared.items() if "Default" in spec}
+    concessions = Concessions(folder / BUILT / "NmapLayer", {**defaults, **parameters})  # nested ones have their names
     for path in (ROOT / "template.yaml", *(ROOT / "infra").glob("*.yaml")):
         conceded = concessions.concede(read_template(path))
         (folder / path.relative_to(ROOT)).write_text(json.dumps(conceded))

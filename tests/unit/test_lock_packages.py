@@ -1,4 +1,4 @@
-"""functions/requirements.lock is written from wheels: a version and its hashes for each package, whatever their order."""
+"""functions/requirements.lock is written from wheels: each package once, with the hashes of all its wheels."""
 
 from __future__ import annotations
 
