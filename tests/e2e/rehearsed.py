@@ -38,9 +38,10 @@ BUILT = Path(".aws-sam") / "build"
 
 # ==== concessions =====================================================================================================
 # Condition keys that the emulator never fills: a correct call would be refused.
-UNKNOWN_KEYS = ("events:source", "dynamodb:LeadingKeys")
+UNKNOWN_KEYS = ("events:source", "ecs:cluster", "dynamodb:LeadingKeys")
 CONCESSIONS = {
     "events:source": "the emulator does not fill this condition key",
+    "ecs:cluster": "the emulator does not fill this condition key",
     "dynamodb:LeadingKeys": "the emulator does not fill this condition key",
     "sqs:SendMessageBatch": "the emulator asks for an action of each call's own name, where SQS asks for SendMessage",
     "ecs:RunTask": "the emulator does not match the revisions of a task definition",
