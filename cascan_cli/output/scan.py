@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cascan.gateways import Shards
     from cascan.model.finding import Finding
     from cascan.model.reason import Reason
+    from cascan.model.request import ScanRequest
     from cascan.model.scan import Scan
     from cascan.model.shard import Shard
 
@@ -105,6 +106,8 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "errorDescription": scan.error_description,
         "requestedAt": scan.requested_at,
         "requestedBy": scan.requested_by,
+        "authorization": scan.request.authorization if scan.request else "",
+        "contact": scan.request.contact if scan.request else "",
         "finishedAt": scan.finished_at,
         "labels": scan.labels,
         "targets": scan.request.targets if scan.request else (),
@@ -123,9 +126,47 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
             "severities": scan.findings.severities,
             "categories": scan.findings.categories,
         },
+        "cost": cost_summary(scan),
+        "traceId": scan.trace_id,
+        "suspendedBy": scan.suspension,
         "notes": scan.notes,
         "refusals": scan.refusals,
     }
+
+
+def describe_suspension(scan: Scan) -> str:
+    """Such as `; suspended by ada (night work), requested by the principal AIDA…`; empty if it is not known."""
+    suspension = scan.suspension
+    if suspension is None:
+        return ""
+    by = f" by {suspension.by}" if suspension.by else ""
+    reason = f" ({suspension.reason})" if suspension.reason else ""
+    sender = f", requested by the principal {suspension.sender}" if suspension.sender else ""
+    return f"; suspended{by}{reason}{sender}" if by or reason or sender else ""
+
+
+def cost_summary(scan: Scan) -> dict[str, Any] | None:
+    """What the scan has cost; None if it has not ended, or an earlier version planned it."""
+    if scan.cost is None:
+        return None
+    usage = scan.usage
+    return {
+        "usd": scan.cost.usd,
+        "parts": scan.cost.parts,
+        "estimateUsd": scan.cost.estimate_usd,
+        "lambdaSeconds": usage.lambda_ms / 1_000,
+        "spotSeconds": usage.spot_ms / 1_000,
+        "onDemandSeconds": usage.on_demand_ms / 1_000,
+        "attempts": usage.attempts,
+        "reportBytes": usage.report_bytes,
+    }
+
+
+def format_cost(scan: Scan) -> str:
+    """Such as `$0.0042`; empty if it is not known. Small sums have more digits."""
+    if scan.cost is None:
+        return ""
+    return f"${scan.cost.usd:,.2f}" if scan.cost.usd >= 1 else f"${scan.cost.usd:.2g}"
 
 
 def duration_s(scan: Scan) -> float | None:
@@ -180,8 +221,16 @@ def print_outcome(scan: Scan, stack: StoredReports) -> None:
     print_reasons(scan)
     for note in scan.notes:
         print_message(f"note: {note}")
+    if scan.request and (scan.request.authorization or scan.request.contact):
+        print_message(f"scan {scan.scan_id} {describe_permission(scan.request)}")
     for uri in report_uris(scan.scan_id, stack) if scan.shards else ():
         print_message(f"raw XML: {uri} (cascan report {scan.scan_id} --xml)")
+
+
+def describe_permission(request: ScanRequest) -> str:
+    """Under which permission it scans, and who answers for it, as the request claims."""
+    parts = {"authorized by": request.authorization, "contact": request.contact}
+    return "; ".join(f"{label} {text}" for label, text in parts.items() if text)
 
 
 def print_reasons(scan: Scan) -> None:

@@ -33,6 +33,7 @@ from cascan.limits import MAX_GENERATIONS
 from cascan.log_context import add_log_context
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
+from cascan.model.usage import Usage
 from cascan.permissions.scope import Scope
 from cascan.scans.close import close_shard, settle_scan
 from on_report_stored.checkpoints import RETRY_AFTER_S, RecordingStatus, RecordingTurn
@@ -98,7 +99,7 @@ def record_findings(
             expected=[ScanState.INIT, ScanState.SCANNING],
         )
 
-    scope_filter = ScopeFilter(shard, scope, tuple(_remainders(shard, table)))
+    scope_filter = ScopeFilter(shard, scope, tuple(find_remainders(shard, table)))
     turn = RecordingTurn(key, results, stored.size, left_s)
     summary, status = record_report(
         key, shard, clock(), scope_filter=scope_filter, reports=reports, table=results, turn=turn
@@ -120,6 +121,7 @@ def record_findings(
         summary,
         announcer.counts,
         _counted_elsewhere(shard, table),
+        usage=shard.total_usage(clock()) + Usage(report_bytes=stored.size),
     )
     closed = close_shard(scan.scan_id, shard.number, closing, gateways)
     return _build_outcome(closed or scan, shard, summary, verdict.outcome)
@@ -145,7 +147,7 @@ def _is_superseded(shard: Shard, key: ReportKey) -> bool:
     return shard.run is not None and key.attempt < shard.run.attempt
 
 
-def _remainders(shard: Shard, table: Shards) -> Iterator[Shard]:
+def find_remainders(shard: Shard, table: Shards) -> Iterator[Shard]:
     """What was cut off from the shard, and from that, as far as it goes."""
     remainder: Shard | None = shard
     for _ in range(MAX_GENERATIONS):
@@ -185,6 +187,8 @@ def _build_closing(
     summary: ReportSummary,
     changes: Mapping[str, int],
     counted_elsewhere: frozenset[str],
+    *,
+    usage: Usage,
 ) -> ShardClosing:
     return ShardClosing(
         state=ShardState.FAILED if verdict.outcome is Outcome.FAILED else ShardState.RECORDED,
@@ -197,6 +201,7 @@ def _build_closing(
         extra_addresses=extra_addresses(shard, counted_elsewhere),
         reasons=verdict.reasons,
         error_description=verdict.reasons.sentence,
+        usage=usage,
     )
 
 

@@ -60,6 +60,7 @@ def close_abandoned_shard(
         state=ShardState.FAILED,
         outcome=Outcome.FAILED,
         error_description=_describe_failure(shard),
+        usage=shard.total_usage(gateways.clock()),
     )
     closed = close_shard(shard.scan_id, shard.number, closing, gateways) or scan
     return AbandonedShard(shard.scan_id, shard.number, shard.attempt, closing.state, closed.state)

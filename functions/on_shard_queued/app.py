@@ -25,6 +25,7 @@ from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
 from cascan.events import ShardQueued
 from cascan.model.shard import Lane
+from cascan.model.usage import Capacity
 from cascan.permissions.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
@@ -75,6 +76,7 @@ def wire() -> Worker:
         clock=utc_now,
         lane=Lane.EXPRESS,
         telemetry=ExpressTelemetry(),
+        capacity=Capacity.LAMBDA,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from cascan.clock import Clock
 from cascan.gateways import ReportStore, Resolver, Scans, ShardQueues, Shards
 from cascan.model.shard import Lane
+from cascan.model.usage import Capacity
 from cascan.permissions.scope import Scope
 from on_shard_queued.nmap_process import NmapResult, OnTick, run_nmap
 
@@ -58,6 +59,7 @@ class Worker:
     lane: Lane = Lane.CONNECT
     run: RunNmap = run_nmap
     telemetry: Telemetry = NO_TELEMETRY
+    capacity: Capacity = Capacity.ON_DEMAND
 
 
 @dataclass(frozen=True, slots=True)

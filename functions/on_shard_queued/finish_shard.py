@@ -209,6 +209,7 @@ def return_shard(shard: Shard, message: ShardQueued, returned: ShardReturn, work
     long as its function might have run. A shard that has used up its backoff limit is given up
     instead. Raises: ShardLost: another worker has the shard, or its scan is over.
     """
+    returned = replace(returned, usage=shard.attempt_usage(worker.capacity, worker.clock()))
     stored = worker.table.return_shard(shard.scan_id, shard.number, shard.attempt, returned)
     if stored is None:
         raise shard_lost(shard)

@@ -69,9 +69,14 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan suspend": ["suspend RUNNING"],
     "cascan resume": ["resume SUSPENDED"],
     "cascan findings": ["findings SCANNED"],
+    "cascan findings --now": ["findings --now"],
     "cascan report": ["report SCANNED"],
     "cascan diff": ["diff SCANNED --all"],
+    "cascan diff --since": ["diff --since 2026-03-01T12:30Z --all"],
     "cascan inventory": ["inventory --all"],
+    "cascan when": ["when 10.0.0.1 --evidence"],
+    "cascan history delete": ["history delete 10.0.0.0/24"],
+    "cascan at": ["at now --port 22 --evidence", "at 2026-03-01T12:30Z 10.0.0.1:22 --evidence"],
     "cascan tree": ["tree SCANNED"],
     "cascan check": ["check 10.0.0.1 -- -sV -sC", "check 8.8.8.8 db.internal -- -oN x --script nosuch"],
     "cascan check -f": ["check -f several.yaml"],
@@ -96,6 +101,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan severity test": ["severity test -f severity.yaml --findings findings.jsonl"],
     "cascan halt": ["halt", "halt --lift"],
     "cascan rebuild": ["rebuild --yes"],
+    "cascan reparse": ["reparse SCANNED"],
     "cascan doctor": ["doctor --state-dir state"],
     "cascan redrive list": ["redrive list"],
     "cascan redrive show": ["redrive show PARKED"],
@@ -103,8 +109,13 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan redrive drop": ["redrive drop PARKED --yes"],
     "cascan local status": ["local status --state-dir state"],
 }
-BY_OTHERS = {"cascan local up"}  # prints what local status does; tests/e2e runs it
-SEEN_ELSEWHERE = {"local stack", "reported host"}  # no local stack runs here; read prints hosts by the line
+# local up prints what local status does, and tests/e2e runs it; test_live.py of the command runs doctor --live
+BY_OTHERS = {"cascan local up", "cascan doctor --live"}
+SEEN_ELSEWHERE = {
+    "live check line",
+    "local stack",
+    "reported host",
+}  # no stack runs here; read prints hosts by the line
 LINES = {"findings": "[finding](#finding)", "hosts": "[reported host](#reported-host)"}
 
 

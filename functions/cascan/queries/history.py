@@ -8,7 +8,7 @@ never mixed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
@@ -16,8 +16,8 @@ from typing import Protocol
 from cascan.gateways import History, Inventory
 from cascan.inventory.looks import find_service, find_state, open_keys
 from cascan.limits import MAX_LOOKS_READ
-from cascan.model.history import NOT_COVERED, Look, SeenService
-from cascan.model.inventory import OPEN, HostRecord, InventoryQuery, PortKey
+from cascan.model.history import HOST_NOT_UP, NOT_COVERED, Look, SeenService
+from cascan.model.inventory import OPEN, UP, ChangeKind, HostRecord, InventoryQuery, PortKey
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import parse_address
 
@@ -50,7 +50,7 @@ class Answer:
 class Span:
     """Looks one after the other that saw a port in the same state, with the same service."""
 
-    key: PortKey
+    key: PortKey | None  # None: the host itself
     state: str
     first: Look
     last: Look
@@ -58,7 +58,7 @@ class Span:
 
     @property
     def service(self) -> SeenService | None:
-        return find_service(self.last, self.key)
+        return find_service(self.last, self.key) if self.key else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,17 @@ class Difference:
     before: Answer
     after: Answer
     hostname: str = ""
+
+    @property
+    def kind(self) -> ChangeKind:
+        if self.before.state != OPEN:
+            return ChangeKind.PORT_OPENED
+        return ChangeKind.SERVICE_CHANGED if self.after.state == OPEN else ChangeKind.PORT_CLOSED
+
+    @property
+    def is_baseline(self) -> bool:
+        """No look covered the port at one of the times: it may have been the same."""
+        return NOT_COVERED in (self.before.state, self.after.state)
 
 
 def find_answer(
@@ -114,9 +125,18 @@ def find_open_keys(looks: Iterable[Look]) -> list[PortKey]:
 
 def list_spans(looks: Iterable[Look], key: PortKey) -> Iterator[Span]:
     """The states of the port one after the other; `looks`: of one address, the oldest first."""
+    states = ((look, find_state(look, key)) for look in looks)
+    return _join_looks(states, key)
+
+
+def list_host_spans(looks: Iterable[Look]) -> Iterator[Span]:
+    """When the host was up and when it was not; `looks`: as in `list_spans`."""
+    return _join_looks(((look, UP if look.is_up else HOST_NOT_UP) for look in looks), None)
+
+
+def _join_looks(states: Iterable[tuple[Look, str | None]], key: PortKey | None) -> Iterator[Span]:
     span: Span | None = None
-    for look in looks:
-        state = find_state(look, key)
+    for look, state in states:
         if state is None:
             continue
         if span and _continues(span, look, state):
@@ -130,7 +150,8 @@ def list_spans(looks: Iterable[Look], key: PortKey) -> Iterator[Span]:
 
 
 def _continues(span: Span, look: Look, state: str) -> bool:
-    return span.state == state and not _differs(span.service, find_service(look, span.key))
+    service = find_service(look, span.key) if span.key else None
+    return span.state == state and not _differs(span.service, service)
 
 
 def _differs(before: SeenService | None, after: SeenService | None) -> bool:
@@ -162,10 +183,10 @@ def find_open_ports(
         asked = {address: {port.key for port in of_host} for address, of_host in ports.items()}
         # Every port was open in a look at that time, so the search ends there
         answers = _answer_all(past, asked, moment, since=min(opened), stale=stale, vantage=vantage)
-        for host in hosts:
-            for answer in answers[host.address]:
-                if answer.state == OPEN:
-                    yield host, answer
+        found = [answer for of_host in answers.values() for answer in of_host if answer.state == OPEN]
+        by_address = {host.address: host for host in hosts}
+        for answer in _add_next_looks(past, found):
+            yield by_address[answer.address], answer
 
 
 def find_differences(
@@ -220,6 +241,18 @@ def _answer_all(
             state = find_state(look, key) if look else None
             answers[address].append(Answer(vantage, address, key, moment, state or NOT_COVERED, look))
     return answers
+
+
+def _add_next_looks(past: History, answers: list[Answer]) -> list[Answer]:
+    """The answers, which are of one network, moment and vantage, with the first looks after it."""
+    asked: dict[str, set[PortKey]] = {}
+    for answer in answers:
+        asked.setdefault(answer.address, set()).add(answer.key)
+    if not answers:
+        return []
+    moment, vantage = answers[0].moment, answers[0].vantage
+    following = _choose_looks(past.looks_after(asked.keys(), moment, vantage=vantage), asked)
+    return [replace(answer, next_look=following.get((answer.address, answer.key))) for answer in answers]
 
 
 def _choose_looks(looks: Iterable[Look], asked: Mapping[str, set[PortKey]]) -> dict[tuple[str, PortKey], Look]:

@@ -11,7 +11,7 @@ from cascan.gateways import ScanTable
 from cascan.ids import derive_scan_id
 from cascan.model.finding import HostFindings
 from cascan.model.refusal import Refusal, Rule
-from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState
+from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState, Suspension
 from tests.integration.gateways.examples import AT, CLOSING, SCAN_ID, a_finding, a_scan, a_shard, an_ended_scan
 
 PARSED = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
@@ -69,6 +69,16 @@ class TestScans:
         assert not table.advance_scan(SCAN_ID, ScanState.CANCELLED, expected=(ScanState.INIT, ScanState.SUSPENDED))
         assert table.get_scan(SCAN_ID) == a_scan(state=ScanState.SCANNING)
 
+    def test_who_suspended_a_scan_stays_until_another_does(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        ada, bob = Suspension(at=AT, by="ada", sender="AIDA"), Suspension(at=AT, reason="again")
+        for suspension in (ada, bob):
+            assert table.advance_scan(
+                SCAN_ID, ScanState.SUSPENDED, expected=[ScanState.SCANNING], suspension=suspension
+            )
+            assert table.advance_scan(SCAN_ID, ScanState.SCANNING, expected=[ScanState.SUSPENDED])
+            assert table.get_scan(SCAN_ID) == a_scan(suspension=suspension)
+
     def test_a_scan_that_does_not_exist_does_not_advance(self, table: ScanTable) -> None:
         assert not table.advance_scan(SCAN_ID, ScanState.SCANNING, expected=ScanState)
         assert table.get_scan(SCAN_ID) is None
@@ -118,6 +128,21 @@ class TestScans:
         table.create_scan(a_scan())
         assert not table.finish_scan(SCAN_ID, Counts())
         assert table.get_scan(SCAN_ID) == a_scan()
+
+    def test_the_findings_of_a_scan_are_counted_again_once_it_has_ended(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        counts = Counts(count=2, severities={"LOW": 2}, categories={"Host": 2})
+        assert not table.recount_findings(SCAN_ID, counts)
+        assert table.get_scan(SCAN_ID) == a_scan()
+        table.advance_scan(SCAN_ID, ScanState.CANCELLED, expected=[a_scan().state])
+        assert table.recount_findings(SCAN_ID, counts)
+        scan = table.get_scan(SCAN_ID)
+        assert scan is not None
+        assert (scan.state, scan.findings) == (ScanState.CANCELLED, counts)
+
+    def test_a_scan_that_is_gone_is_not_counted(self, table: ScanTable) -> None:
+        assert not table.recount_findings(SCAN_ID, Counts())
+        assert table.get_scan(SCAN_ID) is None
 
 
 class TestRemoval:

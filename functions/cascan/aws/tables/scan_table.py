@@ -45,10 +45,12 @@ from cascan.aws.tables.shard_actions import state_condition
 from cascan.aws.tables.shard_items import ShardItems
 from cascan.clock import Clock, utc_now
 from cascan.model.reason import Reasons
-from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
+from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState, Suspension
+from cascan.model.usage import ScanCost
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 NO_ATTEMPT: Value = {"N": "0"}  # the `attempt` of a shard that was never claimed
+SET_COUNTS = "SET #findings = :count, #severities = :severities, #categories = :categories"
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
@@ -56,7 +58,7 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, H
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
     def __init__(self, table_name: str, clock: Clock = utc_now, *, history_days: int = 0) -> None:
-        """`history_days`: how long new changes are kept; 0: as long as their scan."""
+        """`history_days`: how long new changes and looks are kept; 0: no period of their own."""
         super().__init__(DynamoTable(table_name, clock))
         self.history_days = history_days
 
@@ -91,12 +93,16 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, H
         *,
         expected: Iterable[ScanState],
         why: str = "",
+        suspension: Suspension | None = None,
     ) -> bool:
         in_state, states = state_condition(expected)
         change, values = "SET #state = :to", {":to": to.value} | states
         if why:
             change, values = f"{change}, #error_description = :why", values | {":why": why}
-        return self._change_scan(scan_id, change, in_state, values)
+        bodies: dict[str, Value] = {}
+        if suspension:
+            change, bodies = f"{change}, #suspension = :by", {":by": encode_body(suspension)}
+        return self._change_scan(scan_id, change, in_state, values, bodies)
 
     def close_scan(
         self,
@@ -107,6 +113,7 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, H
         error: str = "",
         *,
         reasons: Reasons = NO_REASONS,
+        cost: ScanCost | None = None,
     ) -> bool:
         is_over, states = state_condition((*FINAL_STATES, *PARSED_STATES))
         may_end = f"NOT {is_over}"
@@ -119,14 +126,15 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, H
             ":error": error,
             ":none": 0,
         }
-        return self._change_scan(
-            scan_id,
+        change = (
             "SET #state = :to, #outcome = :outcome, #finished_at = :at, "
-            "#error_description = :error, #reasons = :reasons",
-            f"#shards_open = :none AND {may_end}",
-            values | states,
-            {":reasons": encode_body(reasons)},
+            "#error_description = :error, #reasons = :reasons"
         )
+        bodies = {":reasons": encode_body(reasons)}
+        if cost:
+            change, bodies[":cost"] = f"{change}, #cost = :cost", encode_body(cost)
+        may_close = f"#shards_open = :none AND {may_end}"
+        return self._change_scan(scan_id, change, may_close, values | states, bodies)
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
         self._change_scan(
@@ -138,18 +146,12 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, H
 
     def finish_scan(self, scan_id: str, counts: Counts) -> bool:
         is_parsed, states = state_condition(PARSED_STATES)
-        counted = {
-            ":count": counts.count,
-            ":severities": counts.severities,
-            ":categories": counts.categories,
-        }
-        counts_change = "#findings = :count, #severities = :severities, #categories = :categories"
-        return self._change_scan(
-            scan_id,
-            f"SET #state = :done, {counts_change}",
-            is_parsed,
-            {":done": ScanState.DONE} | counted | states,
-        )
+        values = _count_values(counts) | states | {":done": ScanState.DONE}
+        return self._change_scan(scan_id, f"{SET_COUNTS}, #state = :done", is_parsed, values)
+
+    def recount_findings(self, scan_id: str, counts: Counts) -> bool:
+        has_ended, states = state_condition(FINAL_STATES)
+        return self._change_scan(scan_id, SET_COUNTS, has_ended, _count_values(counts) | states)
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
         scan = scan_key(scan_id)
@@ -200,3 +202,11 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, H
         scan = read_scan(item)
         self._remember_layout(scan.scan_id, item)
         return scan
+
+
+def _count_values(counts: Counts) -> dict[str, Any]:
+    return {
+        ":count": counts.count,
+        ":severities": counts.severities,
+        ":categories": counts.categories,
+    }
