@@ -28,6 +28,7 @@ from cascan_cli.local.guard import HOST
 from cascan_cli.local.process import Process
 from cascan_cli.local.state import StateDir
 from cascan_cli.local.template import Template, inline_numbers, read_template
+from tests.e2e.forked_command import run_forked
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +47,7 @@ CONCESSIONS = {
     "sqs:SendMessageBatch": "the emulator asks for an action of each call's own name, where SQS asks for SendMessage",
     "ecs:RunTask": "the emulator does not match the revisions of a task definition",
     "/opt": "the emulator does not mount layers: nmap runs where sam build put it",
+    "retained": "the emulator deletes what a nested stack is to keep: the whole nested stack stays",
     "numbers": "the emulator keeps a number that is a parameter as text: the value stands in its place",
 }
 
@@ -103,6 +105,9 @@ def copy_project(folder: Path, parameters: Mapping[str, str]) -> Concessions:
     concessions = Concessions(folder / BUILT / "NmapLayer", {**defaults, **parameters})  # nested ones have their names
     for path in (ROOT / "template.yaml", *(ROOT / "infra").glob("*.yaml")):
         conceded = concessions.concede(read_template(path))
+        if "Storage" in conceded["Resources"]:
+            conceded["Resources"]["Storage"]["DeletionPolicy"] = "Retain"
+            concessions.used.add("retained")
         (folder / path.relative_to(ROOT)).write_text(json.dumps(conceded))
     return concessions
 
@@ -216,9 +221,12 @@ class Deployed:
 
     def __call__(self, command: str, *words: str, stdin: str = "", nmap: Sequence[str] = ()) -> Any:
         """The JSON that `cascan COMMAND words…` prints."""
-        ours = dict(self.environment) | {"PYTHONPATH": os.pathsep.join([str(ROOT / "functions"), str(ROOT)])}
-        argv = [sys.executable, "-m", "cascan_cli.main", command, *words, "--stack", self.name, "--json"]
-        return json.loads(run([*argv, *(["--", *nmap] if nmap else [])], ours, timeout_s=250, stdin=stdin))
+        argv = [command, *words, "--stack", self.name, "--json", *(["--", *nmap] if nmap else [])]
+        code, printed, problems = run_forked(
+            argv, stdin=stdin.encode(), folder=ROOT, environment=self.environment, network=None, timeout_s=250
+        )
+        assert code == 0, f"cascan {' '.join(argv)} ended with {code}\n{printed.decode()}\n{problems.decode()}"
+        return json.loads(printed)
 
     @cached_property
     def outputs(self) -> dict[str, str]:

@@ -207,6 +207,7 @@ class Versions:
             [
                 *("sam", "deploy", "--template-file", path, "--stack-name", stack, "--resolve-s3", "--no-progressbar"),
                 *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset"),
+                *("--tags", f"cascan-stack={stack}"),  # as deploy.py does
                 *(["--parameter-overrides", *overrides] if overrides else []),
             ],
             self._cascan.environment,
