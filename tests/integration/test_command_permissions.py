@@ -95,6 +95,7 @@ OPERATORS = [
     "schedule run-now nightly",
     "reparse SCANNED --events",
     "rebuild --yes",
+    "migrate",
     "schedule delete nightly",
     "history delete 10.0.0.1",
     "rules delete follow",
