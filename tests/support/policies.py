@@ -27,6 +27,7 @@ CONDITION_KEYS = {
     "aws:sourcearn",
     "dynamodb:leadingkeys",
     "ecs:cluster",
+    "ecs:createaction",
     "events:detail-type",
     "events:source",
     "iam:passedtoservice",

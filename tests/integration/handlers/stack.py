@@ -26,6 +26,8 @@ QUEUES = {  # name → the queue of infra/messaging.yaml; "heard" has our events
     "connect": "ConnectShardQueue",
     "raw": "RawShardQueue",
     "dead": "ExpressShardDLQ",
+    "connect-dead": "ConnectShardDLQ",
+    "raw-dead": "RawShardDLQ",
     "parked": "ParkedShards",
     "reports": "ReportQueue",
     "completions": "CompletionQueue",

@@ -110,10 +110,10 @@ def test_a_turn_that_dies_goes_on_from_its_last_note(
     key, clock = world.stored(1, REPORT, **NETWORK), count(10_000, -CHECKPOINT_EVERY_S)
     save, saves = world.table.save_hosts, count(1)
 
-    def dies(*args: Any) -> list[str]:
+    def dies(*args: Any, **options: Any) -> list[str]:
         if next(saves) == dies_at:
             raise GatewayUnavailable("it died")
-        return save(*args)
+        return save(*args, **options)
 
     monkeypatch.setattr(world.table, "save_hosts", dies)
     with pytest.raises(GatewayUnavailable):
@@ -207,7 +207,7 @@ def test_changes_are_told_in_turns_as_they_are_in_one(
     telling = [one for one in recorded if one.hosts == len(HOSTS)]
     assert len(telling) > 20
     assert [one.after_s for one in telling] == [0] * (len(telling) - 1) + [None]
-    hosts, changes, _, events, scans = world.outline()
+    hosts, changes, _, events, scans, _ = world.outline()
     assert (hosts, changes) == at_once[:2]
     assert scans == at_once[4]
     assert len([event for event in events.values() if isinstance(event, HostChange)]) == 700
