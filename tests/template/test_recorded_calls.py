@@ -43,6 +43,11 @@ NOT_RECORDED = {
     ("OnShardQueuedRole", "sqs:SendMessage", "Messaging/ExpressShardQueue.Arn"): (
         "a shard that is tried again: its message of before is still in the queue while the function handles it"
     ),
+    (
+        "*",
+        "sqs:SendMessage",
+        "arn:*:AWS::StackName-vantage-*",
+    ): "the recorded runs have no vantage besides the stack itself",
     ("*", "s3:AbortMultipartUpload", f"{BUCKET}/scans/*"): "the records of one shard or scan fit into one part",
 }
 

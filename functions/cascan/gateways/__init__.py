@@ -29,6 +29,7 @@ from cascan.gateways.schedules import ScheduleTable
 from cascan.gateways.severity_rules import SeverityRules
 from cascan.gateways.shards import Shards
 from cascan.gateways.stack_switch import StackSwitch
+from cascan.gateways.vantages import Vantages
 
 __all__ = [
     "Agenda",
@@ -62,4 +63,5 @@ __all__ = [
     "ShardSource",
     "Shards",
     "StackSwitch",
+    "Vantages",
 ]
