@@ -25,6 +25,7 @@ from cascan.events import BusEvent, ScanCancelled, ScanCompleted, ScanFailed, Sc
 from cascan.gateways import ScanGateways
 from cascan.model.scan import Outcome
 from cascan.model.shard import Lane, NmapRun, ShardClosing, ShardState
+from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
@@ -83,7 +84,14 @@ class SimulatedQueues:
         self.visible: defaultdict[Lane, deque[ShardQueued]] = defaultdict(deque)
         self.in_flight: Counter[Lane] = Counter()
 
-    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
+    def send(
+        self,
+        lane: Lane,
+        messages: Iterable[ShardQueued],
+        *,
+        delay_s: int = 0,
+        vantage: str = DEFAULT_VANTAGE,
+    ) -> None:
         self.outbox.extend((lane, message) for message in messages)
 
     def give_up(self, lane: Lane, message: ShardQueued) -> None:
