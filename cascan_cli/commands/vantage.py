@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from cascan.clock import utc_now
 from cascan.limits import MAX_VANTAGE_NETWORKS, MAX_VANTAGES
 from cascan.model.scan import FINAL_STATES
-from cascan.model.vantage import DEFAULT_VANTAGE, NAME_RULE, Vantage, is_vantage_name
+from cascan.model.vantage import DEFAULT_VANTAGE, EXPRESS_VANTAGE, NAME_RULE, Vantage, is_vantage_name
 from cascan.permissions.worker_reach import WorkerReach
 from cascan.recovery.operator_records import record_vantage
 from cascan.settings import SettingsError
@@ -61,6 +61,8 @@ def _build_vantage(args: Namespace) -> Vantage:
     if name == DEFAULT_VANTAGE or not is_vantage_name(name):
         reason = "is the stack itself" if name == DEFAULT_VANTAGE else f"is no name: {NAME_RULE}"
         raise BadInput(f"NAME: {name!r} {reason}")
+    if name == EXPRESS_VANTAGE:
+        raise BadInput(f"NAME: {name!r} is reserved for the express function; choose another name")
     if len(args.network) > MAX_VANTAGE_NETWORKS:
         raise BadInput(f"--network: {len(args.network)} networks are more than {MAX_VANTAGE_NETWORKS}")
     queues = {"connect": args.connect_queue, "raw": args.raw_queue}

@@ -63,7 +63,7 @@ def test_two_vantages_see_their_own_ports_of_the_same_address(cascan: Cascan, va
     chosen = [word for name in vantages for word in ("--vantage", name)]
     accepted = cascan("scan 127.0.0.1 --no-wait --json", *chosen, nmap=("-p", "8001,8002")).json
     for name in vantages:
-        drained = cascan("worker --idle-exit 3 --vantage", name)
+        drained = cascan("worker --idle-exit 1 --vantage", name)
         assert drained.code == 0, drained.err
         assert "shard run" in drained.err
 
@@ -76,4 +76,3 @@ def test_two_vantages_see_their_own_ports_of_the_same_address(cascan: Cascan, va
     (scan,) = [one for one in cascan("scans --json").json if one["id"] == accepted["id"]]
     assert (scan["outcome"], scan["shardOutcomes"], scan["hostsUp"]) == ("complete", {"complete": 2}, 2)
     assert {name: open_ports(cascan, name) for name in vantages} == {"east": [8001], "west": [8002]}
-    assert open_ports(cascan, "default") == []

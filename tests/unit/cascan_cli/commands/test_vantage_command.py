@@ -58,6 +58,7 @@ def test_add_stores_the_vantage_in_the_table_and_beside_the_operators_other_reco
     ("arguments", "sentence"),
     [
         (["default", "--raw-queue", QUEUE], "'default' is the stack itself"),
+        (["express", "--raw-queue", QUEUE], "'express' is reserved"),
         (["Office", "--raw-queue", QUEUE], "'Office' is no name: 1 to 32 of"),
         (["lab", "--namespace", "lab"], "--namespace: only the stack of this machine"),
         (["office"], "--connect-queue, --raw-queue: give the URL of at least one"),
