@@ -105,7 +105,7 @@ class SimulatedShardQueues:
     def __init__(self, queues: dict[Lane, Queue]) -> None:
         self._queues = queues
 
-    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
+    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0, vantage: str = "") -> None:
         for message in messages:
             self._queues[lane].send(message.to_wire(), delay_s)
 
