@@ -16,7 +16,7 @@ from cascan_cli.stack.open import open_stack
 def run(args: Namespace) -> int:
     """Returns the exit code of the scan, so that a script learns whether the findings are complete."""
     if args.now == bool(args.scan):
-        raise BadInput("give either SCAN or --now")
+        raise BadInput("give either SCAN or --now; see: cascan findings --help")
     if args.now:
         return _print_current(args)
     with open_stack(args) as stack:
