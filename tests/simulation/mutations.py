@@ -125,14 +125,14 @@ MUTATIONS = (
         236,
         WorldInTurns,
     ),
-    Mutation("a refused heartbeat is ignored", Heartbeat, "_beat_if_due", beat_unheard, 293),
+    Mutation("a refused heartbeat is ignored", Heartbeat, "_beat_if_due", beat_unheard, 147),
     Mutation(
         "nmap runs on while the stack is halted", heartbeat, "run_permission", standing_without(halted=False), 101
     ),
     Mutation("windows are for planning alone", take_shard, "run_permission", standing_without(windows=()), 12),
     Mutation("workers claim past the deadline", take_shard, "run_permission", standing_without(deadline_at=None), 4),
     Mutation("shards are released past the deadline", releasing, "_is_blocked", held_alone, 8),
-    Mutation("being stopped counts as a failure", choose_next_step, "NO_FAILURE", frozenset[StopReason](), 9),
+    Mutation("being stopped counts as a failure", choose_next_step, "NO_FAILURE", frozenset[StopReason](), 11),
     Mutation("what a cancelled scan has left is nobody's", close_open_shards, "LOOK_AGAIN_S", 10**6, 14),
     Mutation("resuming trusts that the messages were sent", control_scan, "resend_messages", nothing_sent, 122),
 )

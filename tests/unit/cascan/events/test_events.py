@@ -76,6 +76,7 @@ TOLD = CARRIED | {
     "name": "office-lan",
     "labels": {"team": "soc"},
     "requested_by": "AROA1234567890EXAMPLE:ada",
+    "vantage": "office",
 }
 TOLD_ON_WIRE = TOLD | {"version": 1, "at": "2026-03-01T12:30:15.123456Z"}
 ON_HOST: dict[str, Any] = {"shard": 1, "report_key": "a key", "address": "10.0.0.5", "hostname": "db.example"}
@@ -158,7 +159,7 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
             reasons=REASONS,
         ),
         TOLD_ON_WIRE
-        | {"cascades": True, "reasons": REASONS_ON_WIRE, "changes": {"PortOpened": 2}}
+        | {"cascades": True, "reasons": REASONS_ON_WIRE, "changes": {"PortOpened": 2}, "members": [], "cost": None}
         | {"state": "ParseCompleted", "outcome": "partial", "requested_at": "2026-03-01T12:30:15.123456Z"}
         | {"finished_at": "2026-03-01T13:00:00Z", "addresses": 512, "shards": 2}
         | {"shard_outcomes": {"complete": 1, "failed": 1}, "hosts_up": 4, "findings": COUNTS_ON_WIRE},
@@ -216,6 +217,9 @@ class TestMessages:
             "version",
             "labels",
             "requested_by",
+            "vantage",
+            "cost",
+            "members",
             "changes",
             "cascades",
             "reasons",
