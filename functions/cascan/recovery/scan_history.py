@@ -16,6 +16,7 @@ from cascan.ids import ReportKey, make_shard_secret
 from cascan.limits import ATTEMPTS_AHEAD
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Shard, ShardState
+from cascan.model.usage import NO_USAGE, Usage
 from cascan.recovery.scan_records import read_end, read_plan, read_runs, read_suspension
 
 
@@ -97,6 +98,8 @@ def reopen_scan(history: ScanHistory) -> Scan:
         shards_waiting=waiting,
         shards_in_flight=len(history.shards) - waiting,
         announced=True,
+        # The size of a report is not known when it is read again
+        usage=Usage(report_bytes=history.end.usage.report_bytes) if history.end else NO_USAGE,
         cost=history.end.cost if history.end else None,
         shard_secret=history.scan.shard_secret or make_shard_secret(),
     )
