@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cascan.errors import CascanError, GatewayUnavailable
-from cascan.events import ShardQueued
+from cascan.events import ShardQueued, ShardReturned
 from cascan.gateways import Received
 from cascan.model.shard import Lane
 from tests.simulation.clockwork import Clockwork
@@ -109,22 +109,25 @@ class SimulatedShardQueues:
         for message in messages:
             self._queues[lane].send(message.to_wire(), delay_s)
 
-    def give_up(self, lane: Lane, message: ShardQueued) -> None:
-        dead = self._queues[lane].dead
-        assert dead
-        dead.send(message.to_wire())
-
-    def park(self, lane: Lane, body: str, reason: str) -> None:
-        dead = self._queues[lane].dead
-        assert dead
-        dead.send(body)
-
     def waiting(self, lane: Lane) -> int:
         return len(self._queues[lane].messages)
 
     def held(self, lane: Lane) -> int:
         queue = self._queues[lane]
         return sum(message.visible_at > queue.clockwork.now for message in queue.messages.values())
+
+
+class SimulatedReturnedShards:
+    """ReturnedShards over Queue."""
+
+    def __init__(self, queue: Queue, parked: Queue) -> None:
+        self._queue, self._parked = queue, parked
+
+    def send(self, message: ShardReturned) -> None:
+        self._queue.send(message.to_wire())
+
+    def park(self, body: str, reason: str) -> None:
+        self._parked.send(body)
 
 
 class SimulatedShardSource:

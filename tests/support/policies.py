@@ -25,14 +25,19 @@ CONDITION_KEYS = {
     "aws:securetransport",
     "aws:sourceaccount",
     "aws:sourcearn",
+    "dynamodb:attributes",
     "dynamodb:leadingkeys",
+    "dynamodb:select",
     "ecs:cluster",
     "events:detail-type",
     "events:source",
     "iam:passedtoservice",
     "lambda:sourcefunctionarn",
 }
-MULTIVALUED_KEYS = {"dynamodb:leadingkeys"}  # AWS compares them only under ForAllValues or ForAnyValue
+MULTIVALUED_KEYS = {
+    "dynamodb:attributes",
+    "dynamodb:leadingkeys",
+}  # AWS compares them only under ForAllValues or ForAnyValue
 ARN_COMPONENTS = 6
 
 

@@ -60,6 +60,7 @@ class ShardReturned(Message, frozen=True, kw_only=True):
     failed: bool = False  # the attempt counts as a failure
     error_description: str = ""  # empty: the last error stays
     stderr: str = ""  # of nmap
+    trace_id: str = ""  # of the scan
 
 
 class BusEvent(Message, frozen=True, kw_only=True):

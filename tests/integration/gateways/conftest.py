@@ -74,8 +74,7 @@ def s3_store(aws: None) -> S3ReportStore:
 @pytest.fixture
 def sqs_queues(aws: None) -> SqsShardQueues:
     urls = {lane: clients.sqs().create_queue(QueueName=lane)["QueueUrl"] for lane in Lane}
-    dead = {lane: clients.sqs().create_queue(QueueName=f"{lane}-dead")["QueueUrl"] for lane in Lane}
-    return SqsShardQueues(urls, dead)
+    return SqsShardQueues(urls)
 
 
 @pytest.fixture

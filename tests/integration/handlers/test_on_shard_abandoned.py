@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from cascan.events import ShardQueued
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
 from tests.data.envelopes.build import sqs_event, sqs_record
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import Stack
-from tests.support.builders import SCAN_ID, a_scan, a_shard
+from tests.support.builders import SCAN_ID, a_scan, a_shard, shard_queued
 
 RECORDED = ShardClosing(state=ShardState.RECORDED, outcome=Outcome.COMPLETE, hosts_up=1)
 
 
 def dead_letter(shard: int = 0) -> str:
-    return ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=shard).to_wire()
+    return shard_queued(shard).to_wire()
 
 
 @pytest.fixture

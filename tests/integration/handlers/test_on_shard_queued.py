@@ -13,17 +13,16 @@ import pytest
 
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.errors import GatewayUnavailable
-from cascan.events import ShardQueued
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome
 from cascan.model.shard import Lane, Shard, ShardClosing, ShardState, TargetSlice
 from tests.data.envelopes.build import sqs_event, sqs_record
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import Stack
-from tests.support.builders import SCAN_ID, a_scan, a_shard, claim
+from tests.support.builders import SCAN_ID, a_scan, a_shard, claim, shard_queued
 
 KEY = ReportKey(SCAN_ID, 0, 1)
-MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=0).to_wire()
+MESSAGE = shard_queued().to_wire()
 RECORDED = ShardClosing(state=ShardState.RECORDED, outcome=Outcome.COMPLETE)
 KEEPING_NMAP = """#!/bin/sh
 /usr/bin/nmap "$@"; code=$?
@@ -160,7 +159,7 @@ def test_what_no_retry_can_help_is_parked_at_once_with_its_reason(
     stack: Stack, on_shard_queued: Function, port: int
 ) -> None:
     stack.store(a_scan(), shard("-p", str(port)))
-    unknown = sqs_record(ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=7).to_wire())
+    unknown = sqs_record(shard_queued(7).to_wire())
     unreadable = sqs_record("no message")
     batch = {"Records": [unreadable, sqs_record(MESSAGE), unknown]}
     assert on_shard_queued.failed(batch) == []

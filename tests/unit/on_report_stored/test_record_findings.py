@@ -20,7 +20,7 @@ from cascan.rules.severity_form import read_severity_rules
 from on_report_stored.record_findings import RecordingOutcome, record_findings
 from tests.data.reports import hosts, report
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
-from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
+from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names, proven
 
 REAL = "connect"  # one host of real nmap output
 
@@ -43,7 +43,8 @@ class Pipeline:
             self.table.report_shard(SCAN_ID, shard.number, 1, run or a_run())
             path = self.folder / "report.xml"
             path.write_bytes(xml)
-            self.reports.put_report(ReportKey(SCAN_ID, shard.number, 1), path, {})
+            key = ReportKey(SCAN_ID, shard.number, 1)
+            self.reports.put_report(key, path, proven(key))
 
     def deliver(self, key: str = str(ReportKey(SCAN_ID, 0, 1))) -> RecordingOutcome:
         stored = ReportStored(key=key, bucket="reports", size=1, event_id="e")
@@ -235,7 +236,7 @@ class TestShardsThatWereCut:
         assert pipeline.table.cut_shard(SCAN_ID, 0, 1, cut)
         path = pipeline.folder / "report.xml"
         path.write_bytes(xml)
-        pipeline.reports.put_report(ReportKey(SCAN_ID, 0, 1), path, {})
+        pipeline.reports.put_report(ReportKey(SCAN_ID, 0, 1), path, proven(ReportKey(SCAN_ID, 0, 1)))
 
     def test_what_was_finished_is_complete_and_the_scan_waits_for_the_rest(self, pipeline: Pipeline) -> None:
         self.cut(pipeline, done=3)
@@ -268,7 +269,7 @@ def test_a_host_that_timed_out_and_is_another_shards_by_now_is_left_to_it(pipeli
     assert pipeline.table.cut_shard(SCAN_ID, 0, 1, cut)
     path = pipeline.folder / "report.xml"
     path.write_bytes(report("host-timeout"))
-    pipeline.reports.put_report(ReportKey(SCAN_ID, 0, 1), path, {})
+    pipeline.reports.put_report(ReportKey(SCAN_ID, 0, 1), path, proven(ReportKey(SCAN_ID, 0, 1)))
     recorded = pipeline.deliver()
     assert (recorded.hosts, recorded.quarantined, recorded.outcome) == (0, 0, Outcome.COMPLETE)
     assert pipeline.table.scans[SCAN_ID].shards_open == 1

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from cascan.aws import clients
 from cascan.aws.boundary import chunks, translate_errors, tries
-from cascan.aws.sqs.park_message import park_message
 from cascan.errors import GatewayUnavailable
 from cascan.events import ShardQueued
 from cascan.model.shard import Lane
@@ -25,16 +24,11 @@ Counted = Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNot
 class SqsShardQueues:
     """ShardQueues on SQS. Messages that SQS rejects are sent again.
 
-    Raises: KeyError: the URL of the lane's queue, or of its dead-letter queue, is missing.
+    Raises: KeyError: the URL of the lane's queue is missing.
     """
 
-    def __init__(
-        self,
-        queue_urls: Mapping[Lane, str],
-        dead_letter_urls: Mapping[Lane, str] | None = None,
-    ) -> None:
+    def __init__(self, queue_urls: Mapping[Lane, str]) -> None:
         self._queue_urls = dict(queue_urls)
-        self._dead_letter_urls = dict(dead_letter_urls or {})
 
     @classmethod
     def of(cls, *, express: str, connect: str, raw: str) -> SqsShardQueues:
@@ -47,16 +41,6 @@ class SqsShardQueues:
             for entry in entries if delay_s else ():
                 entry["DelaySeconds"] = delay_s
             self._send_all(lane, entries)
-
-    def give_up(self, lane: Lane, message: ShardQueued) -> None:
-        with translate_errors(GATEWAY):
-            clients.sqs().send_message(
-                QueueUrl=self._dead_letter_urls[lane],
-                MessageBody=message.to_wire(),
-            )
-
-    def park(self, lane: Lane, body: str, reason: str) -> None:
-        park_message(self._dead_letter_urls[lane], body, reason)
 
     def waiting(self, lane: Lane) -> int:
         return self._count(lane, WAITING)
