@@ -55,7 +55,7 @@ def on_record(record: SQSRecord) -> None:
 
 
 def _on_returned(record: SQSRecord) -> None:
-    reason = record.message_attributes.get(REASON)
+    reason = record.message_attributes[REASON]
     if reason is not None:  # a worker could not read it as the message of a shard
         raise MalformedMessage(reason.string_value or "rejected by a worker")
     deliveries = int(record.attributes.approximate_receive_count)

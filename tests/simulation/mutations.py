@@ -22,6 +22,7 @@ from cascan.scans.transitions import RunPermission, StopReason
 from on_control_requested import control_scan
 from on_report_stored import record_findings
 from on_report_stored.checkpoints import RecordingStatus
+from on_shard_abandoned.take_back_shard import _ReturnedShard
 from on_shard_queued import choose_next_step, heartbeat
 from on_shard_queued import claim_shard as take_shard
 from on_shard_queued.drain import Drain
@@ -113,7 +114,7 @@ MUTATIONS = (
     Mutation("a shard is marked before its message is sent", closing, "release_waiting", marked_before_sent, 1),
     Mutation("the end of a scan is not announced", closing, "announce_end", nothing, 1),
     Mutation(
-        "nobody tells of a remainder whose maker died", take_shard, "_resend_remainder", nothing, 43, WorldOfMishaps
+        "nobody tells of a remainder whose maker died", record_findings, "send_remainder", nothing, 43, WorldOfMishaps
     ),
     Mutation("who timed out is asked again without end", fake_shards, "split_shard", asked_without_end, 13),
     Mutation("who timed out stays in the shard, too", fake_shards, "split_shard", late_hosts_kept, 3),
@@ -134,5 +135,6 @@ MUTATIONS = (
     Mutation("shards are released past the deadline", releasing, "_is_blocked", held_alone, 8),
     Mutation("being stopped counts as a failure", choose_next_step, "NO_FAILURE", frozenset[StopReason](), 9),
     Mutation("what a cancelled scan has left is nobody's", close_open_shards, "LOOK_AGAIN_S", 10**6, 14),
+    Mutation("a returned shard gets no message", _ReturnedShard, "_send", nothing, 1),
     Mutation("resuming trusts that the messages were sent", control_scan, "resend_messages", nothing_sent, 122),
 )

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.gateways import ScanTable
-from cascan.ids import derive_scan_id
+from cascan.ids import derive_scan_id, derive_shard_token
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.scan import FINAL_STATES, UNDER_WAY, Outcome, Scan, ScanState
 from cascan.model.shard import (
@@ -487,3 +487,29 @@ def _counts(table: ScanTable) -> tuple[int, int, int]:
     """Open, waiting, in flight."""
     scan = _scan(table)
     return scan.shards_open, scan.shards_waiting, scan.shards_in_flight
+
+
+class TestTokens:
+    def test_under_another_token_there_is_no_such_shard(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        table.add_shards([a_shard(0), a_shard(1)])
+        token = derive_shard_token(a_scan().shard_secret, 0)
+        assert table.get_shard(SCAN_ID, 0, token=token) == a_shard(0)
+        for other in (derive_shard_token(a_scan().shard_secret, 1), "0" * 32):
+            assert table.get_shard(SCAN_ID, 0, token=other) is None
+            assert claim(table, token=other) is None
+            assert not table.beat(SCAN_ID, 0, 0, lease_until=AT, token=other)
+            assert not table.report_shard(SCAN_ID, 0, 0, RUN, token=other)
+        assert list(table.shards(SCAN_ID)) == [a_shard(0), a_shard(1)]
+
+    def test_with_its_token_a_shard_is_claimed_kept_and_reported(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        table.add_shards([a_shard(0)])
+        token = derive_shard_token(a_scan().shard_secret, 0)
+        assert claim(table, token=token)
+        assert table.beat(SCAN_ID, 0, 1, lease_until=AT + timedelta(minutes=9), token=token)
+        cut = ProposedCut(remaining=CUT.remaining, lane=Lane.RAW)
+        assert table.report_shard(SCAN_ID, 0, 1, RUN, cut, token=token)
+        shard = table.get_shard(SCAN_ID, 0)
+        assert shard
+        assert (shard.state, shard.run, shard.cut) == (ShardState.REPORTED, RUN, cut)
