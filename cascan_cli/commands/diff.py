@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cascan_cli.commands.diff_since import print_differences
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import scan_exit_code
 from cascan_cli.output.table import print_table
@@ -27,6 +28,8 @@ LATEST = "latest"
 def run(args: Namespace) -> int:
     """Returns the exit code of the scan; of two scans, the worse one."""
     with open_stack(args) as stack:
+        if args.since:
+            return print_differences(args, stack)
         scan = find_scan(stack.table, args.scan or LATEST)
         compared = _compare_scans(scan, args, stack) if args.other else _read_changes(scan, stack)
     changes, skipped = compared.changes, compared.skipped

@@ -5,14 +5,19 @@ from __future__ import annotations
 from argparse import Namespace
 
 from cascan.findings.to_json import scan_fields, to_json
+from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import print_findings, print_reasons, scan_exit_code
-from cascan_cli.output.text import print_json, print_message
+from cascan_cli.output.text import pluralize, print_json, print_message
 from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.open import open_stack
 
 
 def run(args: Namespace) -> int:
     """Returns the exit code of the scan, so that a script learns whether the findings are complete."""
+    if args.now == bool(args.scan):
+        raise BadInput("give either SCAN or --now")
+    if args.now:
+        return _print_current(args)
     with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan)
         findings = list(stack.table.findings(scan.scan_id))
@@ -24,3 +29,19 @@ def run(args: Namespace) -> int:
         print_message(f"scan {scan.scan_id}: {scan.error_description}")
     print_reasons(scan)
     return scan_exit_code(scan)
+
+
+def _print_current(args: Namespace) -> int:
+    from cascan.queries.current_findings import find_current_findings
+
+    with open_stack(args) as stack:
+        current = list(find_current_findings(stack.table))
+    if args.json:
+        print_json([to_json(finding, scan_fields(scan) if scan else None) for finding, scan in current])
+    else:
+        print_findings(finding for finding, _ in current)
+    removed = sum(scan is None for _, scan in current)
+    if removed:
+        findings = pluralize(removed, "finding")
+        print_message(f"{findings} from the inventory alone: the scans that saw the ports last are removed")
+    return 0

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from cascan.clock import to_wire, utc_now
 from cascan.model.scan import ScanState
 from cascan_cli.errors import BadInput
-from cascan_cli.output.scan import format_changes, format_reason, next_opening, scan_summary
+from cascan_cli.output.scan import (
+    describe_suspension,
+    format_changes,
+    format_cost,
+    format_reason,
+    next_opening,
+    scan_summary,
+)
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.health import describe_halt
@@ -17,7 +24,8 @@ from cascan_cli.stack.open import open_stack
 if TYPE_CHECKING:
     from cascan.model.scan import Scan
 
-COLUMNS = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "REQUESTED BY", "FINDINGS", "CHANGES", "REMARK")
+DROPPED = ("REQUESTED BY", "COST", "CHANGES", "FINDINGS", "REQUESTED", "OUTCOME")  # where the terminal is narrow
+COLUMNS = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "REQUESTED BY", "FINDINGS", "CHANGES", "COST", "REMARK")
 
 
 def run(args: Namespace) -> int:
@@ -40,13 +48,14 @@ def run(args: Namespace) -> int:
             scan.requested_by,
             scan.findings.count,
             format_changes(scan.changes),
+            format_cost(scan),
             _remark(scan),
         )
         for scan in scans
     )
     if not scans:
         print_message("there are no scans yet; start one with cascan scan TARGET")
-    print_table(COLUMNS, rows, drop=("REQUESTED BY", "CHANGES", "FINDINGS", "REQUESTED", "OUTCOME"), whole=("SCAN",))
+    print_table(COLUMNS, rows, drop=DROPPED, whole=("SCAN",))
     return 0
 
 
@@ -62,6 +71,6 @@ def _remark(scan: Scan) -> str:
         return ""
     waiting = f"{scan.shards_waiting} of {scan.shards} shards wait"
     if scan.state is ScanState.SUSPENDED:
-        return f"{waiting} for cascan resume"
+        return f"{waiting} for cascan resume{describe_suspension(scan)}"
     opens_at = next_opening(scan, utc_now())
     return f"{waiting} for its window, which opens at {to_wire(opens_at)}" if opens_at else waiting

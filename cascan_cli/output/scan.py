@@ -123,9 +123,47 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
             "severities": scan.findings.severities,
             "categories": scan.findings.categories,
         },
+        "cost": cost_summary(scan),
+        "traceId": scan.trace_id,
+        "suspendedBy": scan.suspension,
         "notes": scan.notes,
         "refusals": scan.refusals,
     }
+
+
+def describe_suspension(scan: Scan) -> str:
+    """Such as `; suspended by ada (night work), requested by the principal AIDA…`; empty if it is not known."""
+    suspension = scan.suspension
+    if suspension is None:
+        return ""
+    by = f" by {suspension.by}" if suspension.by else ""
+    reason = f" ({suspension.reason})" if suspension.reason else ""
+    sender = f", requested by the principal {suspension.sender}" if suspension.sender else ""
+    return f"; suspended{by}{reason}{sender}" if by or reason or sender else ""
+
+
+def cost_summary(scan: Scan) -> dict[str, Any] | None:
+    """What the scan has cost; None if it has not ended, or an earlier version planned it."""
+    if scan.cost is None:
+        return None
+    usage = scan.usage
+    return {
+        "usd": scan.cost.usd,
+        "parts": scan.cost.parts,
+        "estimateUsd": scan.cost.estimate_usd,
+        "lambdaSeconds": usage.lambda_ms / 1_000,
+        "spotSeconds": usage.spot_ms / 1_000,
+        "onDemandSeconds": usage.on_demand_ms / 1_000,
+        "attempts": usage.attempts,
+        "reportBytes": usage.report_bytes,
+    }
+
+
+def format_cost(scan: Scan) -> str:
+    """Such as `$0.0042`; empty if it is not known. Small sums have more digits."""
+    if scan.cost is None:
+        return ""
+    return f"${scan.cost.usd:,.2f}" if scan.cost.usd >= 1 else f"${scan.cost.usd:.2g}"
 
 
 def duration_s(scan: Scan) -> float | None:

@@ -11,6 +11,7 @@ from cascan_cli.parser.cascades import add_cascade_commands
 from cascan_cli.parser.check import add_check_commands
 from cascan_cli.parser.control import add_control_commands
 from cascan_cli.parser.doctor import add_doctor_command
+from cascan_cli.parser.history import add_history_commands
 from cascan_cli.parser.inventory import add_inventory_commands
 from cascan_cli.parser.read import add_read_command
 from cascan_cli.parser.redrive import add_redrive_commands
@@ -42,6 +43,8 @@ stack in AWS.
   cascan findings latest --json              print the findings of a scan
   cascan diff                                what changed since earlier scans
   cascan inventory --port 22                 what is open now, and since when
+  cascan when 10.0.0.5:22                    how a port changed over time
+  cascan at 2026-03-03 --port 6379           what was open at a time
   cascan report latest --xml                 print the XML that nmap wrote
   cascan cancel latest                       end a scan; also suspend, resume
   cascan halt                                stop all scanning on the stack
@@ -76,6 +79,7 @@ def build_parser() -> SentenceParser:
     _add_scanning(commands, stack, request, output)
     _add_reading(commands, stack, output)
     add_inventory_commands(commands, stack, output)
+    add_history_commands(commands, stack, output)
     add_control_commands(commands, stack, output)
     _add_running(commands, stack, output)
     add_redrive_commands(commands, stack, output)
@@ -152,7 +156,12 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     scans.set_defaults(run="scans")
 
     findings = add_command(commands, "findings", [stack, output], "print the findings of a scan")
-    findings.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
+    findings.epilog = (
+        "With --now, print the current state of the whole inventory instead: for each open port, the findings of the "
+        "newest scan that covered it, whichever series it belongs to."
+    )
+    findings.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
+    findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
     findings.set_defaults(run="findings")
 
     report = add_command(commands, "report", [stack, output], "list or print the XML reports of a scan")

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
 from cascan_cli.parser import SCAN_HELP
+from cascan_cli.parser.history import add_diff_options
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
@@ -22,7 +23,12 @@ ports. A port that the scan did not cover does not count as closed. With OTHER,
 compare the reports of the two scans, from the earlier to the later.
 
   cascan diff                  changes that the latest scan found
-  cascan diff office-lan 4kq2  latest scan of a series compared with another"""
+  cascan diff office-lan 4kq2  latest scan of a series compared with another
+
+With --since, compare what was open at a time with what is open now, over all
+scans and series.
+
+  cascan diff --since 2026-03-01 --network 10.0.0.0/16"""
 
 
 def add_inventory_commands(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
@@ -73,4 +79,5 @@ def add_inventory_commands(commands: Commands, stack: ArgumentParser, output: Ar
         action="store_true",
         help="include first observations, which have nothing to compare with",
     )
+    add_diff_options(diff)
     diff.set_defaults(run="diff")

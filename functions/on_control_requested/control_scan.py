@@ -14,7 +14,7 @@ from cascan.gateways import OperatorRecords, ReportStore, ScanGateways, StackSwi
 from cascan.ids import derive_event_id
 from cascan.limits import MAX_CLOSED_PER_TRANSACTION, MAX_SCANS_RESUMED, MAX_SENDER_CHARS, MIN_TIME_LEFT_S
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
-from cascan.model.scan import UNDER_WAY, Scan, ScanState
+from cascan.model.scan import UNDER_WAY, Scan, ScanState, Suspension
 from cascan.recovery.operator_records import record_switch
 from cascan.recovery.scan_records import store_suspension
 from cascan.scans.agenda import next_minute
@@ -83,7 +83,7 @@ def control_scan(
             cancelled = cancel_scan(scan.scan_id, _cancel_reason(request), gateways, most=most)
             return _build_outcome(request, cancelled or scan)
         case Action.SUSPEND:
-            suspended = _suspend(scan, gateways)
+            suspended = _suspend(scan, request, sender, gateways)
             _record_suspension(suspended, reports, is_suspended=True)
             return _build_outcome(request, suspended)
         case _:
@@ -110,9 +110,20 @@ def finish_cancelling(scan_ids: Iterable[str], left_s: TimeLeft, gateways: ScanG
     return ended
 
 
-def _suspend(scan: Scan, gateways: ScanGateways) -> Scan:
+def _suspend(scan: Scan, request: ControlRequested, sender: str, gateways: ScanGateways) -> Scan:
     """Suspend the scan: at the next heartbeat its workers stop nmap and return the rest."""
-    gateways.table.advance_scan(scan.scan_id, ScanState.SUSPENDED, expected=UNDER_WAY)
+    suspension = Suspension(
+        at=gateways.clock(),
+        by=request.by,
+        reason=request.reason,
+        sender=sender[:MAX_SENDER_CHARS],
+    )
+    gateways.table.advance_scan(
+        scan.scan_id,
+        ScanState.SUSPENDED,
+        expected=UNDER_WAY,
+        suspension=suspension,
+    )
     scan = gateways.table.get_scan(scan.scan_id) or scan
     if scan.state is ScanState.SUSPENDED:
         suspended_at = gateways.clock()

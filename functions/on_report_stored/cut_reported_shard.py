@@ -24,6 +24,7 @@ from cascan.scans.release import build_shard_message, retry_delay_s
 from cascan.scans.transitions import HOLD_REASONS, run_permission
 
 Slices = tuple[TargetSlice, ...]
+MAX_CLOCK_SKEW_MS = 3_600_000  # between a worker and a function
 
 
 def cut_reported_shard(shard: Shard, scan: Scan, gateways: ScanGateways) -> Shard:
@@ -38,7 +39,8 @@ def cut_reported_shard(shard: Shard, scan: Scan, gateways: ScanGateways) -> Shar
         return shard
     is_cut = shard.remainder is not None and shard.cut is None
     if not is_cut:  # by then its slices were fewer than those of the run
-        _require_fitting_run(shard, shard.run)
+        age = gateways.clock() - scan.requested_at
+        _require_fitting_run(shard, shard.run, int(age.total_seconds() * 1000) + MAX_CLOCK_SKEW_MS)
     if shard.cut is None or shard.attempt != shard.run.attempt:
         return shard
     gateways.table.cut_shard(
@@ -131,13 +133,16 @@ def _lengthen_timeout(shard: Shard) -> tuple[str, ...]:
     return longer
 
 
-def _require_fitting_run(shard: Shard, run: NmapRun) -> None:
-    """Raises: MalformedMessage: the run cannot be one of this shard."""
+def _require_fitting_run(shard: Shard, run: NmapRun, most_ms: int) -> None:
+    """`most_ms`: since the scan was requested. Raises: MalformedMessage: it is no run of this shard."""
+    used = run.usage
+    used_ms = used.lambda_ms + used.spot_ms + used.on_demand_ms
     targets = sum(each.stop - each.start for each in shard.slices)
     most = max(targets, 1) * MAX_ADDRESSES_PER_NAME
     flaws = {
         "hosts to ask again": not 0 <= run.asked_again <= run.addresses,
         "addresses": run.addresses - run.asked_again > most,
+        "milliseconds": not 0 <= used_ms <= most_ms,
         "names": len(run.resolved) > len(shard.slices),
         "addresses of a name": any(len(addresses) > MAX_ADDRESSES_PER_NAME for addresses in run.resolved.values()),
         "characters of standard error": len(run.stderr) > MAX_STDERR_CHARS,

@@ -9,7 +9,7 @@ the stored changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,16 +23,20 @@ from cascan.gateways import ReportResults
 from cascan.ids import ReportKey
 from cascan.inventory.changes import apply_observation
 from cascan.inventory.coverage import ScannedPorts
+from cascan.inventory.looks import build_look, find_look_time, list_shared_ports
 from cascan.inventory.observations import Absence, observe_absence, observe_host
+from cascan.inventory.scanned_addresses import ScannedAddresses
 from cascan.model.host import Host
 from cascan.model.inventory import NOT_UP, Change, HostRecord, HostUpdate, Observation, Sighting
 from cascan.model.recording import Recording
 from cascan.model.shard import Shard
+from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import parse_address
-from cascan.nmap.intervals import Interval, merge_intervals
+from cascan.nmap.intervals import Interval, merge_intervals, subtract_intervals
 from on_report_stored.scope_filter import ScopeFilter
 
 Stretch = tuple[int, int]  # of a report: its first byte, and the one after its last
+NO_PLACES: Mapping[str, Stretch | None] = {}
 ADDRESSES_AT_ONCE = 256
 MAX_CONFLICTS = 16  # other reports of the same address, stored between the read and the write
 
@@ -45,6 +49,8 @@ class InventoryUpdater:
     seen_at: datetime
     scope_filter: ScopeFilter
     table: ReportResults
+    began_at: datetime | None = None  # the run; None: its worker did not say
+    vantage: str = DEFAULT_VANTAGE
     recorded: int = 0  # addresses of the report that have a record
     _reported: set[int] = field(default_factory=set)  # addresses of every host element
     _new: list[int] = field(default_factory=list)  # of those, the ones since the last checkpoint
@@ -84,11 +90,25 @@ class InventoryUpdater:
         self._stretches = checkpoint.stretches
         self._new.clear()
 
-    def add(self, hosts: Iterable[Host], scanned: ScannedPorts, names: dict[str, str]) -> None:
-        """Add hosts that may be recorded; `names` by address."""
-        key, seen_at = self.key, self.seen_at
-        observations = (observe_host(host, scanned, key.scan_id, seen_at, names) for host in hosts)
+    def add(
+        self,
+        hosts: Iterable[Host],
+        scanned: ScannedPorts,
+        names: dict[str, str],
+        places: Mapping[str, Stretch | None] = NO_PLACES,
+    ) -> None:
+        """Add hosts that may be recorded; `names` by address.
+
+        `places`, by address: first byte and number of bytes of their elements in the report.
+        """
+        key, observations, looks = self.key, [], []
+        for host in hosts:
+            seen_at = find_look_time(host, self.began_at, self.seen_at)
+            observations.append(observe_host(host, scanned, key.scan_id, seen_at, names))
+            looks.append(build_look(host, scanned, key, seen_at, places.get(host.address)))
         self._update([observation for observation in observations if observation])
+        shared = list_shared_ports(scanned)
+        self.table.store_looks(filter(None, looks), shared_ports=shared, vantage=self.vantage)
 
     def finish(self, shard: Shard, absence: Absence) -> None:
         """Add the addresses that a report which accounts for all of them has no element for, and
@@ -101,6 +121,15 @@ class InventoryUpdater:
             scanned = self.scope_filter.scanned
             not_up = Sighting(state=NOT_UP, seen_at=self.seen_at, scan_id=self.key.scan_id)
             self.table.note_asked(scanned.family, scanned.intervals(), not_up)
+            self._store_absences(scanned)
+
+    def _store_absences(self, scanned: ScannedAddresses) -> None:
+        """Store that the addresses without an element were not up, apart from any that may not have
+        been scanned.
+        """
+        reported = merge_intervals((number, number) for number in self._reported)
+        absent = subtract_intervals(scanned.certain_intervals(), reported)
+        self.table.store_absences(self.key, scanned.family, absent, self.seen_at, vantage=self.vantage)
 
     def _add_absent(self) -> None:
         scanned = self.scope_filter.scanned
@@ -156,7 +185,7 @@ class InventoryUpdater:
         updated, changes = apply_observation(record, observation, last_scanned)
         if updated is None or updated is record:
             return None, updated is not None
-        if changes and record and record.latest.order == observation.order:
+        if changes and record and record.latest.scan_id == observation.scan_id:
             earlier = self._changes_of_earlier_element(observation.address)
             changes = tuple(dict.fromkeys((*earlier, *changes)))
         revision = record.revision + 1 if record else 1

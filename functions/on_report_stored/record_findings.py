@@ -36,6 +36,7 @@ from cascan.limits import MAX_GENERATIONS
 from cascan.log_context import add_log_context
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
+from cascan.model.usage import Usage
 from cascan.permissions.scope import Scope
 from cascan.recovery.scan_records import ReportedShard, store_run
 from cascan.scans.close import close_shard, settle_scan
@@ -138,6 +139,7 @@ def record_findings(
         summary,
         announcer.counts,
         _counted_elsewhere(shard, table),
+        usage=shard.total_usage(clock()) + Usage(report_bytes=stored.size),
     )
     closed = close_shard(scan.scan_id, shard.number, closing, gateways)
     return _build_outcome(closed or scan, shard, summary, verdict.outcome)
@@ -221,6 +223,8 @@ def _build_closing(
     summary: ReportSummary,
     changes: Mapping[str, int],
     counted_elsewhere: frozenset[str],
+    *,
+    usage: Usage,
 ) -> ShardClosing:
     return ShardClosing(
         state=ShardState.FAILED if verdict.outcome is Outcome.FAILED else ShardState.RECORDED,
@@ -233,6 +237,7 @@ def _build_closing(
         extra_addresses=extra_addresses(shard, counted_elsewhere),
         reasons=verdict.reasons,
         error_description=verdict.reasons.sentence,
+        usage=usage,
     )
 
 

@@ -5,7 +5,7 @@ the summary.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -65,7 +65,13 @@ def record_report(
     previous = turn.previous
     if previous and previous.end:  # an earlier turn read all of it, and left changes to publish
         return RecordedReport(summarize(previous, previous.end))
-    updater = InventoryUpdater(key, _seen_at(shard, now), scope_filter, table)
+    updater = InventoryUpdater(
+        key,
+        _seen_at(shard, now),
+        scope_filter,
+        table,
+        began_at=shard.run.started_at if shard.run else None,
+    )
     counter = ReportCounter(previous or NO_COUNTS)
     if previous:
         updater.resume(previous)
@@ -94,7 +100,7 @@ def _record_hosts(writer: _HostWriter, turn: RecordingTurn) -> RecordedReport | 
     """Write the report's hosts. What the turn ends with before the report does; None: it read all
     of it.
     """
-    for hosts, place in _batches(writer.report):
+    for hosts, place in _batches(writer.report, writer.places):
         if hosts:
             writer.write(hosts)
         if place and turn.is_checkpoint_due:
@@ -124,6 +130,8 @@ class _HostWriter:
     report: ReportReader
     names: dict[str, str]  # by address
     find: FindingSource
+    # By address: first byte and number of bytes of the host's last element in the batch
+    places: dict[str, tuple[int, int] | None] = field(default_factory=dict)
 
     def write(self, hosts: list[Host]) -> None:
         """Write the hosts that may be recorded. Others are counted as quarantined, or left to
@@ -142,7 +150,8 @@ class _HostWriter:
             for index, host in enumerate(joined)
         )
         self.updater.table.put_findings(self.key.scan_id, findings, self.key)
-        self.updater.add(joined, ScannedPorts.from_scaninfo(self.report.scaninfo), self.names)
+        self.updater.add(joined, ScannedPorts.from_scaninfo(self.report.scaninfo), self.names, self.places)
+        self.places.clear()
         self.counter.add_hosts(recorded, self.names)
 
     def _admit(self, host: Host) -> Iterator[bool]:
@@ -212,9 +221,13 @@ def _apply_rules(rule_set: RuleSet) -> FindingSource:
     return find
 
 
-def _batches(report: ReportReader) -> Iterator[tuple[list[Host], Place | None]]:
+def _batches(
+    report: ReportReader, places: dict[str, tuple[int, int] | None]
+) -> Iterator[tuple[list[Host], Place | None]]:
     """The report's hosts in lists, each with the place right after it if the report can be read on
     from there.
+
+    `places`: takes the places of the hosts, by address.
     """
     batch: list[Host] = []
     ports, read_to, is_enough = 0, report.read_to, False
@@ -225,6 +238,7 @@ def _batches(report: ReportReader) -> Iterator[tuple[list[Host], Place | None]]:
             ports, is_enough = 0, False
         read_to = report.read_to
         batch.append(host)
+        places[host.address] = report.host_place
         ports += len(host.ports)
         if len(batch) == HOSTS_AT_ONCE or ports >= ENOUGH_PORTS:
             yield batch, None

@@ -7,7 +7,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from cascan.cost.budget import STANDARD_LIMIT, CostLimit, require_budget
+from cascan.cost.budget import STANDARD_LIMIT, CostLimit, build_cost_basis, require_budget
 from cascan.errors import RequestRefused
 from cascan.events import ScanPlanned, ShardQueued, build_event_fields
 from cascan.forms import ReadRequest, find_idempotency_key, parse_request, read_request_document
@@ -72,6 +72,7 @@ def plan_scan(
             request = form.request
             planned = plan(request, permissions, defaults)
             require_budget(request, planned, cost_limit)
+            cost_basis = build_cost_basis(planned, cost_limit)
     except RequestRefused as refused:
         return refuse(identity, request, refused)
     scan = _build_scan(
@@ -83,6 +84,7 @@ def plan_scan(
         now=gateways.clock(),
         root_trace_id=_find_root_trace_id(request, table),
     )
+    scan = replace(scan, cost_basis=cost_basis)
     if not table.create_scan(scan):
         earlier = table.get_scan(scan.scan_id) or scan
         if earlier.request_digest != message.digest:

@@ -67,6 +67,7 @@ def give_up_shard(shard: Shard, gateways: ScanGateways) -> Scan | None:
         state=ShardState.FAILED,
         outcome=Outcome.FAILED,
         error_description=_describe_failure(shard),
+        usage=shard.total_usage(gateways.clock()),
     )
     return close_shard(shard.scan_id, shard.number, closing, gateways)
 

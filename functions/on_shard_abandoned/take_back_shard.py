@@ -103,7 +103,7 @@ class _ReturnedShard:
             if shard.attempt != self.message.attempt:
                 return "superseded by a later attempt"
             if shard.state is ShardState.RUNNING:
-                shard = self._end_attempt(waits=blocked_by in HOLD_REASONS)
+                shard = self._end_attempt(shard, waits=blocked_by in HOLD_REASONS)
         elif shard.state is ShardState.QUEUED and blocked_by in HOLD_REASONS:
             if self.gateways.table.hold_shard(shard.scan_id, shard.number):
                 return self._wait(shard)
@@ -130,14 +130,15 @@ class _ReturnedShard:
             return StopReason.OVER
         return run_permission(brief, self.gateways.clock()).blocked_by
 
-    def _end_attempt(self, *, waits: bool) -> Shard:
+    def _end_attempt(self, shard: Shard, *, waits: bool) -> Shard:
         """The shard after its attempt was ended, here or by another process."""
-        message = self.message
+        message, now = self.message, self.gateways.clock()
         back = ShardReturn(
             to=ShardState.WAITING if waits else ShardState.QUEUED,
             failed=message.failed,
             error_description=message.error_description[:MAX_REASON_CHARS],
             stderr=message.stderr[:MAX_STDERR_CHARS],
+            usage=shard.attempt_usage(message.capacity, now),
         )
         table = self.gateways.table
         ended = table.return_shard(message.scan_id, message.shard, message.attempt, back)

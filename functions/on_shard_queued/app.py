@@ -24,6 +24,7 @@ from cascan.aws.sqs.returned_shards import SqsReturnedShards
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
 from cascan.events import ShardQueued
+from cascan.model.usage import Capacity
 from cascan.permissions.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
@@ -65,6 +66,7 @@ def wire() -> Worker:
         resolver=DnsResolver(),
         clock=utc_now,
         telemetry=ExpressTelemetry(),
+        capacity=Capacity.LAMBDA,
     )
 
 

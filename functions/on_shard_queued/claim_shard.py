@@ -42,7 +42,7 @@ def claim_shard(
     again.
     """
     if not message.token:  # no worker may reach a shard where an earlier version stored it
-        worker.returns.send(build_return(message))
+        worker.returns.send(build_return(message, worker))
         return NothingToRun("returned: its message has no token")
     brief = worker.table.scan_brief(message.scan_id)
     if brief is None:
@@ -56,7 +56,7 @@ def claim_shard(
     return ClaimedShard(claimed, permission) if isinstance(claimed, Shard) else claimed
 
 
-def build_return(message: ShardQueued, attempt: int = 0) -> ShardReturned:
+def build_return(message: ShardQueued, worker: Worker, attempt: int = 0) -> ShardReturned:
     """The message that returns the shard without a failure. `attempt`: 0 if it was not claimed."""
     return ShardReturned(
         scan_id=message.scan_id,
@@ -65,6 +65,7 @@ def build_return(message: ShardQueued, attempt: int = 0) -> ShardReturned:
         shard=message.shard,
         token=message.token,
         attempt=attempt,
+        capacity=worker.capacity,
         trace_id=message.trace_id,
     )
 
@@ -81,7 +82,7 @@ def _return_held_back(message: ShardQueued, delivery: Delivery, worker: Worker) 
         if abandoned is None:
             return
         attempt = abandoned.attempt
-    worker.returns.send(build_return(message, attempt))
+    worker.returns.send(build_return(message, worker, attempt))
 
 
 def _claim_or_explain(
@@ -97,7 +98,7 @@ def _claim_or_explain(
     if shard.is_held(worker.clock()):  # by a worker whose own message comes again if it dies
         return NothingToRun(f"duplicate: {shard.worker} has it")
     if shard.state is ShardState.WAITING:  # its message is sent before it is released
-        worker.returns.send(build_return(message))
+        worker.returns.send(build_return(message, worker))
         return NothingToRun("returned: it waits")
     if shard := _try_claim(message, delivery, worker):
         return shard

@@ -11,6 +11,7 @@ from cascan.clock import Clock
 from cascan.gateways import HeldShards, Resolver, ReturnedShards
 from cascan.ids import ReportKey
 from cascan.model.scan import ScanBrief
+from cascan.model.usage import Capacity
 from cascan.permissions.scope import Scope
 from on_shard_queued.nmap_process import NmapResult, OnTick, run_nmap
 
@@ -68,6 +69,7 @@ class Worker:
     clock: Clock
     run: RunNmap = run_nmap
     telemetry: Telemetry = NO_TELEMETRY
+    capacity: Capacity = Capacity.ON_DEMAND
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,7 +192,7 @@ def return_shard(
     is_held = stored and stored.state is ShardState.RUNNING and stored.attempt == shard.attempt
     if not is_held:
         raise shard_lost(shard)
-    returned = build_return(message, shard.attempt)
+    returned = build_return(message, worker, shard.attempt)
     if failure:
         error, stderr = failure.error, failure.stderr
         returned = replace(returned, failed=True, error_description=error, stderr=stderr)

@@ -174,6 +174,7 @@ class _Attempt:
     def _describe_run(
         self, argv: tuple[str, ...], pinned: PinnedTargets, result: NmapResult, started_at: datetime
     ) -> NmapRun:
+        finished_at = self.worker.clock()
         return NmapRun(
             attempt=self.shard.attempt,
             argv=argv if result.exit_code is not None else (),
@@ -187,5 +188,6 @@ class _Attempt:
             asked_as=pinned.asked_as,
             reasons=(*pinned.reasons, *pinned.unanswered.values()),
             started_at=started_at,
-            finished_at=self.worker.clock(),
+            finished_at=finished_at,
+            usage=self.shard.attempt_usage(self.worker.capacity, finished_at),
         )

@@ -31,6 +31,7 @@ from cascan.clock import utc_now
 from cascan.errors import GatewayUnavailable
 from cascan.log_context import read_log_context
 from cascan.model.shard import Lane
+from cascan.model.usage import CAPACITY_VARIABLE, Capacity
 from cascan.nmap.options.raw_sockets import find_raw_socket_problem
 from cascan.permissions.scope import Scope
 from cascan.settings import from_env
@@ -90,6 +91,12 @@ class WorkerTelemetry:
             logger.warning("this worker sends no more traces", extra={"reason": str(exc)})
 
 
+def find_capacity(environment: Mapping[str, str]) -> Capacity:
+    """What the task is paid as. The launch says it; without it, the dearer one."""
+    is_spot = environment.get(CAPACITY_VARIABLE) == Capacity.SPOT
+    return Capacity.SPOT if is_spot else Capacity.ON_DEMAND
+
+
 def main() -> int:
     settings = from_env(Settings, os.environ)
     # First: the copies must not inherit open connections
@@ -104,6 +111,7 @@ def main() -> int:
         resolver=DnsResolver(),
         clock=utc_now,
         telemetry=WorkerTelemetry(settings.lane, os.environ),
+        capacity=find_capacity(os.environ),
     )
     if settings.lane == Lane.RAW and (why := find_raw_socket_problem(worker.nmap[0])):
         logger.error("raw sockets are not available: every shard will fail", extra={"reason": why})

@@ -19,8 +19,9 @@ from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
 from cascan.model.cascade import CascadeLine, CascadeRecord, StoredChild
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.refusal import Refusal, Rule
-from cascan.model.scan import Counts, Outcome, ScanState
+from cascan.model.scan import Counts, Outcome, ScanState, Suspension
 from cascan.model.schedule import LatestResult, ScheduledRun, ScheduleStatus
+from cascan.model.usage import ScanCost
 from cascan_cli import commands
 from cascan_cli.stack import open as access
 from on_control_requested.control_scan import control_scan
@@ -74,7 +75,14 @@ class Stack:
         world.scan(0, detailed({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}))
         world.scan(1, detailed({"10.0.0.1": (22, 23), "10.0.0.3": (22,)}))
         for scan_id, scan in self.table.scans.items():
-            ended = {"state": ScanState.DONE, "outcome": Outcome.PARTIAL, "finished_at": NOW, "reasons": REASONS}
+            ended: dict[str, Any] = {
+                "state": ScanState.DONE,
+                "outcome": Outcome.PARTIAL,
+                "finished_at": NOW,
+                "reasons": REASONS,
+            }
+            ended["cost"] = ScanCost(usd=0.01, parts={"lambda": 0.01}, estimate_usd=(0.01, 0.1))
+            ended["suspension"] = Suspension(at=NOW, by="ada", reason="night work", sender="AIDAEXAMPLE")
             self.table.scans[scan_id] = replace(scan, **ended)
         self.scanned = list(self.table.scans)[-1]
         self.table.create_scan(a_scan())

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+
+from tests.e2e.forked_command import run_forked
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,23 +23,22 @@ class Cascan:
     state_dir: Path
     timeout_s: float = 250
 
-    def where(self, argv: Sequence[str]) -> Sequence[str]:
-        """The command line that runs `argv` where the command is to run: here."""
-        return argv
-
     def __call__(self, command: str, *words: str, stdin: str = "", nmap: tuple[str, ...] = ()) -> Ran:
         """Run `cascan COMMAND words…`; `nmap` are the words behind --."""
-        argv = [sys.executable, "-m", "cascan_cli.main", *command.split(), *words, "--state-dir", str(self.state_dir)]
-        ran = subprocess.run(
-            self.where([*argv, *(["--", *nmap] if nmap else [])]),
-            input=stdin.encode(),
-            capture_output=True,
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"},
-            timeout=self.timeout_s,
-            check=False,
+        arguments = [*command.split(), *words, "--state-dir", str(self.state_dir)]
+        code, out, err = run_forked(
+            [*arguments, *(["--", *nmap] if nmap else [])],
+            stdin=stdin.encode(),
+            folder=ROOT,
+            environment=os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT}"},
+            network=self.network(),
+            timeout_s=self.timeout_s,
         )
-        return Ran(ran.returncode, ran.stdout, ran.stderr.decode())
+        return Ran(code, out, err.decode())
+
+    def network(self) -> Path | None:
+        """The network namespace of the command; None: that of the test."""
+        return None
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ The whole stack runs inside the lab's network, where there is no way to anywhere
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,8 +40,8 @@ class InsideTheLab(Cascan):
 
     lab: Lab = field(kw_only=True)
 
-    def where(self, argv: Sequence[str]) -> Sequence[str]:
-        return self.lab.inside(*argv)
+    def network(self) -> Path:
+        return self.lab.network
 
 
 @pytest.fixture(scope="module")

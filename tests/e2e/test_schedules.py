@@ -90,7 +90,8 @@ def test_b2_refused_scans_of_a_schedule_have_the_promised_ids_and_are_trimmed(ca
     first = run_now()
     second = run_now()  # Forbid does not hold it back
     assert first != second
-    eventually(lambda: set(states()) == {second}, 120)
+    endpoint = StateDir(cascan.state_dir).endpoint()
+    eventually(lambda: tick(endpoint) and set(states()) == {second}, 120)
     assert cascan("schedule delete refused").code == 0
 
 

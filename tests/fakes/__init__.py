@@ -28,8 +28,10 @@ from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.finding import Finding, FindingLine, HostFindings
 from cascan.model.reason import ReasonCode, Reasons
-from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
+from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState, Suspension
 from cascan.model.shard import Lane, Shard
+from cascan.model.usage import ScanCost
+from tests.fakes.history import MemoryHistory
 from tests.fakes.inventory import MemoryInventory
 from tests.fakes.recordings import MemoryRecordings
 from tests.fakes.shards import Breakable, MemoryOperatorItems, MemoryShards
@@ -38,7 +40,7 @@ Element = tuple[str, int, int, int]  # address, shard, attempt, place
 PARSED_STATES = frozenset({ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING})
 
 
-class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecordings, MemoryInventory):
+class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecordings, MemoryHistory, MemoryInventory):
     """ScanTable in dicts."""
 
     def __init__(self) -> None:
@@ -76,12 +78,22 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
         newest_first = sorted(self.scans.values(), key=lambda s: (to_wire(s.requested_at), s.scan_id), reverse=True)
         return islice(iter(newest_first), limit)
 
-    def advance_scan(self, scan_id: str, to: ScanState, *, expected: Iterable[ScanState], why: str = "") -> bool:
+    def advance_scan(
+        self,
+        scan_id: str,
+        to: ScanState,
+        *,
+        expected: Iterable[ScanState],
+        why: str = "",
+        suspension: Suspension | None = None,
+    ) -> bool:
         self._reach()
         scan = self.scans.get(scan_id)
         if scan is None or scan.state not in set(expected):
             return False
-        self.scans[scan_id] = replace(scan, state=to, error_description=why or scan.error_description)
+        self.scans[scan_id] = replace(
+            scan, state=to, error_description=why or scan.error_description, suspension=suspension or scan.suspension
+        )
         return True
 
     def close_scan(
@@ -93,6 +105,7 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
         error: str = "",
         *,
         reasons: Reasons = NO_REASONS,
+        cost: ScanCost | None = None,
     ) -> bool:
         self._reach()
         scan = self.scans.get(scan_id)
@@ -102,7 +115,13 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
         if scan.state in FINAL_STATES | PARSED_STATES and not half_cancelled:
             return False
         self.scans[scan_id] = replace(
-            scan, state=to, outcome=outcome, finished_at=at, error_description=error, reasons=reasons
+            scan,
+            state=to,
+            outcome=outcome,
+            finished_at=at,
+            error_description=error,
+            reasons=reasons,
+            cost=cost or scan.cost,
         )
         return True
 

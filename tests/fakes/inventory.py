@@ -2,62 +2,87 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
 from cascan.ids import ReportKey
 from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
+from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval
 
 
 class MemoryInventory:
     def __init__(self) -> None:
-        self.hosts_by_address: dict[str, HostRecord] = {}
+        self.hosts_by_vantage: dict[str, dict[str, HostRecord]] = defaultdict(dict)
         self.changes_by_key: dict[tuple[str, int, tuple[int, int], int], tuple[Change, ...]] = {}
-        self.asked_by_interval: dict[tuple[int, Interval], Sighting] = {}
+        self.asked_by_vantage: dict[str, dict[tuple[int, Interval], Sighting]] = defaultdict(dict)
+
+    @property
+    def hosts_by_address(self) -> dict[str, HostRecord]:
+        return self.hosts_by_vantage[DEFAULT_VANTAGE]
+
+    @property
+    def asked_by_interval(self) -> dict[tuple[int, Interval], Sighting]:
+        return self.asked_by_vantage[DEFAULT_VANTAGE]
 
     def _reach(self) -> None:
         raise NotImplementedError
 
-    def known_hosts(self, addresses: Iterable[str]) -> dict[str, HostRecord]:
+    def known_hosts(self, addresses: Iterable[str], *, vantage: str = DEFAULT_VANTAGE) -> dict[str, HostRecord]:
         self._reach()
-        return {address: self.hosts_by_address[address] for address in addresses if address in self.hosts_by_address}
+        known = self.hosts_by_vantage[vantage]
+        return {address: known[address] for address in addresses if address in known}
 
-    def save_hosts(self, source: ReportKey, updates: Iterable[HostUpdate]) -> list[str]:
+    def save_hosts(
+        self, source: ReportKey, updates: Iterable[HostUpdate], *, vantage: str = DEFAULT_VANTAGE
+    ) -> list[str]:
         moved = []
+        hosts = self.hosts_by_vantage[vantage]
         for update in updates:
             self._reach()
-            stored, address = self.hosts_by_address.get(update.record.address), update.record.address
+            stored, address = hosts.get(update.record.address), update.record.address
             if (stored and stored.revision) != (update.known and update.known.revision):
                 moved.append(address)
                 continue
-            self.hosts_by_address[address] = update.record
+            hosts[address] = update.record
             if update.changes:
                 self.changes_by_key[source.scan_id, source.shard, _place(address), source.attempt] = update.changes
         return moved
 
-    def known_addresses(self, family: int, low: int, high: int) -> Iterator[str]:
+    def known_addresses(self, family: int, low: int, high: int, *, vantage: str = DEFAULT_VANTAGE) -> Iterator[str]:
         self._reach()
-        places = {address: _place(address) for address in self.hosts_by_address}
+        places = {address: _place(address) for address in self.hosts_by_vantage[vantage]}
         return iter(sorted((a for a, place in places.items() if (family, low) <= place <= (family, high)), key=_place))
 
-    def hosts(self, sought: InventoryQuery) -> Iterator[HostRecord]:
+    def hosts(self, sought: InventoryQuery, *, vantage: str = DEFAULT_VANTAGE) -> Iterator[HostRecord]:
         networks = sought.networks or ((4, 0, 2**32 - 1), (6, 0, 2**128 - 1))
         for family, low, high in sorted(networks):
-            for address in self.known_addresses(family, low, high):
-                if sought.fits(self.hosts_by_address[address]):
-                    yield self.hosts_by_address[address]
+            for address in self.known_addresses(family, low, high, vantage=vantage):
+                record = self.hosts_by_vantage[vantage][address]
+                if sought.fits(record):
+                    yield record
 
-    def note_asked(self, family: int, intervals: Iterable[Interval], asked: Sighting) -> None:
+    def note_asked(
+        self,
+        family: int,
+        intervals: Iterable[Interval],
+        asked: Sighting,
+        *,
+        vantage: str = DEFAULT_VANTAGE,
+    ) -> None:
+        notes = self.asked_by_vantage[vantage]
         for interval in intervals:
             self._reach()
-            stored = self.asked_by_interval.get((family, interval))
+            stored = notes.get((family, interval))
             if stored is None or stored.order < asked.order:
-                self.asked_by_interval[family, interval] = asked
+                notes[family, interval] = asked
 
-    def asked(self, family: int, low: int, high: int) -> Iterator[tuple[Interval, Sighting]]:
+    def asked(
+        self, family: int, low: int, high: int, *, vantage: str = DEFAULT_VANTAGE
+    ) -> Iterator[tuple[Interval, Sighting]]:
         self._reach()
-        for (of, interval), sighting in sorted(self.asked_by_interval.items(), key=lambda item: item[0]):
+        for (of, interval), sighting in sorted(self.asked_by_vantage[vantage].items(), key=lambda item: item[0]):
             if of == family and interval[0] <= high and interval[1] >= low:
                 yield interval, sighting
 

@@ -98,6 +98,7 @@ class MemoryShards:
         if shard is None:
             return None
         held = {"worker": worker, "message_id": message_id, "lease_until": lease_until, "progress": None}
+        held["claimed_at"] = shard.claimed_at or now
         running = replace(shard, state=ShardState.RUNNING, attempt=shard.attempt + 1, **held)
         if shard.state in life_cycle.CLAIM.expected:
             return self._store(running)
@@ -163,6 +164,8 @@ class MemoryShards:
                 state=back.to,
                 failures=shard.failures + back.failed,
                 lease_until=None,
+                claimed_at=None,
+                usage=shard.usage + back.usage,
                 progress=None,
                 error_description=back.error_description or shard.error_description,
                 stderr=back.stderr or shard.stderr,
@@ -183,6 +186,7 @@ class MemoryShards:
             shard_outcomes=_sum(scan.shard_outcomes, {closing.outcome.value: 1}),
             hosts_up=scan.hosts_up + closing.hosts_up,
             extra_addresses=scan.extra_addresses + closing.extra_addresses,
+            usage=scan.usage + closing.usage,
             changes=_sum(scan.changes, closing.changes),
             findings=Counts(
                 count=scan.findings.count + closing.findings,
@@ -193,7 +197,10 @@ class MemoryShards:
         return True
 
     def close_shards(self, scan_id: str, shards: Iterable[Shard], closing: ShardClosing) -> int:
-        return sum(self.close_shard(scan_id, shard.number, closing) for shard in list(shards))
+        return sum(
+            self.close_shard(scan_id, shard.number, replace(closing, usage=shard.total_usage(closing.closed_at)))
+            for shard in list(shards)
+        )
 
     def count_addresses(self, scan_id: str, number: int, addresses: Collection[str]) -> frozenset[str]:
         self._reach()

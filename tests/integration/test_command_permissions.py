@@ -61,6 +61,10 @@ READERS = [
     "diff SCANNED --all",
     "inventory --all",
     "inventory --port 22",
+    "when 10.0.0.1:22 --evidence",
+    "at now --port 22",
+    "diff --since 2026-03-01 --all",
+    "findings --now",
     "tree SCANNED",
     "rules list",
     "rules show follow",
@@ -91,11 +95,11 @@ OPERATORS = [
     "schedule run-now nightly",
     "rebuild --yes",
     "schedule delete nightly",
+    "history delete 10.0.0.1",
     "rules delete follow",
     "REBUILD",
 ]
 NOT_RECORDED = {
-    "dynamodb:BatchWriteItem": "rebuild stores findings by it, schedule delete removes runs: there are none here",
     "sqs:SendMessage": "redrive sends a message back to the queue it came from: one queue is recorded",
     "sqs:ReceiveMessage": "redrive looks into each dead-letter queue: one without messages is not received from",
     "sqs:ChangeMessageVisibility": "as above",

@@ -54,7 +54,12 @@ class Lab:
 
     def inside(self, *argv: str) -> tuple[str, ...]:
         """The command that runs `argv` on the lab's own machine, the scanner: its network and no other."""
-        return ("nsenter", f"--net=/proc/{self.pid}/ns/net", "--", *argv)
+        return ("nsenter", f"--net={self.network}", "--", *argv)
+
+    @property
+    def network(self) -> Path:
+        """The network namespace of the scanner."""
+        return Path(f"/proc/{self.pid}/ns/net")
 
     def run(self, *argv: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """`argv` on the scanner, to its end."""

@@ -7,15 +7,22 @@ from collections.abc import Callable
 from typing import TypeVar
 
 POLL_S = 0.02
+MAX_POLL_S = 0.5
 WITHIN_S = 60.0  # many times what anything here takes: only what never comes waits so long
 T = TypeVar("T")
 
 
 def eventually(check: Callable[[], T], timeout_s: float = WITHIN_S) -> T:
-    """What `check` gives, once that is true. Raises: AssertionError: it never was, in `timeout_s`."""
+    """What `check` gives, once that is true. Raises: AssertionError: it never was, in `timeout_s`.
+
+    Between two checks passes the time that a check takes: one that runs a command leaves the core to what it waits for.
+    """
     deadline = time.monotonic() + timeout_s
-    while not (found := check()):
-        if time.monotonic() > deadline:
+    while True:
+        started = time.monotonic()
+        if found := check():
+            return found
+        now = time.monotonic()
+        if now > deadline:
             raise AssertionError(f"still {found!r} after {timeout_s:g} s: {check}")
-        time.sleep(POLL_S)
-    return found
+        time.sleep(min(max(POLL_S, now - started), MAX_POLL_S))

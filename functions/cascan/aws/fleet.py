@@ -15,15 +15,22 @@ from cascan.aws import clients
 from cascan.aws.boundary import translate_errors
 from cascan.gateways import Launch
 from cascan.model.shard import Lane
+from cascan.model.usage import CAPACITY_VARIABLE, Capacity
 
 if TYPE_CHECKING:
-    from mypy_boto3_ecs.type_defs import NetworkConfigurationTypeDef
+    from mypy_boto3_ecs.type_defs import (
+        KeyValuePairTypeDef,
+        NetworkConfigurationTypeDef,
+        TaskOverrideTypeDef,
+    )
 
 GATEWAY = "fleet"
 MAX_TASKS = 10  # RunTask
 # Source: the task life cycle of ECS
 ENDING = ("DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED")
 SPOT, ON_DEMAND = "FARGATE_SPOT", "FARGATE"
+CAPACITIES = {SPOT: Capacity.SPOT, ON_DEMAND: Capacity.ON_DEMAND}
+CONTAINER = "worker"  # of the task definitions
 
 
 class EcsFleet:
@@ -99,6 +106,7 @@ class EcsFleet:
                     startedBy=f"cascan/{lane}",
                     capacityProviderStrategy=[{"capacityProvider": provider, "weight": 1}],
                     networkConfiguration=self._network,
+                    overrides=_tell_capacity(provider),
                 )
             except clients.ecs().exceptions.ConflictException as exc:
                 # An earlier call with this token asked for another number of tasks.
@@ -106,6 +114,12 @@ class EcsFleet:
                 return len(started), ["the token was used for another launch"]
         reasons = [failure.get("reason", "unknown") for failure in answer["failures"]]
         return len(answer["tasks"]), reasons
+
+
+def _tell_capacity(provider: str) -> TaskOverrideTypeDef:
+    """The task's environment says what it is paid as: a task cannot find out by itself."""
+    variable: KeyValuePairTypeDef = {"name": CAPACITY_VARIABLE, "value": CAPACITIES[provider].value}
+    return {"containerOverrides": [{"name": CONTAINER, "environment": [variable]}]}
 
 
 def parse_family(task_definition: str) -> str:

@@ -17,7 +17,9 @@ FREE_STORAGE_GB = 20  # of a Fargate task
 PACKET_BYTES = Range(40, 60)  # of a probe, as it is billed
 FINDING_BYTES = Range(1_000, 4_000)  # in the table, with what the inventory keeps
 REPORT_BYTES = Range(600, 4_000)  # in the bucket, for one finding
+HEARTBEAT_S = 15.0  # a worker extends its message and writes to the table
 SECONDS_PER_HOUR = 3_600
+INTERNET_TRAFFIC, ZONE_TRAFFIC = TRAFFIC_ITEMS = ("traffic to the Internet", "traffic between zones")
 GB = 1_000_000_000
 
 
@@ -48,10 +50,25 @@ def list_items(lane: Lane, work: Work, prices: Prices, shape: StackShape) -> Ite
         yield _price("Lambda that runs nmap", gb_s, "GB-s", prices.lambda_gb_second)
     else:
         yield from _list_fargate_items(work, prices, shape)
+    yield from list_function_items(work, prices)
+    yield from list_request_items(work, prices)
+    table_gb, bucket_gb = (work.findings * FINDING_BYTES).scale(1 / GB), (work.findings * REPORT_BYTES).scale(1 / GB)
+    yield _price("DynamoDB, for a month", table_gb, "GB", prices.dynamodb_gb_month)
+    yield _price("S3, for a month", bucket_gb, "GB", prices.s3_gb_month)
+    yield from _list_traffic_items(work, prices)
+
+
+def list_function_items(work: Work, prices: Prices) -> Iterator[CostItem]:
+    """The functions that plan and record."""
     shards, findings = exactly(work.shards), work.findings
     function_gb_s = Range(1, 10) + shards * Range(1, 10) + findings * Range(0.001, 0.02)
     yield _price("Lambda that plans and records", function_gb_s, "GB-s", prices.lambda_gb_second)
     yield _price("Lambda", Range(4, 20) + shards * Range(2, 8), "requests", prices.lambda_request)
+
+
+def list_request_items(work: Work, prices: Prices) -> Iterator[CostItem]:
+    """What queues, table, bucket, bus and logs are asked to do."""
+    shards, findings = exactly(work.shards), work.findings
     yield _price("SQS", Range(3, 20) + shards * Range(6, 20) + work.heartbeats, "requests", prices.sqs_request)
     writes = Range(10, 60) + shards * Range(10, 80) + work.heartbeats * Range(1, 8) + findings * Range(2, 16)
     yield _price("DynamoDB", writes, "writes", prices.dynamodb_write)
@@ -63,10 +80,6 @@ def list_items(lane: Lane, work: Work, prices: Prices, shape: StackShape) -> Ite
     yield _price("EventBridge", events, "events", prices.eventbridge_event)
     logs_gb = (Range(5_000, 50_000) + shards * Range(5_000, 50_000)).scale(1 / GB)
     yield _price("CloudWatch logs", logs_gb, "GB", prices.logs_gb)
-    table_gb, bucket_gb = (findings * FINDING_BYTES).scale(1 / GB), (findings * REPORT_BYTES).scale(1 / GB)
-    yield _price("DynamoDB, for a month", table_gb, "GB", prices.dynamodb_gb_month)
-    yield _price("S3, for a month", bucket_gb, "GB", prices.s3_gb_month)
-    yield from _list_traffic_items(work, prices)
 
 
 def _list_fargate_items(work: Work, prices: Prices, shape: StackShape) -> Iterator[CostItem]:
@@ -92,10 +105,10 @@ def _list_traffic_items(work: Work, prices: Prices) -> Iterator[CostItem]:
     sent_gb = (work.packets * PACKET_BYTES).scale(1 / GB)
     to_internet = sent_gb.scale(work.public_share)
     if work.public_share:
-        yield _price("traffic to the Internet", to_internet, "GB", prices.internet_gb)
+        yield _price(INTERNET_TRAFFIC, to_internet, "GB", prices.internet_gb)
     if work.public_share < 1:
         inside_gb = sent_gb.scale(1 - work.public_share)
-        yield _price_range("traffic between zones", inside_gb, "GB", Range(0, prices.zone_gb))
+        yield _price_range(ZONE_TRAFFIC, inside_gb, "GB", Range(0, prices.zone_gb))
 
 
 def _price(item: str, quantity: Range, unit: str, usd: float) -> CostItem:

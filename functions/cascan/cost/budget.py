@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from cascan.cost.bill import TRAFFIC_ITEMS
 from cascan.cost.estimate import estimate_cost
 from cascan.cost.prices import PriceList, bundled_prices
 from cascan.cost.stack_shape import STANDARD_SHAPE, StackShape
 from cascan.errors import RequestRefused
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
+from cascan.model.usage import CostBasis
 from cascan.planning.plan import Plan
 
 NO_LIMIT = 0.0
@@ -47,6 +49,19 @@ def require_budget(request: ScanRequest, plan: Plan, limit: CostLimit = STANDARD
     ]
     if refusals:
         raise RequestRefused(refusals)
+
+
+def build_cost_basis(plan: Plan, limit: CostLimit = STANDARD_LIMIT) -> CostBasis:
+    """What is stored with a scan, so that its cost can be computed when it has ended."""
+    estimate = estimate_cost(plan, limit.prices or bundled_prices(), limit.shape)
+    traffic = [item.usd for item in estimate.items if item.item in TRAFFIC_ITEMS]
+    return CostBasis(
+        vcpu=limit.shape.vcpu,
+        memory_gb=limit.shape.memory_gb,
+        storage_gb=limit.shape.storage_gb,
+        estimate_usd=(estimate.usd.low, estimate.usd.high),
+        traffic_usd=(sum(usd.low for usd in traffic), sum(usd.high for usd in traffic)),
+    )
 
 
 def _describe_excess(name: str, limit_usd: float, highest_usd: float) -> str:

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 import msgspec
 
 from cascan.cost.assumptions import LIVE, REPEATED, Assumption, list_assumptions
-from cascan.cost.bill import LAMBDA_START_S, SECONDS_PER_HOUR, WORKER_START_S, CostItem, Work, list_items
+from cascan.cost.bill import HEARTBEAT_S, LAMBDA_START_S, SECONDS_PER_HOUR, WORKER_START_S, CostItem, Work, list_items
 from cascan.cost.duration import OPEN_PORTS, TRIES, choose_scanned_share, estimate_seconds
 from cascan.cost.prices import PriceList
 from cascan.cost.ranges import NOTHING, Range
@@ -24,7 +24,6 @@ from cascan.nmap.targets.target_set import enumerate_slice
 from cascan.planning.lane import PROBING
 from cascan.planning.plan import Plan
 
-HEARTBEAT_S = 15.0  # a worker extends its message and writes to the table
 DISCOVERY_PACKETS = Range(2, 8)  # to an address, to learn whether it is up
 
 

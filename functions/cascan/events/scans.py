@@ -10,6 +10,7 @@ from cascan.events.changes import ChangeCounts
 from cascan.events.message import BusEvent
 from cascan.model.reason import Reasons
 from cascan.model.scan import Counts, Outcome, ScanState
+from cascan.model.usage import ScanCost
 
 
 class ScanPlanned(BusEvent, frozen=True, kw_only=True):
@@ -61,6 +62,7 @@ class ScanCompleted(BusEvent, frozen=True, kw_only=True):
     changes: dict[str, int] = msgspec.field(default_factory=dict)  # by kind, against earlier scans
     cascades: bool = True  # whether the request has `cascades`, so that rules may follow
     reasons: Reasons = Reasons()  # why the outcome is not complete
+    cost: ScanCost | None = None  # None: an earlier version planned the scan
 
 
 class ScanFailed(BusEvent, frozen=True, kw_only=True):

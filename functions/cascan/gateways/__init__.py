@@ -14,6 +14,7 @@ from cascan.gateways.delayed_messages import DelayedMessage, DelayedMessages
 from cascan.gateways.event_bus import EventBus
 from cascan.gateways.findings import Findings
 from cascan.gateways.fleet import Fleet, Launch
+from cascan.gateways.history import History
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.issued_requests import IssuedRequests
 from cascan.gateways.operator_records import OperatorRecords
@@ -38,6 +39,7 @@ __all__ = [
     "Findings",
     "Fleet",
     "HeldShards",
+    "History",
     "Inventory",
     "IssuedRequests",
     "Launch",

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from cascan.gateways.agenda import Agenda
 from cascan.gateways.findings import Findings
+from cascan.gateways.history import History
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.recordings import Recordings
 from cascan.gateways.scans import Scans
@@ -22,7 +23,7 @@ class ScanLifecycle(Scans, Shards, Agenda, Protocol):
     """What a function needs that takes a scan from its plan to its end."""
 
 
-class ReportResults(Findings, Inventory, Recordings, SeverityRules, Protocol):
+class ReportResults(Findings, Inventory, History, Recordings, SeverityRules, Protocol):
     """What a function needs to record a report, apart from its scan and its shard."""
 
 

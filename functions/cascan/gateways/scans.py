@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Protocol
 
 from cascan.model.reason import Reasons
-from cascan.model.scan import NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
+from cascan.model.scan import NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState, Suspension
+from cascan.model.usage import ScanCost
 
 
 class Scans(Protocol):
@@ -29,11 +30,12 @@ class Scans(Protocol):
         *,
         expected: Iterable[ScanState],
         why: str = "",
+        suspension: Suspension | None = None,
     ) -> bool:
         """Set the state of a scan that is in one of the states `expected`.
 
-        `why` becomes the error description, if it is not empty. False: the scan was in another
-        state.
+        `why` becomes the error description, if it is not empty; `suspension` is stored, if there is
+        one. False: the scan was in another state.
         """
 
     def close_scan(
@@ -45,6 +47,7 @@ class Scans(Protocol):
         error: str = "",
         *,
         reasons: Reasons = NO_REASONS,
+        cost: ScanCost | None = None,
     ) -> bool:
         """End a scan that has no open shards. `reasons`: why the outcome is not complete.
 

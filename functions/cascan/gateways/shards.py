@@ -135,6 +135,8 @@ class Shards(HeldShards, Protocol):
     def close_shards(self, scan_id: str, shards: Iterable[Shard], closing: ShardClosing) -> int:
         """Close many shards of one scan in each transaction. Returns how many were closed.
 
+        The scan's usage grows by what each shard has used, whatever `closing` says.
+
         A shard that has moved since it was read may stay open. `closing` may not have findings.
         """
 

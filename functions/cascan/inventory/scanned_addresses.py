@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from cascan.limits import MAX_SCANNED_INTERVALS
+from cascan.limits import MAX_CERTAIN_INTERVALS, MAX_SCANNED_INTERVALS
 from cascan.model.shard import Shard
 from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval, merge_intervals, subtract_intervals
@@ -35,16 +35,25 @@ class ScannedRange(NamedTuple):
 
     def intervals(self) -> tuple[Interval, ...]:
         """The addresses; of a range with many gaps, all from the lowest to the highest."""
-        low, high = _to_address(self.target, self.start), _to_address(self.target, self.stop - 1)
+        exact = self.exact_intervals(MAX_SCANNED_INTERVALS)
+        return (self._bounds,) if exact is None else exact
+
+    def exact_intervals(self, most: int) -> tuple[Interval, ...] | None:
+        """The addresses. None: they have more than `most` intervals."""
+        low, high = self._bounds
         if isinstance(self.target, Network6) or self.target.is_contiguous:
             return ((low, high),)
         intervals = []
         for start, end in self.target.intervals(low, high):
             if max(start, low) <= min(end, high):
                 intervals.append((max(start, low), min(end, high)))
-            if len(intervals) > MAX_SCANNED_INTERVALS:
-                return ((low, high),)
+            if len(intervals) > most:
+                return None
         return merge_intervals(intervals)
+
+    @property
+    def _bounds(self) -> Interval:
+        return _to_address(self.target, self.start), _to_address(self.target, self.stop - 1)
 
 
 class ScannedAddresses(msgspec.Struct, frozen=True):
@@ -80,10 +89,30 @@ class ScannedAddresses(msgspec.Struct, frozen=True):
         """The addresses in order, without what is excluded as a whole; around a range with many
         gaps a little more.
         """
-        filled = [scanned for scanned in self.ranges if scanned.start < scanned.stop]
-        filled_intervals = chain.from_iterable(scanned.intervals() for scanned in filled)
+        filled_intervals = chain.from_iterable(scanned.intervals() for scanned in self._filled)
         intervals = merge_intervals(filled_intervals)
         return subtract_intervals(intervals, self.exclusion.intervals)
+
+    def certain_intervals(self) -> tuple[Interval, ...]:
+        """The addresses in order, and none that was not scanned.
+
+        Ranges with more than MAX_CERTAIN_INTERVALS are left out; all addresses are, where an
+        exclude has as many.
+        """
+        exact = (scanned.exact_intervals(MAX_CERTAIN_INTERVALS) for scanned in self._filled)
+        intervals = merge_intervals(chain.from_iterable(filter(None, exact)))
+        intervals = subtract_intervals(intervals, self.exclusion.intervals)
+        for pattern in self.exclusion.patterns if intervals else ():
+            low, high = intervals[0][0], intervals[-1][1]
+            holes = tuple(islice(pattern.intervals(low, high), MAX_CERTAIN_INTERVALS + 1))
+            if len(holes) > MAX_CERTAIN_INTERVALS:
+                return ()
+            intervals = subtract_intervals(intervals, merge_intervals(holes))
+        return intervals
+
+    @property
+    def _filled(self) -> list[ScannedRange]:
+        return [scanned for scanned in self.ranges if scanned.start < scanned.stop]
 
 
 class ReassignedHosts:

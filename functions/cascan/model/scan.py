@@ -10,6 +10,7 @@ import msgspec
 from cascan.model.reason import ReasonCode, Reasons
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
+from cascan.model.usage import NO_USAGE, CostBasis, ScanCost, Usage
 
 
 class ScanState(StrEnum):
@@ -64,6 +65,15 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     categories: dict[str, int] = {}
 
 
+class Suspension(msgspec.Struct, frozen=True, kw_only=True):
+    """Who suspended a scan. `by` and `reason` are as the message says, `sender` is as SQS says."""
+
+    at: datetime
+    by: str = ""
+    reason: str = ""
+    sender: str = ""
+
+
 class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """One scan. `request` is None when the message could not be read at all."""
 
@@ -104,7 +114,11 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None = None
     error_description: str = ""
     refusals: tuple[Refusal, ...] = ()  # why it was not run, where it was refused
+    suspension: Suspension | None = None  # the last one by a message; also once the scan goes on
     announced: bool = False  # the event of its end was sent
+    usage: Usage = NO_USAGE  # of its closed shards
+    cost_basis: CostBasis | None = None  # None: an earlier version planned it, or it was refused
+    cost: ScanCost | None = None  # once it has ended
     # The tokens of its shards are derived from it; no worker may read it. Empty: an earlier version
     # stored the scan
     shard_secret: str = ""

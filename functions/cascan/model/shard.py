@@ -9,6 +9,7 @@ import msgspec
 
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.scan import Outcome
+from cascan.model.usage import NO_USAGE, Capacity, Usage
 
 
 class Lane(StrEnum):
@@ -70,6 +71,8 @@ class NmapRun(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...] = ()  # why names and addresses of the shard were not scanned
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    # Of the attempt, from its claim on; also of attempts before it whose workers were lost
+    usage: Usage = NO_USAGE
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +117,9 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     worker: str = ""
     message_id: str = ""  # of the message that its holder received
     lease_until: datetime | None = None  # the holder is alive at least until then
+    # Of its attempt, or of the first one that was lost since the shard was queued
+    claimed_at: datetime | None = None
+    usage: Usage = NO_USAGE  # of attempts that were returned without a run
     progress: Progress | None = None
     remainder: int | None = None  # the shard that was cut off from it last
     run: NmapRun | None = None
@@ -141,6 +147,20 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
         is_claimed = self.state in (ShardState.RUNNING, ShardState.REPORTED)
         return is_claimed and self.lease_until is not None and self.lease_until > now
 
+    def attempt_usage(self, capacity: Capacity, now: datetime) -> Usage:
+        """What the running attempt has used until now, with those that were lost before it."""
+        if self.claimed_at is None:  # an earlier version claimed it
+            return NO_USAGE
+        return Usage.of_time(capacity, int((now - self.claimed_at).total_seconds() * 1000))
+
+    def total_usage(self, now: datetime | None = None) -> Usage:
+        """What all its attempts have used. One that runs counts until now, and until its lease at most."""
+        usage = self.usage + (self.run.usage if self.run else NO_USAGE) + Usage(attempts=self.attempt)
+        if self.state is not ShardState.RUNNING or self.lease_until is None:
+            return usage
+        capacity = Capacity.LAMBDA if self.lane is Lane.EXPRESS else Capacity.ON_DEMAND
+        return usage + self.attempt_usage(capacity, min(now or self.lease_until, self.lease_until))
+
 
 class ShardClosing(msgspec.Struct, frozen=True, kw_only=True):
     """How a shard ended, and what it adds to its scan."""
@@ -155,6 +175,9 @@ class ShardClosing(msgspec.Struct, frozen=True, kw_only=True):
     extra_addresses: int = 0  # beyond those planned; below 0: there were fewer
     reasons: Reasons = Reasons()
     error_description: str = ""
+    usage: Usage = NO_USAGE
+    # Of shards that are closed together: until when an attempt that runs is counted
+    closed_at: datetime | None = None
 
     def reasons_at(self, number: int) -> Reasons:
         """The reasons of shard `number`. Without any, one that repeats the error description."""
@@ -191,6 +214,7 @@ class ShardReturn(msgspec.Struct, frozen=True, kw_only=True):
     failed: bool  # one failure more
     error_description: str = ""  # empty: the last error stays
     stderr: str = ""
+    usage: Usage = NO_USAGE  # of the attempt
 
 
 def split_shard(shard: Shard, cut: ShardCut, number: int) -> tuple[Shard, Shard]:

@@ -97,6 +97,7 @@ def reopen_scan(history: ScanHistory) -> Scan:
         shards_waiting=waiting,
         shards_in_flight=len(history.shards) - waiting,
         announced=True,
+        cost=history.end.cost if history.end else None,
         shard_secret=history.scan.shard_secret or make_shard_secret(),
     )
 

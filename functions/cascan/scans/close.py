@@ -7,6 +7,7 @@ An invocation may end between any two of these writes; the next one reads the sc
 
 from __future__ import annotations
 
+from cascan.cost.actual import compute_cost
 from cascan.events import BusEvent, ScanCancelled, ScanCompleted, ScanFailed, build_event_fields
 from cascan.gateways import ScanGateways, Shards
 from cascan.ids import derive_event_id
@@ -54,7 +55,8 @@ def settle_scan(scan_id: str, gateways: ScanGateways, *, error: str = "") -> Sca
         reasons = collect_reasons(scan, table)
         outcome = combine_outcomes(scan.shard_outcomes, reasons)
         state, description = _choose_final_state(scan, outcome, error)
-        table.close_scan(scan_id, state, outcome, gateways.clock(), description, reasons=reasons)
+        cost = scan.cost or compute_cost(scan)  # a rebuild knows it
+        table.close_scan(scan_id, state, outcome, gateways.clock(), description, reasons=reasons, cost=cost)
         scan = table.get_scan(scan_id) or scan
     announce_end(scan, gateways)
     return scan
@@ -140,4 +142,5 @@ def build_end_event(scan: Scan) -> BusEvent:
         cascades=scan.request is not None and scan.request.cascades is not None,
         changes=scan.changes,
         reasons=scan.reasons,
+        cost=scan.cost,
     )

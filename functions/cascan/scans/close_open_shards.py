@@ -98,7 +98,7 @@ def close_open_shards(
             else:
                 skipped += 1
 
-    shards, closing, closed = shards_to_close(), _build_closing(scan), 0
+    shards, closing, closed = shards_to_close(), _build_closing(scan, now), 0
     while batch := list(islice(shards, min(MAX_CLOSED_PER_TRANSACTION, most - closed))):
         gateways.table.close_shards(scan.scan_id, batch, closing)
         closed += len(batch)
@@ -123,15 +123,17 @@ def is_in_progress(shard: Shard, now: datetime) -> bool:
     return shard.is_held(now - timedelta(seconds=grace_s))
 
 
-def _build_closing(scan: Scan) -> ShardClosing:
+def _build_closing(scan: Scan, now: datetime) -> ShardClosing:
     if scan.state is ScanState.CANCELLED:
         return ShardClosing(
             state=ShardState.CANCELLED,
             outcome=Outcome.FAILED,
             error_description=scan.error_description,
+            closed_at=now,
         )
     return ShardClosing(
         state=ShardState.FAILED,
         outcome=Outcome.TIMED_OUT,
         error_description=DEADLINE_PASSED,
+        closed_at=now,
     )

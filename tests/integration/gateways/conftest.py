@@ -5,6 +5,7 @@ runs on both; a test of what only AWS does takes `dynamo_table`, `bucket` … an
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,8 @@ import pytest
 from moto import mock_aws
 
 from cascan.aws import boundary, clients
-from cascan.aws.dynamodb import connection_pool
+from cascan.aws.dynamodb import connection_pool, pipeline
+from cascan.aws.dynamodb.pipeline import Write
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.fleet import EcsFleet
 from cascan.aws.s3.report_store import S3ReportStore
@@ -172,6 +174,20 @@ def observed(request: pytest.FixtureRequest) -> ObservedBus:
     return ObservedBus(bus, lambda: bus.events)
 
 
+@pytest.fixture
+def calls(dynamo_table: DynamoScanTable) -> Iterator[Counter[str]]:
+    """The calls to DynamoDB from now on, by operation."""
+    counts: Counter[str] = Counter()
+
+    def count(event_name: str, **_: Any) -> None:
+        counts[event_name.rpartition(".")[2]] += 1
+
+    hooks: Any = clients.dynamodb().meta.events
+    hooks.register_first("before-send.dynamodb", count)
+    yield counts
+    hooks.unregister("before-send.dynamodb", count)
+
+
 Answer = Callable[[dict[str, Any]], Any] | Mapping[str, Any] | Exception
 Script = Callable[[object, str, Iterable[Answer]], list[dict[str, Any]]]
 
@@ -208,6 +224,21 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
             )
         else:
             monkeypatch.setattr(client, operation, call)
+        if operation == "put_item" and client is clients.dynamodb():
+            make_all = pipeline.write_each
+
+            def write_each(writes: Iterable[Write]) -> list[bool]:
+                return [_write(write) for write in writes]
+
+            def _write(write: Write) -> bool:
+                requests.append(write.request)
+                answer = next(scripted, None)
+                if isinstance(answer, Exception):
+                    with boundary.translate_errors("scan table"):
+                        raise answer
+                return make_all([write])[0]
+
+            monkeypatch.setattr(pipeline, "write_each", write_each)
         return requests
 
     return put

@@ -22,7 +22,13 @@ from cascan.aws import boundary, clients
 from cascan.aws.boundary import FIRST_PAUSE_S
 from cascan.aws.dynamodb.batch_write import MAX_BATCH_BYTES, put_all
 from cascan.aws.dynamodb.connection import MAX_ANSWER_BYTES, MAX_IDLE_S
-from cascan.aws.dynamodb.connection_pool import LONGEST_PAUSE_S, MAX_CONNECTIONS, MAX_THROTTLED_TRIES, call
+from cascan.aws.dynamodb.connection_pool import (
+    FOR_SINGLE_CALLS,
+    LONGEST_PAUSE_S,
+    MAX_CONNECTIONS,
+    MAX_THROTTLED_TRIES,
+    call,
+)
 from cascan.aws.dynamodb.signature import host_header
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
@@ -135,10 +141,20 @@ class TestWhatIsSent:
 
 class TestSideBySide:
     def test_several_batches_are_on_their_way_at_once(self, server: TableServer) -> None:
-        together = threading.Barrier(MAX_CONNECTIONS, timeout=60)
+        in_flight = MAX_CONNECTIONS - FOR_SINGLE_CALLS
+        together = threading.Barrier(in_flight, timeout=60)
         server.tell = lambda _: (together.wait(), None)[1]
-        put_all(TABLE, items(25 * MAX_CONNECTIONS))
-        assert stored(server) == 25 * MAX_CONNECTIONS
+        put_all(TABLE, items(25 * in_flight))
+        assert stored(server) == 25 * in_flight
+
+    def test_the_table_may_be_read_while_batches_are_in_flight(self, server: TableServer) -> None:
+        def reading() -> Iterator[Item]:
+            for item in items(25 * (MAX_CONNECTIONS + 2)):
+                call("Query", {"TableName": TABLE})
+                yield item
+
+        put_all(TABLE, reading())
+        assert stored(server) == 25 * (MAX_CONNECTIONS + 2)
 
     def test_connections_are_kept_from_call_to_call(self, server: TableServer) -> None:
         for _ in range(5):

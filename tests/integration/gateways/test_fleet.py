@@ -63,6 +63,9 @@ class TestEcs:
                     "assignPublicIp": "ENABLED",
                 }
             },
+            "overrides": {
+                "containerOverrides": [{"name": "worker", "environment": [{"name": "CAPACITY", "value": "spot"}]}]
+            },
         }
 
     def test_a_launch_is_named_by_its_token_lane_and_call_alone(self, ecs_fleet: EcsFleet, script: Script) -> None:

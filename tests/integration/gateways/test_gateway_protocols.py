@@ -28,6 +28,7 @@ from cascan.gateways import (
     EventBus,
     Findings,
     Fleet,
+    History,
     Inventory,
     IssuedRequests,
     Launch,
@@ -76,6 +77,7 @@ DELAYED_MESSAGES: tuple[DelayedMessages, ...] = (
 PARTS_OF_SCAN_TABLE = (
     Agenda,
     Findings,
+    History,
     Inventory,
     Recordings,
     ReportResults,

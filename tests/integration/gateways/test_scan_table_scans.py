@@ -11,7 +11,7 @@ from cascan.gateways import ScanTable
 from cascan.ids import derive_scan_id
 from cascan.model.finding import HostFindings
 from cascan.model.refusal import Refusal, Rule
-from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState
+from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState, Suspension
 from tests.integration.gateways.examples import AT, CLOSING, SCAN_ID, a_finding, a_scan, a_shard, an_ended_scan
 
 PARSED = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
@@ -68,6 +68,16 @@ class TestScans:
         assert table.advance_scan(SCAN_ID, ScanState.SCANNING, expected=(ScanState.INIT, ScanState.SUSPENDED))
         assert not table.advance_scan(SCAN_ID, ScanState.CANCELLED, expected=(ScanState.INIT, ScanState.SUSPENDED))
         assert table.get_scan(SCAN_ID) == a_scan(state=ScanState.SCANNING)
+
+    def test_who_suspended_a_scan_stays_until_another_does(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        ada, bob = Suspension(at=AT, by="ada", sender="AIDA"), Suspension(at=AT, reason="again")
+        for suspension in (ada, bob):
+            assert table.advance_scan(
+                SCAN_ID, ScanState.SUSPENDED, expected=[ScanState.SCANNING], suspension=suspension
+            )
+            assert table.advance_scan(SCAN_ID, ScanState.SCANNING, expected=[ScanState.SUSPENDED])
+            assert table.get_scan(SCAN_ID) == a_scan(suspension=suspension)
 
     def test_a_scan_that_does_not_exist_does_not_advance(self, table: ScanTable) -> None:
         assert not table.advance_scan(SCAN_ID, ScanState.SCANNING, expected=ScanState)

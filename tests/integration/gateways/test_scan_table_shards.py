@@ -28,13 +28,19 @@ from cascan.model.shard import (
     ShardState,
     TargetSlice,
 )
+from cascan.model.usage import Capacity, ScanCost, Usage
 from tests.integration.gateways.examples import AT, CLOSING, RUN, SCAN_ID, a_scan, a_shard
 from tests.support import builders
 
 CLOSED_STATES = sorted(set(ShardState) - OPEN_STATES)
 WAITING = ShardState.WAITING
 claim = partial(builders.claim, scan_id=SCAN_ID, message_id="message 1", now=AT, lease_until=AT + timedelta(minutes=1))
-HELD: dict[str, Any] = {"worker": "worker", "message_id": "message 1", "lease_until": AT + timedelta(minutes=1)}
+HELD: dict[str, Any] = {
+    "worker": "worker",
+    "message_id": "message 1",
+    "lease_until": AT + timedelta(minutes=1),
+    "claimed_at": AT,
+}
 CUT = ShardCut(
     run=replace(RUN, stopped="SIGTERM", cut=True),
     done=(TargetSlice("10.0.0.0/24", 0, 50),),
@@ -441,6 +447,60 @@ class TestClosingShards:
         table.close_shard(SCAN_ID, 0, replace(CLOSING, severities={"HIGH": 0, "LOW": 1}, categories={"Host": 0}))
         assert _scan(table).findings.severities == {"LOW": 1}
         assert _scan(table).findings.categories == {}
+
+
+class TestUsage:
+    """What a shard's attempts used is counted in its scan, each once."""
+
+    LATER = AT + timedelta(minutes=2)
+
+    def test_a_lost_attempt_counts_until_the_next_one_ends(self, table: ScanTable) -> None:
+        table.add_shards([a_shard()])
+        claim(table)
+        taken = claim(table, now=self.LATER, lease_until=self.LATER + timedelta(minutes=1))
+        assert taken is not None
+        assert taken.claimed_at == AT
+        ends_at = self.LATER + timedelta(seconds=10)
+        assert taken.attempt_usage(Capacity.SPOT, ends_at) == Usage(spot_ms=130_000)
+
+    def test_attempts_that_were_returned_add_up_and_the_time_between_them_does_not_count(
+        self, table: ScanTable
+    ) -> None:
+        table.create_scan(a_scan())
+        table.add_shards([a_shard()])
+        for number, used in enumerate([Usage(spot_ms=5_000), Usage(spot_ms=1_000, on_demand_ms=7)], 1):
+            claimed = claim(table, now=AT + timedelta(hours=number))
+            assert claimed is not None
+            assert claimed.claimed_at == AT + timedelta(hours=number)
+            table.return_shard(SCAN_ID, 0, number, replace(BACK, usage=used))
+        back = table.get_shard(SCAN_ID, 0)
+        assert back is not None
+        assert back.usage == Usage(spot_ms=6_000, on_demand_ms=7)
+        assert back.total_usage() == Usage(spot_ms=6_000, on_demand_ms=7, attempts=2)
+
+    def test_a_closed_shard_is_counted_once(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(shards=2, shards_open=2))
+        table.add_shards([a_shard(0), a_shard(1)])
+        used = Usage(lambda_ms=9, spot_ms=8, on_demand_ms=7, attempts=3, report_bytes=100)
+        for number in (0, 0, 1):
+            table.close_shard(SCAN_ID, number, replace(CLOSING, usage=used))
+        assert _scan(table).usage == used + used
+
+    def test_shards_that_are_closed_together_count_what_each_has_used(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(shards=3, shards_open=3))
+        table.add_shards([a_shard(0, lane=Lane.RAW), a_shard(1, usage=Usage(spot_ms=4)), a_shard(2)])
+        claim(table, 0)
+        ending = replace(TestClosingTogether.ENDING, closed_at=AT + timedelta(seconds=20))
+        assert table.close_shards(SCAN_ID, list(table.shards(SCAN_ID)), ending) == 3
+        assert table.close_shards(SCAN_ID, list(table.shards(SCAN_ID)), ending) == 0
+        assert _scan(table).usage == Usage(on_demand_ms=20_000, spot_ms=4, attempts=1)
+
+    def test_what_a_scan_has_cost_is_stored_with_its_end(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(shards=0, shards_open=0))
+        cost = ScanCost(usd=0.5, parts={"lambda": 0.5}, estimate_usd=(0.1, 2.0))
+        assert table.close_scan(SCAN_ID, ScanState.PARSE_COMPLETED, Outcome.COMPLETE, AT, cost=cost)
+        assert not table.close_scan(SCAN_ID, ScanState.PARSE_COMPLETED, Outcome.COMPLETE, AT)
+        assert _scan(table).cost == cost
 
 
 class TestClosingTogether:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from cascan.aws import clients
@@ -15,6 +16,7 @@ from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.ids import derive_scan_id
 from cascan.log_context import LOG_CONTEXT_FILTER, clear_log_context
 from cascan.model.scan import ScanState
+from cascan.model.usage import ScanCost
 from edge.logs import build_logger
 from tests.data.envelopes.build import object_created, sqs_event
 from tests.integration.handlers.conftest import ColdStart
@@ -100,6 +102,18 @@ def test_every_line_of_a_scan_has_its_id_and_its_trace(stack: Stack, cold_start:
     for line in documents:
         assert {"level", "timestamp", "message", "message_id"} <= line.keys()
     assert [line.get("shard") for line in documents if line["message"] in ("shard run", "findings recorded")] == [0, 0]
+
+
+def test_what_a_scan_has_cost_is_stored_and_announced(stack: Stack, cold_start: ColdStart) -> None:
+    scan_id = request(stack)
+    run_flow(stack, cold_start)
+
+    scan = stack.scan(scan_id)
+    assert scan.cost
+    assert (scan.usage.attempts, scan.usage.report_bytes > 0, scan.usage.lambda_ms > 0) == (1, True, True)
+    assert scan.usage.spot_ms == scan.usage.on_demand_ms == 0
+    (completed,) = [each["detail"] for each in stack.heard() if each["detail-type"] == "ScanCompleted"]
+    assert msgspec.convert(completed["cost"], ScanCost) == scan.cost
 
 
 def test_the_context_of_one_message_is_not_that_of_the_next(stack: Stack, cold_start: ColdStart, lines: Lines) -> None:

@@ -71,8 +71,8 @@ def test_a_report_that_takes_longer_than_the_function_may_run_goes_on_with_the_n
 ) -> None:
     monkeypatch.setattr("on_report_stored.app.MIN_TURN_S", 1.0)
     network = (TargetSlice("10.0.0.0/16", 0, 65_536),)
-    stack.store(a_scan(), a_shard(state=ShardState.REPORTED, attempt=1, slices=network, run=a_run(addresses=150)))
-    stack.put_report(KEYS[0], b"".join(generated(150, "mixed")))
+    stack.store(a_scan(), a_shard(state=ShardState.REPORTED, attempt=1, slices=network, run=a_run(addresses=100)))
+    stack.put_report(KEYS[0], b"".join(generated(100, "mixed")))
     (first,) = stack.received("reports")
     messages, turns = [first], 0
     while messages:
@@ -82,7 +82,7 @@ def test_a_report_that_takes_longer_than_the_function_may_run_goes_on_with_the_n
     assert turns >= 3  # two to read, and one to tell the changes; a slow machine needs one more in between
     scan = stack.scan(SCAN_ID)
     assert (scan.state, scan.findings.count) == (ScanState.PARSE_COMPLETED, len(list(stack.table.findings(SCAN_ID))))
-    assert scan.findings.count > 1_000
+    assert scan.findings.count > 600
 
 
 def test_a_report_for_which_others_of_its_batch_left_no_time_is_put_off(

@@ -51,8 +51,8 @@ def test_a_scan_that_an_earlier_version_accepted_goes_on_where_a_worker_may_not_
     stack.table.create_scan(scan)
     item = items.shard_item(a_shard(arguments=("-n", "-p", "1")), items.earlier_shard_key(SCAN_ID, 0))
     clients.dynamodb().put_item(TableName=TABLE, Item=item)
-    change = {"UpdateExpression": "REMOVE layout, shard_secret"}
-    clients.dynamodb().update_item(TableName=TABLE, Key=items.scan_key(SCAN_ID), **change)
+    key = items.scan_key(SCAN_ID)
+    clients.dynamodb().update_item(TableName=TABLE, Key=key, UpdateExpression="REMOVE layout, shard_secret")
     worker, function = cold_start("on_shard_queued"), cold_start("on_shard_abandoned")
     assert worker.failed(sqs_event(shard_queued(token="").to_wire())) == []  # it hands it over
     returned = [record | {"eventSourceARN": RETURNED_ARN} for record in stack.received("returned")]

@@ -9,6 +9,7 @@ import pytest
 from cascan.errors import GatewayUnavailable, MalformedMessage
 from cascan.events.control import Action, ControlRequested
 from cascan.gateways import ScanGateways
+from cascan.limits import MAX_SENDER_CHARS
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import Lane, Shard, ShardState
 from cascan.recovery.scan_records import read_suspension
@@ -25,11 +26,12 @@ class Desk:
     reports: MemoryReportStore = field(default_factory=MemoryReportStore)
     house: MemoryOperatorRecords = field(default_factory=MemoryOperatorRecords)
 
-    def ask(self, action: str, scan_id: str = SCAN_ID, **more: str) -> ControlOutcome:
+    def ask(self, action: str, scan_id: str = SCAN_ID, *, sender: str = "", **more: str) -> ControlOutcome:
         asked = ControlRequested(action=Action(action), scan_id=scan_id, **more)
         return control_scan(
             asked,
             ScanGateways(self.table, self.queues, self.bus, clock),
+            sender=sender,
             reports=self.reports,
             operator_records=self.house,
             stack_switch=self.table,
@@ -197,3 +199,20 @@ def test_a_scan_that_is_not_there_is_a_message_to_be_parked(desk: Desk) -> None:
 def test_what_is_no_control_message_is_refused(body: str, says: str) -> None:
     with pytest.raises(MalformedMessage, match=says):
         ControlRequested.from_wire(body)
+
+
+def test_who_suspended_a_scan_is_stored_with_it_and_stays_when_it_goes_on(desk: Desk) -> None:
+    desk.store(a_shard())
+    desk.ask("suspend", by="ada", reason="night work", sender="AIDAEXAMPLE" + "x" * 1_000)
+    suspension = desk.scan.suspension
+    assert suspension
+    assert (suspension.by, suspension.reason, suspension.at) == ("ada", "night work", clock())
+    assert suspension.sender == ("AIDAEXAMPLE" + "x" * 1_000)[:MAX_SENDER_CHARS]
+    desk.ask("resume", sender="AIDAANOTHER")
+    assert desk.scan.suspension == suspension
+
+
+def test_a_suspend_that_comes_too_late_does_not_say_who_sent_it(desk: Desk) -> None:
+    desk.store(a_shard(), state=ScanState.DONE)
+    desk.ask("suspend", sender="AIDAEXAMPLE")
+    assert desk.scan.suspension is None

@@ -26,10 +26,10 @@ ADDRESSES = 1_024
 NETWORK: dict[str, Any] = {"target": "10.0.0.0/22", "count": ADDRESSES}
 SILENT = "10.0.3.255"  # known from the first scan, and in no later report
 PORTS: tuple[int, ...] = tuple(range(1, 21))
-HOSTS = {f"10.0.{number // 256}.{number % 256}": PORTS[: 5 + number % 16] for number in range(ADDRESSES - 1)}
+HOSTS = {f"10.0.{number // 256}.{number % 256}": PORTS[: 1 + number % 8] for number in range(ADDRESSES - 1)}
 KNOWN: dict[str, tuple[int, ...]] = dict.fromkeys([*list(HOSTS)[:40], SILENT], (22,))
 BEFORE = xml(KNOWN, total=ADDRESSES)
-REPORT = xml(HOSTS, total=ADDRESSES)  # some 2 MB: every turn that ends at once has a tenth of it
+REPORT = xml(HOSTS, total=ADDRESSES)  # almost 1 MB: every turn that ends at once has a tenth of it
 
 
 def hurried() -> float:
@@ -44,10 +44,10 @@ def world(tmp_path: Path) -> World:
     return world
 
 
-@pytest.fixture
-def at_once(tmp_path: Path) -> tuple[Any, ...]:
+@pytest.fixture(scope="module")
+def at_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
     """What is there after a single delivery."""
-    world = World(tmp_path)
+    world = World(tmp_path_factory.mktemp("at_once"))
     world.scan(0, BEFORE, **NETWORK)
     world.scan(1, REPORT, **NETWORK)
     return world.outline()
@@ -201,7 +201,7 @@ def test_hosts_that_are_kept_out_are_counted_over_all_turns(world: World) -> Non
 def test_changes_are_told_in_turns_as_they_are_in_one(
     world: World, at_once: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish_changes, "CHANGES_PER_BATCH", 500)
+    monkeypatch.setattr(publish_changes, "CHANGES_PER_BATCH", 250)
     monkeypatch.setattr(publish_changes, "MAX_CHANGE_EVENTS_PER_REPORT", 700)
     recorded = turns(world, world.stored(1, REPORT, **NETWORK))
     telling = [one for one in recorded if one.hosts == len(HOSTS)]

@@ -10,8 +10,8 @@ after MAX_THROTTLED_TRIES.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,8 +23,8 @@ from cascan.aws.dynamodb.connection_pool import (
     LONGEST_PAUSE_S,
     MAX_THROTTLED_TRIES,
     RetryBudget,
-    free_connections,
 )
+from cascan.aws.dynamodb.pipeline import Pipeline
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
 
@@ -48,21 +48,11 @@ def delete_all(table: str, keys: Iterable[Item]) -> None:
 
 
 def _write_all(table: str, requests: Iterable[tuple[Item, dict[str, Any]]]) -> None:
-    free = free_connections()
-    sent: deque[tuple[Connection, Batch]] = deque()
-    try:
+    with Pipeline[Batch](partial(_store, table)) as pipeline:
         for batch in _batches(requests):
-            while not free or any(batch.keys() & earlier.keys() for _, earlier in sent):
-                _finish_oldest(table, sent, free)
-            connection = free.pop()
-            sent.append((connection, batch))
-            _send(connection, table, batch.values())
-        while sent:
-            _finish_oldest(table, sent, free)
-    finally:
-        for connection, _ in sent:  # only after an error, which leaves their answers unread
-            connection.close()
-            free.append(connection)
+            while any(batch.keys() & earlier.keys() for earlier in pipeline.in_flight):
+                pipeline.finish_oldest()
+            pipeline.send(OPERATION, _encode_body(table, batch.values()), batch)
 
 
 def _batches(requests: Iterable[tuple[Item, dict[str, Any]]]) -> Iterator[Batch]:
@@ -79,15 +69,6 @@ def _batches(requests: Iterable[tuple[Item, dict[str, Any]]]) -> Iterator[Batch]
         yield batch
 
 
-def _finish_oldest(
-    table: str,
-    sent: deque[tuple[Connection, Batch]],
-    free: list[Connection],
-) -> None:
-    _store(table, *sent[0])
-    free.append(sent.popleft()[0])
-
-
 def _store(table: str, connection: Connection, batch: Batch) -> None:
     """Read the answer to the batch sent on the connection; send again what is not stored."""
     unstored: Iterable[bytes] = batch.values()
@@ -96,7 +77,7 @@ def _store(table: str, connection: Connection, batch: Batch) -> None:
         with translate_errors(GATEWAY):
             try:
                 if number:
-                    _send(connection, table, unstored)
+                    connection.send(OPERATION, _encode_body(table, unstored))
                 unstored = _unprocessed(table, connection.answer())
             except (ClientError, HTTPClientError) as exc:
                 budget.record(exc)
@@ -108,11 +89,9 @@ def _store(table: str, connection: Connection, batch: Batch) -> None:
     raise GatewayUnavailable(message) from budget.latest_error
 
 
-def _send(connection: Connection, table: str, requests: Iterable[bytes]) -> None:
+def _encode_body(table: str, requests: Iterable[bytes]) -> bytes:
     name = msgspec.json.encode(table)
-    body = b"".join((b'{"RequestItems":{', name, b":[", b",".join(requests), b"]}}"))
-    with translate_errors(GATEWAY):
-        connection.send(OPERATION, body)
+    return b"".join((b'{"RequestItems":{', name, b":[", b",".join(requests), b"]}}"))
 
 
 def _unprocessed(table: str, answer: dict[str, Any]) -> list[bytes]:

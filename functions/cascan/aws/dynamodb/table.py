@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 
 from cascan.aws import clients
 from cascan.aws.boundary import error_code, translate_errors, tries
-from cascan.aws.dynamodb import batch_write, connection_pool
+from cascan.aws.dynamodb import batch_write, connection_pool, pipeline
+from cascan.aws.dynamodb.pipeline import Write
 from cascan.aws.dynamodb.wire import Item, Value, find_names
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
@@ -146,6 +147,10 @@ class DynamoTable:
     def put_all(self, items: Iterable[Item]) -> None:
         """Store every item, over an existing one. Of two with the same key, the later stays."""
         batch_write.put_all(self.name, items)
+
+    def write_each(self, writes: Iterable[Write]) -> list[bool]:
+        """Make each write by itself. Returns whether its condition held, for each in order."""
+        return pipeline.write_each(writes)
 
     def delete_all(self, keys: Iterable[Item]) -> None:
         """Remove every item that has one of the keys."""

@@ -24,6 +24,8 @@ Item = dict[str, Value]
 T = TypeVar("T")
 
 PACKED_BYTES = 4_096
+UNIT_BYTES = 1_024  # of an item, that one write unit pays for
+FAST_COMPRESSION = 3  # 6 takes half as long again, and saves 4 % of the bytes
 MAX_BODY_BYTES = 380_000  # an item may have 400 KB, with its names, keys and other attributes
 
 
@@ -51,6 +53,28 @@ def pack_text(text: bytes) -> Value:
         sizes = f"{len(text)} bytes, packed into {len(binary)}"
         raise Rejected(f"an item of the scan table does not hold {sizes}")
     return {"B": binary}
+
+
+def add_body(item: Item, text: bytes) -> Item:
+    """The item with the text as its body, packed where that costs fewer write units.
+
+    Raises: Rejected: it is too long for an item even when compressed.
+    """
+    unpacked = item | {"body": {"S": text.decode()}}
+    size = item_size(item) + len("body") + len(text)
+    if size <= UNIT_BYTES:
+        return unpacked
+    binary = zlib.compress(text, FAST_COMPRESSION)
+    if len(binary) > MAX_BODY_BYTES:
+        binary = pack_text(text)["B"]
+    if count_units(size) <= count_units(size - len(text) + len(binary)):
+        return unpacked
+    return item | {"body": {"B": binary}}
+
+
+def count_units(size: int) -> int:
+    """The write units that an item of so many bytes costs."""
+    return -(-size // UNIT_BYTES)
 
 
 def read_item(item: Item, reader: Callable[[Item], T]) -> T:

@@ -1,14 +1,16 @@
 """The inventory in the scan table. inventory_items.py describes the items.
 
-One transaction stores up to 50 records, each with the changes that led to it, on the condition that
-the record has not changed since it was read. The items to which a record refers (pointers, pages,
-sets of ports) are written before it, and those that it replaces are deleted after it. So only the
-transaction decides, and the items that a failed writer leaves behind are never read.
+A record is stored on the condition that it has not changed since it was read. A record with changes
+is stored with them in a transaction, up to 50 records in one; a record without changes is stored by
+itself, which costs half as much. The items to which a record refers (pointers, pages, sets of
+ports) are written before it, and those that it replaces are deleted after it. So only the write of
+the record decides, and the items that a failed writer leaves behind are never read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -16,12 +18,14 @@ from msgspec.structs import replace
 
 from cascan.aws.boundary import chunks, tries
 from cascan.aws.dynamodb.batch_read import get_all
+from cascan.aws.dynamodb.pipeline import Write
 from cascan.aws.dynamodb.table import MAX_TRANSACTION, MAX_TRANSACTION_BYTES, DynamoTable, TablePart
 from cascan.aws.dynamodb.wire import Item, item_size, read_item, readable_items
 from cascan.aws.tables.host_pointers import HostPointers
 from cascan.aws.tables.inventory_items import (
     CHANGES_OF_HOST,
     PORTS_PER_PAGE,
+    PortPages,
     address_to_hex,
     asked_item,
     changes_items,
@@ -30,8 +34,7 @@ from cascan.aws.tables.inventory_items import (
     find_network,
     host_item,
     host_key,
-    new_pointers,
-    paged_host_item,
+    host_key_of_layout_1,
     pages_prefix,
     port_pages,
     read_asked,
@@ -42,13 +45,23 @@ from cascan.aws.tables.inventory_items import (
     split_by_network,
     to_hex,
 )
+from cascan.aws.tables.pointer_items import (
+    Pointer,
+    find_record_network,
+    merge_pointers,
+    network_item,
+    new_pointers,
+)
 from cascan.aws.tables.port_sets import PortSets
+from cascan.aws.tables.vantage_keys import network_partition
 from cascan.errors import GatewayUnavailable
 from cascan.ids import ReportKey
 from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
+from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval
 
 HOSTS_AT_ONCE = 100
+SAVED_AT_ONCE = 256  # records, whose pointers are merged
 
 
 class InventoryItems(TablePart):
@@ -60,19 +73,35 @@ class InventoryItems(TablePart):
         super().__init__(table)
         self._pointers, self._port_sets = HostPointers(table), PortSets(table)
 
-    def known_hosts(self, addresses: Iterable[str]) -> dict[str, HostRecord]:
-        items = get_all(self._table.name, map(host_key, dict.fromkeys(addresses)))
+    def known_hosts(self, addresses: Iterable[str], *, vantage: str = DEFAULT_VANTAGE) -> dict[str, HostRecord]:
+        items = self._host_items(addresses, vantage)
         records = (read_item(item, self._read_record) for item in items)
         return {record.address: record for record in records}
 
-    def save_hosts(self, source: ReportKey, updates: Iterable[HostUpdate]) -> list[str]:
+    def _host_items(self, addresses: Iterable[str], vantage: str) -> Iterator[Item]:
+        """The items of the records that exist, in no particular order."""
+        missing = dict.fromkeys(addresses)
+        places: list[Callable[[str], Item]] = [partial(host_key, vantage=vantage)]
+        if self._pointers.has_layout_1(vantage):
+            # Again in layout 2 at the end: a record may be migrated while it is read
+            places += [host_key_of_layout_1, places[0]]
+        for place in places:
+            for item in get_all(self._table.name, map(place, list(missing))):
+                del missing[_address_of(item)]
+                yield item
+
+    def save_hosts(
+        self, source: ReportKey, updates: Iterable[HostUpdate], *, vantage: str = DEFAULT_VANTAGE
+    ) -> list[str]:
         moved: list[str] = []
-        for batch in chunks(updates, MAX_TRANSACTION // 2):
+        for batch in chunks(updates, SAVED_AT_ONCE):
             expiry = expiry_attribute(self._table.clock(), self.history_days)
-            writes = [self._build_write(source, update, expiry) for update in batch]
+            writes = [self._build_write(source, update, vantage, expiry) for update in batch]
+            self._put_pointers([write.update for write in writes], vantage)
             self._table.put_all(chain.from_iterable(write.prerequisites for write in writes))
+            moved += self._put_unchanged([write for write in writes if len(write.actions) == 1])
             transactions = chunks(
-                writes,
+                [write for write in writes if len(write.actions) > 1],
                 MAX_TRANSACTION // 2,
                 weigh=_HostWrite.weight,
                 below=MAX_TRANSACTION_BYTES,
@@ -81,9 +110,37 @@ class InventoryItems(TablePart):
                 moved += self._transact(transaction)
         return moved
 
-    def _build_write(self, source: ReportKey, update: HostUpdate, expiry: Item) -> _HostWrite:
+    def _build_write(self, source: ReportKey, update: HostUpdate, vantage: str, expiry: Item) -> _HostWrite:
         record = self._port_sets.replace_ports(update.record)
-        return _HostWrite(self._table.name, source, update, record, expiry)
+        return _HostWrite(self._table.name, source, update, record, vantage=vantage, expiry=expiry)
+
+    def _put_pointers(self, updates: Iterable[HostUpdate], vantage: str) -> None:
+        """Store the pointers to the records that their previous revisions did not need."""
+        pointers: list[Pointer] = []
+        networks: dict[str, Item] = {}
+        for update in updates:
+            network = find_record_network(update.record)
+            base = network_partition(network, vantage)
+            pointers += new_pointers(update.record, update.known, base)
+            if update.known is None:
+                networks[network] = network_item(network, vantage)
+        items, additions = merge_pointers(self._table.name, pointers)
+        self._table.put_all(chain(networks.values(), items))
+        self._table.write_each(additions)
+
+    def _put_unchanged(self, writes: list[_HostWrite]) -> list[str]:
+        """Write the records that have not changed since they were read, each by itself.
+
+        Returns the addresses of the others.
+        """
+        puts = [Write("PutItem", write.actions[0]["Put"]) for write in writes]
+        moved: list[str] = []
+        for write, held in zip(writes, self._table.write_each(puts), strict=True):
+            if held:
+                self._drop_old_pages(write)
+            else:
+                moved.append(write.update.record.address)
+        return moved
 
     def _transact(self, writes: list[_HostWrite]) -> list[str]:
         """Write all records that have not changed since they were read.
@@ -95,7 +152,7 @@ class InventoryItems(TablePart):
             failed = self._try_all(writes)
             if not failed:
                 for write in writes:
-                    self._drop_old_pages(write.update)
+                    self._drop_old_pages(write)
                 break
             moved += [write.update.record.address for write in failed]
             writes = [write for write in writes if write not in failed]
@@ -110,36 +167,45 @@ class InventoryItems(TablePart):
         failed = self._table.transact([action for write in writes for action in write.actions])
         return [owners[index] for index in failed]
 
-    def known_addresses(self, family: int, low: int, high: int) -> Iterator[str]:
-        return self._pointers.known_addresses(family, low, high)
+    def known_addresses(self, family: int, low: int, high: int, *, vantage: str = DEFAULT_VANTAGE) -> Iterator[str]:
+        return self._pointers.known_addresses(family, low, high, vantage)
 
-    def hosts(self, sought: InventoryQuery) -> Iterator[HostRecord]:
-        for addresses in chunks(self._pointers.candidates(sought), HOSTS_AT_ONCE):
-            items = get_all(self._table.name, map(host_key, dict.fromkeys(addresses)))
-            records = readable_items(items, self._read_record)
+    def hosts(self, sought: InventoryQuery, *, vantage: str = DEFAULT_VANTAGE) -> Iterator[HostRecord]:
+        for addresses in chunks(self._pointers.candidates(sought, vantage), HOSTS_AT_ONCE):
+            records = readable_items(self._host_items(addresses, vantage), self._read_record)
             by_address = {record.address: record for record in records}
             for address in addresses:
                 if address in by_address and sought.fits(by_address[address]):
                     yield by_address[address]
 
-    def note_asked(self, family: int, intervals: Iterable[Interval], asked: Sighting) -> None:
+    def note_asked(
+        self,
+        family: int,
+        intervals: Iterable[Interval],
+        asked: Sighting,
+        *,
+        vantage: str = DEFAULT_VANTAGE,
+    ) -> None:
         parts = chain.from_iterable(split_by_network(interval, family) for interval in intervals)
-        for items in chunks((asked_item(part, family, asked) for part in parts), MAX_TRANSACTION):
-            outdated = items
-            while outdated:
-                newer = self._table.transact([self._put_if_newer(item) for item in outdated])
-                if not newer:
-                    break
-                outdated = [item for index, item in enumerate(outdated) if index not in newer]
+        items = (asked_item(part, family, asked, vantage) for part in parts)
+        self._table.write_each(put_if_newer(self._table.name, item) for item in items)
 
-    def asked(self, family: int, low: int, high: int) -> Iterator[tuple[Interval, Sighting]]:
+    def asked(
+        self, family: int, low: int, high: int, *, vantage: str = DEFAULT_VANTAGE
+    ) -> Iterator[tuple[Interval, Sighting]]:
         for start, end in split_by_network((low, high), family):
-            partition = f"network/{find_network(start, family)}"
-            limit = f"asked/{to_hex(end, family)}~"
-            items = self._table.between(partition, "asked/", limit)
-            for interval, sighting in readable_items(items, read_asked):
-                if interval[1] >= start:
-                    yield interval, sighting
+            network = find_network(start, family)
+            latest: dict[Interval, Sighting] = {}
+            partitions = [network_partition(network, vantage)]
+            if self._pointers.has_layout_1(vantage):
+                partitions.append(f"network/{network}")
+            for partition in partitions:
+                limit = f"asked/{to_hex(end, family)}~"
+                items = self._table.between(partition, "asked/", limit)
+                for interval, sighting in readable_items(items, read_asked):
+                    known = latest.setdefault(interval, sighting)
+                    latest[interval] = max(known, sighting, key=lambda seen: seen.order)
+            yield from ((part, latest[part]) for part in sorted(latest) if part[1] >= start)
 
     def changes(self, scan_id: str, shard: int, after: str = "") -> Iterator[Change]:
         partition = changes_partition(scan_id, shard)
@@ -161,31 +227,37 @@ class InventoryItems(TablePart):
             ports = tuple(port for page in map(read_ports, pages) for port in page)
             if len(pages) == int(item["page_count"]["N"]):
                 return replace(record, ports=ports)
-            item = self._table.get(host_key(record.address)) or item
+            item = self._table.get({"pk": item["pk"], "sk": item["sk"]}) or item
             record = self._port_sets.resolve_ports(read_host(item))
         subject = f"the ports of {record.address}"
         raise GatewayUnavailable(f"scan table: {subject} are being replaced all the time")
 
-    def _drop_old_pages(self, update: HostUpdate) -> None:
+    def _drop_old_pages(self, write: _HostWrite) -> None:
         """Delete the pages of earlier revisions, to which no record refers any more."""
+        update = write.update
         if not update.known or len(update.known.ports) <= PORTS_PER_PAGE:
             return
-        pk = f"address/{update.record.address}"
+        pk = write.host["pk"]["S"]
         current = f"ports/{update.record.revision:010d}/"
         for item in list(self._table.children(pk, "ports/")):
             if item["sk"]["S"] < current:
                 self._table.delete({"pk": item["pk"], "sk": item["sk"]})
 
-    def _put_if_newer(self, item: Item) -> dict[str, Any]:
-        return {
-            "Put": {
-                "TableName": self._table.name,
-                "Item": item,
-                "ConditionExpression": "attribute_not_exists(pk) OR #version < :version",
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": {":version": item["version"]},
-            }
-        }
+
+def put_if_newer(table: str, item: Item) -> Write:
+    """The write that stores the item, unless the stored one has a newer version."""
+    request = {
+        "TableName": table,
+        "Item": item,
+        "ConditionExpression": "attribute_not_exists(pk) OR #version < :version",
+        "ExpressionAttributeNames": {"#version": "version"},
+        "ExpressionAttributeValues": {":version": item["version"]},
+    }
+    return Write("PutItem", request)
+
+
+def _address_of(item: Item) -> str:
+    return str(item["pk"]["S"]).rpartition("/")[2]
 
 
 def _readable_changes(item: Item) -> Iterator[Change]:
@@ -202,19 +274,24 @@ class _HostWrite:
         source: ReportKey,
         update: HostUpdate,
         record: HostRecord,
+        *,
+        vantage: str,
         expiry: Item,
     ) -> None:
         """`expiry`: the attribute of the changes that lets them expire; empty: they do not."""
         self.update = update
-        token = pages_prefix(record, source)
-        pages = list(port_pages(record, token)) if len(record.ports) > PORTS_PER_PAGE else []
-        host = paged_host_item(record, token, len(pages)) if pages else host_item(record)
+        prefix = pages_prefix(record, source)
+        pages: list[Item] = []
+        if len(record.ports) > PORTS_PER_PAGE:
+            pages = list(port_pages(record, prefix, vantage))
+        listed = PortPages(prefix, len(pages)) if pages else None
+        self.host = host_item(record, vantage, listed)
         changes: list[Item] = []
         if update.changes:
             stored_changes = changes_items(source, update.changes, record.revision)
             changes = [item | expiry for item in stored_changes]
-        self.prerequisites = [*new_pointers(record, update.known), *pages, *changes[:-1]]
-        self.actions = [_put_over(table, host, update.known)]
+        self.prerequisites = [*pages, *changes[:-1]]
+        self.actions = [_put_over(table, self.host, update.known)]
         self.actions += [{"Put": {"TableName": table, "Item": item}} for item in changes[-1:]]
 
     def weight(self) -> int:
@@ -227,7 +304,8 @@ def _put_over(table: str, item: Item, known: HostRecord | None) -> dict[str, Any
     if known is None:
         return {"Put": put | {"ConditionExpression": "attribute_not_exists(pk)"}}
     condition = {
-        "ConditionExpression": "#revision = :revision",
+        # A record of layout 1 that was read does not exist in layout 2
+        "ConditionExpression": "attribute_not_exists(pk) OR #revision = :revision",
         "ExpressionAttributeNames": {"#revision": "revision"},
         "ExpressionAttributeValues": {":revision": {"N": str(known.revision)}},
     }

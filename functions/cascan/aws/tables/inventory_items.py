@@ -2,32 +2,30 @@
 
 what      pk                                   sk                       attributes
 ────────  ───────────────────────────────────  ───────────────────────  ──────────────────────────
-host      address/<address>                    host                     body (the record),
+host      host/<vantage>/<address>             host                     body (the record),
                                                                         revision; if its ports are
                                                                         in pages: pages and
                                                                         page_count
-page      address/<address>                    ports/<revision>/        body: 1,024 ports
+page      host/<vantage>/<address>             ports/<revision>/        body: 1,024 ports
                                                <report>/<3 digits>
 changes   changes/<scan id>/<shard>            host/<hex>/<attempt>     body; pages, as above
 page      changes/<scan id>/<shard>            pages/<hex>/<attempt>/   body: 500 changes
                                                <revision>/<3 digits>
 port set  ports/<digest>                       ports                    body: the ports
-asked     network/<network>                    asked/<lowest hex>-      body (a sighting), version
+asked     network/<vantage>/<network>          asked/<lowest hex>-      body (a sighting), version
                                                <highest hex>
-pointer   network/<network>/host               <hex>
-          network/<network>/<protocol>/<port>  <hex>
-          network/<network>/service/<name>     <hex>
-network   networks                             <network>
 
-Changes and their pages have `expires_at`, the time to live, if the stack has HistoryRetentionDays.
+pointer_items.py describes the pointers by which hosts are found. Layout 1 had neither vantages nor
+sets of pointers: `address/<address>`, `network/<network>`. Until the inventory is migrated, both
+layouts are read, and a record that is only in layout 1 is stored in layout 2 with its next change.
 
 A network is a /16 of IPv4 or a /48 of IPv6: `4.0a00`, `6.20010db80000`. It bounds the writes to one
 partition. An address in hex has all its digits, so that the items are in order of the addresses.
 
-A pointer means that a host was known, a port open, or a service present at some time. It is written
-before the record and never deleted. A query follows the pointers and checks the records. So a
-pointer without a matching record does no harm, whatever fails between two writes; and a scan that
-finds nothing new writes no pointers.
+A body is packed where that costs fewer write units: a record has a kilobyte mostly, so that a scan
+that finds nothing new costs one unit for a host.
+
+Changes and their pages have `expires_at`, the time to live, if the stack has HistoryRetentionDays.
 """
 
 from __future__ import annotations
@@ -36,13 +34,16 @@ import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from cascan.aws.dynamodb.wire import Item, build_key, encode_body, format_instant, to_values, unpack_text
+from cascan.aws.dynamodb.wire import Item, add_body, build_key, encode_body, format_instant, to_values, unpack_text
+from cascan.aws.tables.vantage_keys import host_partition, network_partition
 from cascan.ids import ReportKey
 from cascan.model.inventory import Change, HostRecord, PortRecord, Sighting
+from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval
 from cascan.nmap.targets.kinds import IPV4
@@ -56,19 +57,28 @@ CHANGES_OF_HOST = "host/"
 REFERENCE = "@"  # marks the digest that replaces a list of ports
 
 
-def host_key(address: str) -> Item:
+def host_key(address: str, vantage: str = DEFAULT_VANTAGE) -> Item:
+    return build_key(host_partition(address, vantage), "host")
+
+
+def host_key_of_layout_1(address: str) -> Item:
     return build_key(f"address/{address}", "host")
 
 
-def host_item(record: HostRecord) -> Item:
-    revision = {"N": str(record.revision)}
-    return host_key(record.address) | {"body": encode_body(record), "revision": revision}
+def host_item(record: HostRecord, vantage: str = DEFAULT_VANTAGE, pages: PortPages | None = None) -> Item:
+    """The item of a record. `pages`: where its ports are, if the item does not have them."""
+    item = host_key(record.address, vantage) | {"revision": {"N": str(record.revision)}}
+    if pages:
+        item |= {"pages": {"S": pages.prefix}, "page_count": {"N": str(pages.page_count)}}
+        record = replace(record, ports=())
+    return add_body(item, msgspec.json.encode(record))
 
 
-def paged_host_item(record: HostRecord, token: str, pages: int) -> Item:
-    """The item of a record whose ports are in so many pages."""
-    item = host_item(replace(record, ports=()))
-    return item | {"pages": {"S": token}, "page_count": {"N": str(pages)}}
+class PortPages(NamedTuple):
+    """The pages with the ports of a record that has too many for one item."""
+
+    prefix: str  # of their sort keys
+    page_count: int
 
 
 def read_host(item: Item) -> HostRecord:
@@ -80,10 +90,11 @@ def pages_prefix(record: HostRecord, source: ReportKey) -> str:
     return f"ports/{record.revision:010d}/{source.scan_id}.{source.shard:06d}.{source.attempt}/"
 
 
-def port_pages(record: HostRecord, token: str) -> Iterator[Item]:
+def port_pages(record: HostRecord, prefix: str, vantage: str = DEFAULT_VANTAGE) -> Iterator[Item]:
+    partition = host_partition(record.address, vantage)
     for number, start in enumerate(range(0, len(record.ports), PORTS_PER_PAGE)):
-        body = encode_body(record.ports[start : start + PORTS_PER_PAGE])
-        yield build_key(f"address/{record.address}", f"{token}{number:03d}") | {"body": body}
+        ports = record.ports[start : start + PORTS_PER_PAGE]
+        yield add_body(build_key(partition, f"{prefix}{number:03d}"), msgspec.json.encode(ports))
 
 
 def read_ports(item: Item) -> tuple[PortRecord, ...]:
@@ -102,12 +113,12 @@ def changes_items(source: ReportKey, changes: tuple[Change, ...], revision: int)
     partition = changes_partition(source.scan_id, source.shard)
     about = f"{address_to_hex(changes[0].address)}/{source.attempt}"
     if len(changes) <= CHANGES_PER_PAGE:
-        yield build_key(partition, f"{CHANGES_OF_HOST}{about}") | {"body": encode_body(changes)}
+        yield add_body(build_key(partition, f"{CHANGES_OF_HOST}{about}"), msgspec.json.encode(changes))
         return
     pages = f"pages/{about}/{revision:010d}/"
     for number, start in enumerate(range(0, len(changes), CHANGES_PER_PAGE)):
-        body = encode_body(changes[start : start + CHANGES_PER_PAGE])
-        yield build_key(partition, f"{pages}{number:03d}") | {"body": body}
+        page = msgspec.json.encode(changes[start : start + CHANGES_PER_PAGE])
+        yield add_body(build_key(partition, f"{pages}{number:03d}"), page)
     main_key = build_key(partition, f"{CHANGES_OF_HOST}{about}")
     yield main_key | {"body": encode_body(()), "pages": {"S": pages}}
 
@@ -135,10 +146,11 @@ def port_set_key(digest: str) -> Item:
     return build_key(f"ports/{digest}", "ports")
 
 
-def asked_item(interval: Interval, family: int, asked: Sighting) -> Item:
+def asked_item(interval: Interval, family: int, asked: Sighting, vantage: str = DEFAULT_VANTAGE) -> Item:
     low, high = (to_hex(number, family) for number in interval)
     version = f"{format_instant(asked.seen_at)}#{asked.scan_id}"
-    key = build_key(f"network/{find_network(interval[0], family)}", f"asked/{low}-{high}")
+    partition = network_partition(find_network(interval[0], family), vantage)
+    key = build_key(partition, f"asked/{low}-{high}")
     return key | {"body": encode_body(asked), "version": {"S": version}}
 
 
@@ -146,36 +158,6 @@ def read_asked(item: Item) -> tuple[Interval, Sighting]:
     low, high = item["sk"]["S"].removeprefix("asked/").split("-")
     sighting = msgspec.json.decode(unpack_text(item["body"]), type=Sighting)
     return (int(low, 16), int(high, 16)), sighting
-
-
-def new_pointers(record: HostRecord, previous: HostRecord | None) -> Iterator[Item]:
-    """The pointers to a record that its previous revision did not need."""
-    number = parse_address(record.address)
-    network, sk = find_network(int(number), number.version), address_to_hex(record.address)
-    if previous is None:
-        yield build_key("networks", network)
-        yield build_key(host_pointers(network), sk)
-    known_ports = {port.key: port.latest for port in previous.ports} if previous else {}
-    services = {latest.service for latest in known_ports.values()}
-    for port in record.ports:
-        if port.key not in known_ports:
-            yield build_key(port_pointers(network, *port.key), sk)
-        service = port.latest.service
-        if service and service not in services:
-            services.add(service)
-            yield build_key(service_pointers(network, service), sk)
-
-
-def host_pointers(network: str) -> str:
-    return f"network/{network}/host"
-
-
-def port_pointers(network: str, protocol: str, port: int) -> str:
-    return f"network/{network}/{protocol}/{port}"
-
-
-def service_pointers(network: str, service: str) -> str:
-    return f"network/{network}/service/{service}"
 
 
 def find_network(number: int, family: int) -> str:

@@ -9,13 +9,16 @@ scan      scan/<scan id>      scan                        body, state, announced
                                                           windows, shard_outcomes (map), findings
                                                           (number), severities, categories,
                                                           changes (maps), hosts_up,
-                                                          extra_addresses, reasons, layout, spread,
+                                                          extra_addresses, lambda_ms, spot_ms,
+                                                          on_demand_ms, attempts, report_bytes,
+                                                          cost, suspension, reasons, layout, spread,
                                                           shard_secret; of an earlier layout
                                                           moved_secret;
                                                           listing="scans",
                                                           listed_at=<requested at>#<scan id>
 shard     shard/<scan id>     <number, 6 digits>/<token>  body, state, attempt, failures, worker,
-                                                          message_id, lease_until, progress,
+                                                          message_id, lease_until, claimed_at,
+                                                          lambda_ms, spot_ms, on_demand_ms, progress,
                                                           remainder, run, cut, outcome, reasons,
                                                           error_description, stderr; while it
                                                           waits: listing="waiting/<scan id>",
@@ -73,6 +76,7 @@ from cascan.clock import to_wire
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.scan import Scan, ScanBrief
 from cascan.model.shard import Shard, ShardState
+from cascan.model.usage import USAGE_FIELDS
 from cascan.rules.severity import StoredRules
 
 SCANS = "scans"  # the partition of the index that holds every scan
@@ -125,6 +129,8 @@ def read_shard_number(item: Item) -> int:
 def scan_item(scan: Scan) -> Item:
     fields = msgspec.to_builtins(scan)
     counts, windows = fields.pop("findings"), fields.pop("windows")
+    del fields["usage"]
+    cost, suspension = fields.pop("cost"), fields.pop("suspension")
     reasons = fields.pop("reasons") if scan.reasons.counts else None
     attributes = {name: fields.pop(name) for name in SCAN_ATTRIBUTES} | {
         "findings": counts["count"],
@@ -136,10 +142,10 @@ def scan_item(scan: Scan) -> Item:
         "listed_at": f"{to_wire(scan.requested_at)}#{scan.scan_id}",
     }
     item = scan_key(scan.scan_id) | {"body": encode_body(fields)} | to_values(attributes)
-    for name, value in (("windows", windows), ("reasons", reasons)):
+    for name, value in (("windows", windows), ("reasons", reasons), ("cost", cost), ("suspension", suspension)):
         if value:
             item[name] = encode_body(value)
-    return item
+    return item | to_values(scan.usage.counts)
 
 
 def read_scan(item: Item) -> Scan:
@@ -149,7 +155,14 @@ def read_scan(item: Item) -> Scan:
     fields = _read_fields(item, SCAN_ATTRIBUTES) | {"findings": counts}
     fields["windows"] = decode_attribute(item, "windows") or ()
     fields["reasons"] = decode_attribute(item, "reasons") or {}
+    fields |= {"usage": _read_usage(item), "cost": decode_attribute(item, "cost")}
+    fields["suspension"] = decode_attribute(item, "suspension")
     return msgspec.convert(fields, Scan)
+
+
+def _read_usage(item: Item) -> dict[str, Any]:
+    """Of a scan or a shard; earlier versions stored none."""
+    return {name: from_value(item[name]) for name in USAGE_FIELDS if name in item}
 
 
 def read_brief(item: Item, *, halted: bool) -> ScanBrief:
@@ -173,6 +186,10 @@ def _shard_attributes(shard: Shard) -> Item:
     attributes = {name: fields.pop(name) for name in SHARD_ATTRIBUTES}
     # Conditions compare the lease as a text.
     attributes["lease_until"] = format_instant(shard.lease_until) if shard.lease_until else None
+    if claimed_at := fields.pop("claimed_at"):
+        attributes["claimed_at"] = claimed_at
+    del fields["usage"]
+    attributes |= shard.usage.counts
     item = {"body": encode_body(fields)} | to_values(attributes)
     for name, value in (bodies | {"reasons": reasons}).items():
         if value:
@@ -210,7 +227,9 @@ def encode_shard_body(shard: Shard) -> Value:
 def read_shard(item: Item) -> Shard:
     bodies = {name: decode_attribute(item, name) for name in SHARD_BODIES}
     bodies["reasons"] = decode_attribute(item, "reasons") or {}
-    return msgspec.convert(_read_fields(item, SHARD_ATTRIBUTES) | bodies, Shard)
+    bodies["usage"] = _read_usage(item)
+    attributes = (*SHARD_ATTRIBUTES, "claimed_at")
+    return msgspec.convert(_read_fields(item, attributes) | bodies, Shard)
 
 
 def agenda_key(entry: AgendaEntry) -> Item:

@@ -28,8 +28,14 @@ class PortSets:
         return _with_ports(record, self._from_reference)
 
     def _to_reference(self, coverage: PortCoverage) -> str:
-        ports = coverage.ports
-        if not coverage.common or len(ports) <= SHORT_PORTS:
+        return self.refer(coverage.ports) if coverage.common else coverage.ports
+
+    def _from_reference(self, coverage: PortCoverage) -> str:
+        return self.resolve(coverage.ports)
+
+    def refer(self, ports: str) -> str:
+        """A reference to the list of ports, which is stored first; a short list itself."""
+        if len(ports) <= SHORT_PORTS:
             return ports
         digest = digest_ports(ports)
         if digest not in self._ports:
@@ -37,10 +43,11 @@ class PortSets:
             self._remember(digest, ports)
         return REFERENCE + digest
 
-    def _from_reference(self, coverage: PortCoverage) -> str:
-        if not coverage.ports.startswith(REFERENCE):
-            return coverage.ports
-        digest = coverage.ports[1:]
+    def resolve(self, ports: str) -> str:
+        """The list of ports that the text refers to, or is; none if the set is missing."""
+        if not ports.startswith(REFERENCE):
+            return ports
+        digest = ports[1:]
         if digest not in self._ports:
             item = self._table.get(port_set_key(digest))
             self._remember(digest, str(unpack_text(item["body"])) if item else "")

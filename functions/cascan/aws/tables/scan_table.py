@@ -24,6 +24,7 @@ from cascan.aws.dynamodb.wire import (
     to_values,
 )
 from cascan.aws.tables.finding_items import FindingItems
+from cascan.aws.tables.history import HistoryItems
 from cascan.aws.tables.inventory import InventoryItems
 from cascan.aws.tables.inventory_items import changes_partition
 from cascan.aws.tables.items import (
@@ -44,14 +45,15 @@ from cascan.aws.tables.shard_actions import state_condition
 from cascan.aws.tables.shard_items import ShardItems
 from cascan.clock import Clock, utc_now
 from cascan.model.reason import Reasons
-from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState
+from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState, Suspension
+from cascan.model.usage import ScanCost
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 NO_ATTEMPT: Value = {"N": "0"}  # the `attempt` of a shard that was never claimed
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
-class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, RecordingItems):
+class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, HistoryItems, RecordingItems):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
     def __init__(self, table_name: str, clock: Clock = utc_now, *, history_days: int = 0) -> None:
@@ -90,12 +92,16 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, R
         *,
         expected: Iterable[ScanState],
         why: str = "",
+        suspension: Suspension | None = None,
     ) -> bool:
         in_state, states = state_condition(expected)
         change, values = "SET #state = :to", {":to": to.value} | states
         if why:
             change, values = f"{change}, #error_description = :why", values | {":why": why}
-        return self._change_scan(scan_id, change, in_state, values)
+        bodies: dict[str, Value] = {}
+        if suspension:
+            change, bodies = f"{change}, #suspension = :by", {":by": encode_body(suspension)}
+        return self._change_scan(scan_id, change, in_state, values, bodies)
 
     def close_scan(
         self,
@@ -106,6 +112,7 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, R
         error: str = "",
         *,
         reasons: Reasons = NO_REASONS,
+        cost: ScanCost | None = None,
     ) -> bool:
         is_over, states = state_condition((*FINAL_STATES, *PARSED_STATES))
         may_end = f"NOT {is_over}"
@@ -118,14 +125,15 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, R
             ":error": error,
             ":none": 0,
         }
-        return self._change_scan(
-            scan_id,
+        change = (
             "SET #state = :to, #outcome = :outcome, #finished_at = :at, "
-            "#error_description = :error, #reasons = :reasons",
-            f"#shards_open = :none AND {may_end}",
-            values | states,
-            {":reasons": encode_body(reasons)},
+            "#error_description = :error, #reasons = :reasons"
         )
+        bodies = {":reasons": encode_body(reasons)}
+        if cost:
+            change, bodies[":cost"] = f"{change}, #cost = :cost", encode_body(cost)
+        may_close = f"#shards_open = :none AND {may_end}"
+        return self._change_scan(scan_id, change, may_close, values | states, bodies)
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
         self._change_scan(

@@ -145,6 +145,9 @@ def count_closed_action(
         ":number": number,
     }
     values |= {f":{counter}": -count for counter, count in was.items()}
+    for name, used in closing.usage.counts.items():
+        changes.append(f"#{name} :{name}")
+        values[f":{name}"] = used
     if closing.extra_addresses:  # ADD creates the attribute, which earlier versions did not store
         changes.append("#extra_addresses :extra")
         values[":extra"] = closing.extra_addresses

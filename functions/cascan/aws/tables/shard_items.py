@@ -13,6 +13,8 @@ from datetime import datetime
 from heapq import merge
 from typing import Any
 
+from msgspec.structs import replace
+
 from cascan.aws.boundary import chunks, tries
 from cascan.aws.dynamodb.table import (
     GATEWAY,
@@ -74,6 +76,7 @@ from cascan.model.shard import (
     ShardState,
     split_shard,
 )
+from cascan.model.usage import NO_USAGE
 from cascan.scans import transitions as life_cycle
 
 MAX_CLOSED_TOGETHER = MAX_TRANSACTION - 1  # shards; one action updates the scan's counters
@@ -81,7 +84,7 @@ FENCED = ("state", "attempt", "lease_until")  # unchanged while no worker and no
 BACK_TO_WAITING = {"shards_waiting": 1, "shards_in_flight": -1}
 TO_RUNNING = (
     "SET #state = :running, #attempt = #attempt + :one, #worker = :worker, #message_id = :message, "
-    "#lease_until = :until{more} REMOVE #progress"
+    "#lease_until = :until, #claimed_at = if_not_exists(#claimed_at, :now){more} REMOVE #progress"
 )
 MORE_WHEN_TAKEN_OVER = ", #failures = #failures + :one, #error_description = :lost"
 LEASE_ENDED = "(attribute_not_exists(#lease_until) OR #lease_until <= :now OR #message_id = :message)"
@@ -168,6 +171,7 @@ class ShardItems(ScanLayouts):
             ":worker": worker,
             ":message": message_id,
             ":until": format_instant(lease_until),
+            ":now": format_instant(now),
         }
         is_queued, queued = state_condition(life_cycle.CLAIM.expected)
         change = TO_RUNNING.format(more="")
@@ -176,7 +180,7 @@ class ShardItems(ScanLayouts):
         if item is None:
             is_held, held = state_condition(life_cycle.TAKE_OVER.expected)
             change = TO_RUNNING.format(more=MORE_WHEN_TAKEN_OVER)
-            values = to_values(to_running | held | {":now": format_instant(now), ":lost": LOST})
+            values = to_values(to_running | held | {":lost": LOST})
             may_take_over = f"{is_held} AND {LEASE_ENDED}"
             item = self._table.update(key, change, when=may_take_over, values=values)
         return read_item(item, read_shard) if item else None
@@ -279,7 +283,10 @@ class ShardItems(ScanLayouts):
         if back.to is ShardState.WAITING:
             sets += ["#listing = :listing", "#listed_at = :listed_at"]
             values |= waiting_values(scan_id, number)
-        change = f"SET {', '.join(sets)} REMOVE #lease_until, #progress"
+        change = f"SET {', '.join(sets)} REMOVE #lease_until, #claimed_at, #progress"
+        if used := back.usage.counts:
+            change += f" ADD {', '.join(f'#{name} :{name}' for name in used)}"
+            values |= {f":{name}": count for name, count in used.items()}
         if back.to is ShardState.QUEUED:  # the counters do not change
             item = self._update_if_held(life_cycle.RETURN, key, attempt, change, to_values(values))
             return read_item(item, read_shard) if item else None
@@ -384,7 +391,9 @@ class ShardItems(ScanLayouts):
                 for shard in shards
             ]
             was = Counter(COUNTER[shard.state] for shard in shards)
-            actions.append(count_closed_action(table, scan_key(scan_id), closing, was=was))
+            used = sum((shard.total_usage(closing.closed_at) for shard in shards), NO_USAGE)
+            counted = replace(closing, usage=used)
+            actions.append(count_closed_action(table, scan_key(scan_id), counted, was=was))
             failed = self._table.transact(actions)
             if not failed:
                 return len(shards)

@@ -68,6 +68,9 @@ class ItemStream:
         self._everything = False
         self._readable = ""  # the text that was parsed last
         self._source: str | Element = ""  # the item that was returned last
+        self._origin: int | None = None  # the byte at which the batch begins; None: unknown
+        # First byte and number of bytes of the host that was returned last; None: unknown
+        self.host_place: tuple[int, int] | None = None
         for remark in start.remarks:
             self.warn(remark)
 
@@ -86,9 +89,35 @@ class ItemStream:
         """The hosts, and the items that every reader needs; or all items."""
         self._everything = everything
         for batch in self._batches:
-            yield from self._read_hosts(self._decode(batch))
+            text = self._decode(batch)
+            self._origin = self._find_origin(batch, text)
+            yield from self._read_hosts(text)
             self.read_to = self._batches.position
         yield from self._read_end(self._decode(self._batches.rest))
+
+    def _find_origin(self, batch: bytes, text: str) -> int | None:
+        """The byte of the report at which the batch begins, if its text has as many bytes."""
+        if self._batches.position is None:
+            return None
+        has_same_bytes = text.isascii() or len(text.encode()) == len(batch)
+        return self._batches.offset - len(batch) if has_same_bytes else None
+
+    def _locate(self, text: str) -> None:
+        """Note the place of the host whose element the text ends with, without its `</host>`. The
+        batch is read up to it.
+        """
+        if self._origin is None:
+            self.host_place = None
+            return
+        start = HOST_START.search(text)
+        before = start.start() if start else 0
+        offset = self._origin + _count_bytes(text[:before])
+        self.host_place = offset, _count_bytes(text[before:]) + len(HOST_END)
+
+    def _pass_over(self, text: str) -> None:
+        """The text and a `</host>` are read."""
+        if self._origin is not None:
+            self._origin += _count_bytes(text) + len(HOST_END)
 
     def _read_hosts(self, text: str) -> Iterator[Host | Item]:
         is_ascii = text.isascii()
@@ -97,17 +126,22 @@ class ItemStream:
             host = self._read_fast(element) if is_ascii else None
             if host is not None:
                 self._source = element
+                self._locate(element)
                 yield host
+                self._pass_over(element)
                 continue
             position, sections = start, element.split(HOST_END)
             for section in sections:
                 if is_ascii and len(sections) > 1 and (host := self._read_fast(section)):
                     self._source = section
+                    self._locate(section)
                     yield host
                 elif _has_markup(section) and self._batches.careful(text[position:]):
                     return
                 else:
+                    self._locate(section)
                     yield from self._read_any_host(section)
+                self._pass_over(section)
                 position += len(section) + len(HOST_END)
         is_without_hosts = stop < 0  # the batch was cut because no host ended
         yield from self._read_between(text if is_without_hosts else text[stop + len(HOST_END) :])
@@ -251,6 +285,10 @@ class ItemStream:
         """Keep a warning that something was left out: the report is not complete."""
         self.broken = True
         self.warn(sentence)
+
+
+def _count_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _has_markup(text: str) -> bool:

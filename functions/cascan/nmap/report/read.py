@@ -136,6 +136,14 @@ class ReportReader:
         """The XML of the host or item that was returned last: see ItemStream.source."""
         return self._body.source
 
+    @property
+    def host_place(self) -> tuple[int, int] | None:
+        """First byte and number of bytes of the host that was returned last.
+
+        None: unknown, since the report contains comments or similar markup, or is not UTF-8.
+        """
+        return self._body.host_place
+
     def items(self) -> Iterator[Host | Item]:
         """Every item below the root, in report order. Call it instead of iterating over hosts."""
         for item in self._body.read(everything=True):

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from cascan.model.inventory import ChangeKind
-from cascan.model.scan import Outcome, ScanState
+from cascan.model.scan import Outcome, ScanState, Suspension
+from cascan.model.usage import ScanCost, Usage
 from cascan_cli.commands import scans
 from cascan_cli.main import main
 from cascan_cli.output.scan import CHANGE_LABELS, format_changes
 from tests.fakes import MemoryScanTable
-from tests.support.builders import SCAN_ID, a_scan
+from tests.support.builders import NOW, SCAN_ID, a_scan
 
 CHANGES = {"ServiceChanged": 1, "PortOpened": 2, "HostGone": 0}
 
@@ -48,8 +49,8 @@ def test_every_kind_of_change_has_a_label_and_unknown_kinds_keep_their_name() ->
 
 def test_piped_the_changes_stand_before_the_remark(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["scans"]) == 0
-    rows = {line.split("\t")[0]: line.split("\t")[-3:] for line in capsys.readouterr().out.splitlines()}
-    assert rows == {SCAN_ID: ["0", "2 opened 1 changed", ""], "b" * 16: ["0", "", "no target"]}
+    rows = {line.split("\t")[0]: line.split("\t")[-4:] for line in capsys.readouterr().out.splitlines()}
+    assert rows == {SCAN_ID: ["0", "2 opened 1 changed", "", ""], "b" * 16: ["0", "", "", "no target"]}
 
 
 def test_who_requested_a_scan_has_a_column_and_a_field_and_is_printable(
@@ -57,7 +58,7 @@ def test_who_requested_a_scan_has_a_column_and_a_field_and_is_printable(
 ) -> None:
     table.create_scan(a_scan(scan_id="c" * 16, requested_by="AROA1234567890EXAMPLE:a\x1b[2Jda"))
     assert main(["scans"]) == 0
-    rows = {line.split("\t")[0]: line.split("\t")[-4] for line in capsys.readouterr().out.splitlines()}
+    rows = {line.split("\t")[0]: line.split("\t")[-5] for line in capsys.readouterr().out.splitlines()}
     assert rows[SCAN_ID] == ""  # of a version that did not store it
     assert rows["c" * 16].startswith("AROA1234567890EXAMPLE:a")
     assert "\x1b" not in rows["c" * 16]
@@ -91,3 +92,23 @@ def test_a_narrow_terminal_folds_no_scan_id(monkeypatch: pytest.MonkeyPatch) -> 
     shown = shown_in_a_terminal(80, monkeypatch)
     assert any(SCAN_ID in line for line in shown)
     assert any("b" * 16 in line for line in shown)
+
+
+def test_what_a_scan_has_cost_and_who_suspended_it_is_shown(
+    table: MemoryScanTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cost = ScanCost(usd=0.00123, parts={"lambda": 0.00123}, estimate_usd=(0.001, 0.2))
+    suspension = Suspension(at=NOW, by="ada", reason="night work", sender="AIDAEXAMPLE\x1b[2J")
+    fields = {"cost": cost, "usage": Usage(spot_ms=1_500, attempts=2), "suspension": suspension}
+    table.create_scan(a_scan(scan_id="d" * 16, state=ScanState.SUSPENDED, shards_waiting=1, **fields))
+    assert main(["scans"]) == 0
+    rows = {line.split("\t")[0]: line.split("\t")[-2:] for line in capsys.readouterr().out.splitlines()}
+    usd, remark = rows["d" * 16]
+    assert usd == "$0.0012"
+    assert "suspended by ada (night work), requested by the principal AIDAEXAMPLE" in remark
+    assert "\x1b" not in remark
+    assert main(["scans", "--json"]) == 0
+    summary = {scan["id"]: scan for scan in json.loads(capsys.readouterr().out)}["d" * 16]
+    assert (summary["cost"]["usd"], summary["cost"]["estimateUsd"]) == (0.00123, [0.001, 0.2])
+    assert (summary["cost"]["spotSeconds"], summary["cost"]["attempts"]) == (1.5, 2)
+    assert summary["suspendedBy"]["by"] == "ada"

@@ -1,0 +1,91 @@
+"""`cascan diff --since`: what is otherwise now than it was at a time, over all scans."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from cascan_cli.commands.inventory import parse_query
+from cascan_cli.commands.when import choose_vantages
+from cascan_cli.errors import BadInput
+from cascan_cli.input.moments import parse_duration, parse_moment, parse_zone
+from cascan_cli.output.history import (
+    answer_to_json,
+    describe_service,
+    format_look,
+    format_port,
+    format_time,
+)
+from cascan_cli.output.table import print_table
+from cascan_cli.output.text import pluralize, print_json, print_message
+
+if TYPE_CHECKING:
+    from cascan.queries.history import Answer, Difference
+    from cascan_cli.stack.open import StackGateways
+
+COLUMNS = ("CHANGE", "VANTAGE", "ADDRESS", "NAME", "PORT", "THEN", "NOW", "LOOK THEN", "LOOK NOW")
+DROPPED = ("VANTAGE", "LOOK THEN", "NAME", "LOOK NOW")
+
+
+def print_differences(args: Namespace, stack: StackGateways) -> int:
+    """Returns the exit code. Raises: BadInput."""
+    from cascan.queries.history import find_differences
+
+    if args.scan:
+        raise BadInput("--since compares times, not scans: leave SCAN out")
+    zone = parse_zone(args.tz)
+    since, until = parse_moment(args.since, zone, "--since"), parse_moment(args.until, zone, "--until")
+    if since >= until:
+        raise BadInput(f"--since {args.since} is not before --until {args.until}")
+    stale = parse_duration(args.stale, "--stale") if args.stale else None
+    query = parse_query(args.network, args.port, "", was_open=True)
+    table = stack.table
+    differences = [
+        difference
+        for vantage in choose_vantages(args, stack)
+        for difference in find_differences(table, query, since, until, stale=stale, vantage=vantage)
+    ]
+    with_baseline = [difference for difference in differences if not difference.is_baseline]
+    shown = differences if args.all else with_baseline
+    if args.json:
+        print_json(list(map(_to_json, shown)))
+    else:
+        print_table(COLUMNS, map(_row, shown), drop=DROPPED, whole=("ADDRESS",))
+    counts = Counter(str(difference.kind) for difference in with_baseline)
+    summary = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "nothing changed"
+    baselines = len(differences) - len(with_baseline)
+    if baselines:
+        hint = "" if args.all else " (--all lists them)"
+        summary += f"; {pluralize(baselines, 'port')} that no look had covered at one of the times{hint}"
+    print_message(f"from {format_time(since)} to {format_time(until)}: {summary}")
+    return 0
+
+
+def _row(difference: Difference) -> tuple[object, ...]:
+    before, after = difference.before, difference.after
+    return (
+        difference.kind,
+        after.vantage,
+        after.address,
+        difference.hostname,
+        format_port(after.key),
+        _describe(before),
+        _describe(after),
+        format_look(before.look),
+        format_look(after.look),
+    )
+
+
+def _describe(answer: Answer) -> str:
+    return " ".join(filter(None, (answer.state, describe_service(answer.service))))
+
+
+def _to_json(difference: Difference) -> dict[str, Any]:
+    return {
+        "kind": str(difference.kind),
+        "baseline": difference.is_baseline,
+        "hostname": difference.hostname,
+        "before": answer_to_json(difference.before),
+        "after": answer_to_json(difference.after),
+    }

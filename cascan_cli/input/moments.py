@@ -1,0 +1,50 @@
+"""Times and durations on the command line. A date means its end."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cascan_cli.errors import BadInput
+
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
+DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[mhdw])")
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+FORMS = "a date such as 2026-03-03, a time such as 2026-03-03T12:00 or 2026-03-03T12:00Z, or now"
+INSTANT = timedelta(microseconds=1)
+
+
+def parse_moment(text: str, zone: tzinfo = UTC, name: str = "DATE") -> datetime:
+    """The moment in UTC. Of a date, it is the last one of its day in the zone.
+
+    `name`: of the argument, for the error. Raises: BadInput.
+    """
+    if text == "now":
+        return datetime.now(UTC)
+    try:
+        if DATE.fullmatch(text):
+            following = date.fromisoformat(text) + timedelta(days=1)
+            return datetime.combine(following, time.min, zone).astimezone(UTC) - INSTANT
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise BadInput(f"{name} {text!r}: must be {FORMS}") from exc
+
+
+def parse_zone(name: str) -> tzinfo:
+    """Raises: BadInput: there is no such zone."""
+    if name.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise BadInput(f"--tz {name!r}: there is no such zone; give a name such as Europe/Berlin") from exc
+
+
+def parse_duration(text: str, option: str) -> timedelta:
+    """`36h`, `30d`. Raises: BadInput."""
+    match = DURATION.fullmatch(text)
+    if not match:
+        raise BadInput(f"{option} {text!r}: must be a number with m, h, d or w, such as 36h or 30d")
+    return timedelta(**{UNITS[match["unit"]]: int(match["number"])})

@@ -1,0 +1,260 @@
+"""The history in the scan table. history_items.py describes the items.
+
+Looks are written after the records of their hosts, and never changed. The order of two reports does
+not matter, nor does a report that is recorded twice.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain
+from operator import attrgetter
+
+from msgspec.structs import replace
+
+from cascan.aws.dynamodb.batch_read import get_all
+from cascan.aws.dynamodb.table import DynamoTable, TablePart
+from cascan.aws.dynamodb.wire import Item, format_instant, readable_items
+from cascan.aws.tables.history_items import (
+    LOOK_SPAN,
+    VANTAGES,
+    Chosen,
+    LookNetwork,
+    absence_body,
+    absence_items,
+    group_looks,
+    looks_items,
+    looks_partition,
+    network_key,
+    read_absent,
+    read_all_looks,
+    read_earliest,
+    read_looks,
+    vantage_key,
+)
+from cascan.aws.tables.inventory_items import REFERENCE, split_by_network
+from cascan.aws.tables.port_sets import PortSets
+from cascan.ids import ReportKey
+from cascan.model.history import Look, NotOpenPorts
+from cascan.model.vantage import DEFAULT_VANTAGE
+from cascan.nmap.addresses import parse_address
+from cascan.nmap.intervals import Interval, subtract_intervals
+
+ITEMS_AT_ONCE = 32  # of a partition, read for one answer: mostly the first few decide
+MAX_KNOWN_NETWORKS = 10_000  # kept in memory, of those that the table lists
+BEGINNING = "0"  # sorts before every time
+
+
+class HistoryItems(TablePart):
+    """The part of ScanTable for the history."""
+
+    history_days = 0  # how long a look is kept, from its own time on; 0: for ever
+
+    def __init__(self, table: DynamoTable) -> None:
+        super().__init__(table)
+        self._look_ports = PortSets(table)
+        self._listed: set[tuple[str, str]] = set()  # keys of networks and vantages
+
+    # ---- writing
+
+    def store_looks(
+        self,
+        looks: Iterable[Look],
+        *,
+        shared_ports: Collection[str] = (),
+        vantage: str = DEFAULT_VANTAGE,
+    ) -> None:
+        shared = frozenset(shared_ports)
+        grouped = group_looks(self._refer_ports(look, shared) for look in looks)
+        self._list_networks(vantage, grouped)
+        items = (looks_items(members, network, vantage, self.history_days) for network, members in grouped.items())
+        self._table.put_all(chain.from_iterable(items))
+
+    def store_absences(
+        self,
+        source: ReportKey,
+        family: int,
+        intervals: Iterable[Interval],
+        seen_at: datetime,
+        *,
+        vantage: str = DEFAULT_VANTAGE,
+    ) -> None:
+        by_network: dict[LookNetwork, list[Interval]] = {}
+        for interval in intervals:
+            for low, high in split_by_network(interval, family):
+                network = LookNetwork.around(low, family, narrow=False)
+                by_network.setdefault(network, []).append((low, high))
+        self._list_networks(vantage, by_network)
+        items = (
+            absence_items(members, network, vantage, source=source, seen_at=seen_at, days=self.history_days)
+            for network, members in by_network.items()
+        )
+        self._table.put_all(chain.from_iterable(items))
+
+    def _list_networks(self, vantage: str, networks: Iterable[LookNetwork]) -> None:
+        """Add the networks to the list of those that have looks; mostly they are in it."""
+        keys = [vantage_key(vantage), *(network_key(vantage, network) for network in networks)]
+        unknown = {_key_of(key): key for key in keys if _key_of(key) not in self._listed}
+        if len(keys) == 1 or not unknown:
+            return
+        listed = {_key_of(item) for item in get_all(self._table.name, unknown.values())}
+        self._table.put_all(key for name, key in unknown.items() if name not in listed)
+        if len(self._listed) + len(unknown) > MAX_KNOWN_NETWORKS:
+            self._listed.clear()
+        self._listed.update(unknown)
+
+    def _refer_ports(self, look: Look, shared: frozenset[str]) -> Look:
+        """The look with long lists of ports that many looks share replaced by references."""
+        if not any(group.ports in shared for group in look.not_open):
+            return look
+        return replace(look, not_open=tuple(self._refer(group, shared) for group in look.not_open))
+
+    def _refer(self, group: NotOpenPorts, shared: frozenset[str]) -> NotOpenPorts:
+        return replace(group, ports=self._look_ports.refer(group.ports)) if group.ports in shared else group
+
+    # ---- reading
+
+    def looks_until(
+        self,
+        addresses: Collection[str],
+        moment: datetime,
+        *,
+        since: datetime | None = None,
+        vantage: str = DEFAULT_VANTAGE,
+    ) -> Iterator[Look]:
+        low = format_instant(since - LOOK_SPAN) if since else BEGINNING
+        pages = self._read_partitions(addresses, vantage, low, f"{format_instant(moment)}~", newest_first=True)
+        ordered = (_newest_first(looks) for looks in pages)
+        for look in _merge_streams(ordered, newest_first=True):
+            if since and look.seen_at < since:
+                return
+            if look.seen_at <= moment:
+                yield self._resolve_ports(look)
+
+    def looks_after(
+        self,
+        addresses: Collection[str],
+        moment: datetime,
+        *,
+        vantage: str = DEFAULT_VANTAGE,
+    ) -> Iterator[Look]:
+        low = format_instant(moment - LOOK_SPAN)
+        pages = self._read_partitions(addresses, vantage, low, "~", newest_first=False)
+        ordered = (_oldest_first(looks) for looks in pages)
+        for look in _merge_streams(ordered, newest_first=False):
+            if look.seen_at > moment:
+                yield self._resolve_ports(look)
+
+    def history_vantages(self) -> Iterator[str]:
+        return (item["sk"]["S"] for item in self._table.keys(VANTAGES))
+
+    def _read_partitions(
+        self, addresses: Collection[str], vantage: str, low: str, high: str, *, newest_first: bool
+    ) -> list[Iterator[tuple[datetime, list[Look]]]]:
+        """The looks at the addresses, which share a narrow network: a stream for each partition."""
+        parsed = [parse_address(address) for address in addresses]
+        numbers, family = frozenset(map(int, parsed)), parsed[0].version
+        networks = (LookNetwork.around(int(parsed[0]), family, narrow=narrow) for narrow in (True, False))
+        return [
+            self._read_pages(vantage, Chosen(network, numbers), low, high, newest_first=newest_first)
+            for network in networks
+        ]
+
+    def _read_pages(
+        self, vantage: str, chosen: Chosen, low: str, high: str, *, newest_first: bool
+    ) -> Iterator[tuple[datetime, list[Look]]]:
+        pk = looks_partition(vantage, chosen.network)
+        items = self._table.query(
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :low AND :high",
+            ExpressionAttributeValues={":pk": {"S": pk}, ":low": {"S": low}, ":high": {"S": high}},
+            ConsistentRead=True,
+            ScanIndexForward=not newest_first,
+            Limit=ITEMS_AT_ONCE,
+        )
+        return readable_items(items, lambda item: (read_earliest(item), read_looks(item, chosen)))
+
+    def _resolve_ports(self, look: Look) -> Look:
+        if not any(group.ports.startswith(REFERENCE) for group in look.not_open):
+            return look
+        groups = (replace(group, ports=self._look_ports.resolve(group.ports)) for group in look.not_open)
+        return replace(look, not_open=tuple(groups))
+
+    # ---- removing
+
+    def remove_history(self, family: int, low: int, high: int, *, vantage: str = DEFAULT_VANTAGE) -> int:
+        changed = 0
+        for item in list(self._table.keys(f"{VANTAGES}/{vantage}")):
+            network = LookNetwork.parse(item["sk"]["S"])
+            lowest, highest = network.bounds
+            if network.family == family and lowest <= high and highest >= low:
+                changed += self._remove_from(vantage, network, (low, high))
+        return changed
+
+    def _remove_from(self, vantage: str, network: LookNetwork, interval: Interval) -> int:
+        """Remove the addresses from every item of the partition. Returns how many items changed."""
+        pk, changed = looks_partition(vantage, network), 0
+        for item in self._table.partition(pk):
+            rewritten = _without(item, network, vantage, interval)
+            if rewritten is None:
+                continue
+            changed += 1
+            # What replaces an item may have another key: it is stored before the item is removed
+            self._table.put_all(rewritten)
+            if _key_of(item) not in map(_key_of, rewritten):
+                self._table.delete_all([{"pk": item["pk"], "sk": item["sk"]}])
+        return changed
+
+
+def _without(item: Item, network: LookNetwork, vantage: str, interval: Interval) -> list[Item] | None:
+    """The items that replace the item, without the addresses. None: it has none of them."""
+    absent = read_absent(item, network)
+    if absent:
+        remaining = subtract_intervals(absent, (interval,))
+        if remaining == absent:
+            return None
+        return [item | absence_body(remaining, network)] if remaining else []
+    low, high = interval
+    expiry = {name: item[name] for name in ("expires_at",) if name in item}
+    looks = read_all_looks(item, network)
+    kept = [look for look in looks if not low <= int(parse_address(look.address)) <= high]
+    if len(kept) == len(looks):
+        return None
+    kept.sort(key=attrgetter("order"))
+    return [page | expiry for page in looks_items(kept, network, vantage)]
+
+
+def _key_of(item: Item) -> tuple[str, str]:
+    return item["pk"]["S"], item["sk"]["S"]
+
+
+def _newest_first(pages: Iterable[tuple[datetime, Sequence[Look]]]) -> Iterator[Look]:
+    """The looks in order. The pages come with the latest `earliest` first."""
+    waiting: list[Look] = []
+    for earliest, looks in pages:
+        waiting.extend(looks)
+        waiting.sort(key=attrgetter("order"))
+        # A page that is still to come has nothing later than this
+        while waiting and waiting[-1].seen_at > earliest + LOOK_SPAN:
+            yield waiting.pop()
+    yield from reversed(waiting)
+
+
+def _oldest_first(pages: Iterable[tuple[datetime, Sequence[Look]]]) -> Iterator[Look]:
+    waiting: list[Look] = []
+    for earliest, looks in pages:
+        waiting.extend(looks)
+        waiting.sort(key=attrgetter("order"), reverse=True)
+        while waiting and waiting[-1].seen_at < earliest:
+            yield waiting.pop()
+    yield from reversed(waiting)
+
+
+def _merge_streams(streams: Iterable[Iterator[Look]], *, newest_first: bool) -> Iterator[Look]:
+    """All looks in order, each once: a report that was recorded twice may have two items of it."""
+    previous: Look | None = None
+    for look in heapq.merge(*streams, key=attrgetter("order"), reverse=newest_first):
+        if previous is None or look.order != previous.order:
+            yield look
+        previous = look

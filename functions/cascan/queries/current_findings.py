@@ -1,0 +1,102 @@
+"""The current findings of the whole inventory, whichever scans and series they come from.
+
+Of each open port, and of each host that is up, those of the scan that covered it last. Where that
+scan is removed, the inventory still knows the port: then one finding is made from what it knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import Protocol
+
+from cascan.findings import build_findings
+from cascan.gateways import Findings, Inventory, Scans
+from cascan.inventory.observations import ASSUMED_UP
+from cascan.model.finding import Finding
+from cascan.model.host import Address, Host, Port, Service
+from cascan.model.inventory import HostRecord, InventoryQuery, PortRecord
+from cascan.model.scan import Scan
+from cascan.nmap.addresses import parse_address
+
+FINDINGS_AT_ONCE = 500  # whose hosts are looked up together
+EVERYTHING = InventoryQuery()
+OPEN_PORT = "Open Port"
+
+
+class Current(Findings, Inventory, Scans, Protocol):
+    """The gateway that the question needs."""
+
+
+def find_current_findings(table: Current) -> Iterator[tuple[Finding, Scan | None]]:
+    """The findings, scan after scan, each with its scan; None: made from the inventory alone."""
+    scan_ids = {scan_id for host in table.hosts(EVERYTHING) for scan_id in _list_scans(host)}
+    removed = set()
+    for scan_id in sorted(scan_ids):
+        scan = table.get_scan(scan_id)
+        if scan is None:
+            removed.add(scan_id)
+            continue
+        for finding in _filter_current(table, scan_id):
+            yield finding, scan
+    if removed:
+        for host in table.hosts(EVERYTHING):
+            for port in host.open_ports:
+                if port.latest.scan_id in removed:
+                    yield _build_finding(host, port), None
+
+
+def _list_scans(host: HostRecord) -> Iterator[str]:
+    if host.is_up:
+        yield host.latest.scan_id
+        yield from (port.latest.scan_id for port in host.open_ports)
+
+
+def _filter_current(table: Current, scan_id: str) -> Iterator[Finding]:
+    """The findings of the scan that no newer scan has covered again."""
+    findings = table.findings(scan_id)
+    while batch := list(islice(findings, FINDINGS_AT_ONCE)):
+        hosts = table.known_hosts({address for finding in batch if (address := _find_address(finding))})
+        for finding in batch:
+            host = hosts.get(_find_address(finding))
+            if host and _is_current(finding, host, scan_id):
+                yield finding
+
+
+def _find_address(finding: Finding) -> str:
+    """The host's address as the inventory writes it; empty if it has none."""
+    for text in finding.attributes.get("ip_addresses") or ():
+        with suppress(ValueError):
+            return str(parse_address(str(text)))
+    return ""
+
+
+def _is_current(finding: Finding, host: HostRecord, scan_id: str) -> bool:
+    number, protocol = finding.attributes.get("port"), finding.attributes.get("protocol")
+    if number is None or not protocol:
+        return host.is_up and host.latest.scan_id == scan_id
+    newest = (port.latest.scan_id for port in host.open_ports if port.key == (protocol, number))
+    return next(newest, "") == scan_id
+
+
+def _build_finding(host: HostRecord, port: PortRecord) -> Finding:
+    latest = port.latest
+    service = Service(
+        name=latest.service,
+        product=latest.product,
+        version=latest.version,
+        method="probed" if latest.probed else "table",
+    )
+    seen = Host(
+        state="up",
+        reason=ASSUMED_UP,
+        addresses=(Address(host.address, "ipv6" if ":" in host.address else "ipv4"),),
+        ports=(Port(protocol=port.protocol, number=port.port, state=latest.state, service=service),),
+    )
+    names = {host.address: host.hostname} if host.hostname else {}
+    return next(_only_ports(build_findings(seen, latest.scan_id, latest.seen_at, names)))
+
+
+def _only_ports(findings: Iterable[Finding]) -> Iterator[Finding]:
+    return (finding for finding in findings if finding.category == OPEN_PORT)

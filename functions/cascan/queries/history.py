@@ -1,0 +1,287 @@
+"""The time machine: what was known of a port at a time, and how it changed.
+
+The answer at a time is the newest look at or before it that covered the port, with the next look
+after it. A look at a host that was not up covers all of its ports. Looks of different vantages are
+never mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Protocol
+
+from cascan.gateways import History, Inventory
+from cascan.inventory.looks import find_service, find_state, open_keys
+from cascan.limits import MAX_LOOKS_READ
+from cascan.model.history import HOST_NOT_UP, NOT_COVERED, Look, SeenService
+from cascan.model.inventory import OPEN, UP, ChangeKind, HostRecord, InventoryQuery, PortKey
+from cascan.model.vantage import DEFAULT_VANTAGE
+from cascan.nmap.addresses import parse_address
+
+NETWORK_BITS = 8  # addresses that share all but these bits are asked for together
+
+
+class Past(History, Inventory, Protocol):
+    """The gateway that these questions need: history and inventory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was known of a port at a time."""
+
+    vantage: str
+    address: str
+    key: PortKey
+    moment: datetime
+    state: str  # nmap's word, HOST_NOT_UP or NOT_COVERED
+    look: Look | None = None  # the newest one up to then that covered the port
+    next_look: Look | None = None  # the first one after it
+
+    @property
+    def service(self) -> SeenService | None:
+        """What an open port said of its service."""
+        return find_service(self.look, self.key) if self.look and self.state == OPEN else None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Looks one after the other that saw a port in the same state, with the same service."""
+
+    key: PortKey | None  # None: the host itself
+    state: str
+    first: Look
+    last: Look
+    looks: int
+
+    @property
+    def service(self) -> SeenService | None:
+        return find_service(self.last, self.key) if self.key else None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A port at an earlier time and at a later one."""
+
+    before: Answer
+    after: Answer
+    hostname: str = ""
+
+    @property
+    def kind(self) -> ChangeKind:
+        if self.before.state != OPEN:
+            return ChangeKind.PORT_OPENED
+        return ChangeKind.SERVICE_CHANGED if self.after.state == OPEN else ChangeKind.PORT_CLOSED
+
+    @property
+    def is_baseline(self) -> bool:
+        """No look covered the port at one of the times: it may have been the same."""
+        return NOT_COVERED in (self.before.state, self.after.state)
+
+
+def find_answer(
+    past: History,
+    address: str,
+    key: PortKey,
+    moment: datetime,
+    *,
+    vantage: str = DEFAULT_VANTAGE,
+    stale: timedelta | None = None,
+) -> Answer:
+    """`stale`: a look that is older says nothing of the moment; None: however old it is."""
+    looks = past.looks_until([address], moment, vantage=vantage)
+    look = next((look for look in looks if find_state(look, key)), None)
+    following = past.looks_after([address], moment, vantage=vantage)
+    next_look = next((look for look in following if find_state(look, key)), None)
+    state = find_state(look, key) if look else None
+    if look and stale is not None and moment - look.seen_at > stale:
+        state = None
+    return Answer(vantage, address, key, moment, state or NOT_COVERED, look, next_look)
+
+
+def list_looks(
+    past: History,
+    address: str,
+    moment: datetime,
+    *,
+    since: datetime | None = None,
+    vantage: str = DEFAULT_VANTAGE,
+) -> tuple[list[Look], bool]:
+    """The looks at the address up to the moment, the oldest first, and whether these are all.
+
+    If there are more than MAX_LOOKS_READ, the newest.
+    """
+    looks = past.looks_until([address], moment, since=since, vantage=vantage)
+    newest = list(islice(looks, MAX_LOOKS_READ + 1))
+    return newest[:MAX_LOOKS_READ][::-1], len(newest) <= MAX_LOOKS_READ
+
+
+def find_open_keys(looks: Iterable[Look]) -> list[PortKey]:
+    """The ports that were open in any of the looks, in order."""
+    return sorted({key for look in looks for key, _ in open_keys(look)})
+
+
+def list_spans(looks: Iterable[Look], key: PortKey) -> Iterator[Span]:
+    """The states of the port one after the other; `looks`: of one address, the oldest first."""
+    states = ((look, find_state(look, key)) for look in looks)
+    return _join_looks(states, key)
+
+
+def list_host_spans(looks: Iterable[Look]) -> Iterator[Span]:
+    """When the host was up and when it was not; `looks`: as in `list_spans`."""
+    return _join_looks(((look, UP if look.is_up else HOST_NOT_UP) for look in looks), None)
+
+
+def _join_looks(states: Iterable[tuple[Look, str | None]], key: PortKey | None) -> Iterator[Span]:
+    span: Span | None = None
+    for look, state in states:
+        if state is None:
+            continue
+        if span and _continues(span, look, state):
+            span = Span(key, state, span.first, look, span.looks + 1)
+            continue
+        if span:
+            yield span
+        span = Span(key, state, look, look, 1)
+    if span:
+        yield span
+
+
+def _continues(span: Span, look: Look, state: str) -> bool:
+    service = find_service(look, span.key) if span.key else None
+    return span.state == state and not _differs(span.service, service)
+
+
+def _differs(before: SeenService | None, after: SeenService | None) -> bool:
+    """Both looks probed the service and saw different ones."""
+    if not (before and after and before.probed and after.probed):
+        return False
+    details = (before.name, before.product, before.version)
+    return details != (after.name, after.product, after.version)
+
+
+def find_open_ports(
+    past: Past,
+    query: InventoryQuery,
+    moment: datetime,
+    *,
+    stale: timedelta | None = None,
+    vantage: str = DEFAULT_VANTAGE,
+) -> Iterator[tuple[HostRecord, Answer]]:
+    """The ports of the whole inventory that were open at the moment, in order of address and port.
+
+    `query`: which hosts and ports; it has to include those that are not open any more.
+    """
+    for hosts in _by_network(past.hosts(query)):
+        # A port that was not yet open then need not be looked for
+        ports = {host.address: [port for port in query.ports_of(host) if port.first_seen <= moment] for host in hosts}
+        opened = [port.first_seen for of_host in ports.values() for port in of_host]
+        if not opened:
+            continue
+        asked = {address: {port.key for port in of_host} for address, of_host in ports.items()}
+        # Every port was open in a look at that time, so the search ends there
+        answers = _answer_all(past, asked, moment, since=min(opened), stale=stale, vantage=vantage)
+        found = [answer for of_host in answers.values() for answer in of_host if answer.state == OPEN]
+        by_address = {host.address: host for host in hosts}
+        for answer in _add_next_looks(past, found):
+            yield by_address[answer.address], answer
+
+
+def find_differences(
+    past: Past,
+    query: InventoryQuery,
+    since: datetime,
+    until: datetime,
+    *,
+    stale: timedelta | None = None,
+    vantage: str = DEFAULT_VANTAGE,
+) -> Iterator[Difference]:
+    """The ports whose state or service at `until` differs from that at `since`.
+
+    A port that was not covered at one of the times is listed where it was open at the other.
+    """
+    for hosts in _by_network(past.hosts(query)):
+        asked = {host.address: {port.key for port in query.ports_of(host)} for host in hosts}
+        if not any(asked.values()):
+            continue
+        earlier = _answer_all(past, asked, since, stale=stale, vantage=vantage)
+        later = _answer_all(past, asked, until, stale=stale, vantage=vantage)
+        for host in hosts:
+            for before, after in zip(earlier[host.address], later[host.address], strict=True):
+                is_otherwise = (before.state == OPEN) != (after.state == OPEN)
+                if is_otherwise or _differs(before.service, after.service):
+                    yield Difference(before, after, host.hostname)
+
+
+def _answer_all(
+    past: History,
+    asked: Mapping[str, set[PortKey]],
+    moment: datetime,
+    *,
+    since: datetime | None = None,
+    stale: timedelta | None,
+    vantage: str,
+) -> dict[str, list[Answer]]:
+    """The answers for ports of hosts that share a network, by address, in order of the ports.
+
+    `since`: every port has a look that covered it between then and the moment.
+    """
+    if stale is not None:
+        since = max(since or moment - stale, moment - stale)
+    addresses = [address for address, keys in asked.items() if keys]
+    looks = past.looks_until(addresses, moment, since=since, vantage=vantage)
+    chosen = _choose_looks(looks, asked)
+    answers: dict[str, list[Answer]] = {}
+    for address, keys in asked.items():
+        answers[address] = []
+        for key in sorted(keys):
+            look = chosen.get((address, key))
+            state = find_state(look, key) if look else None
+            answers[address].append(Answer(vantage, address, key, moment, state or NOT_COVERED, look))
+    return answers
+
+
+def _add_next_looks(past: History, answers: list[Answer]) -> list[Answer]:
+    """The answers, which are of one network, moment and vantage, with the first looks after it."""
+    asked: dict[str, set[PortKey]] = {}
+    for answer in answers:
+        asked.setdefault(answer.address, set()).add(answer.key)
+    if not answers:
+        return []
+    moment, vantage = answers[0].moment, answers[0].vantage
+    following = _choose_looks(past.looks_after(asked.keys(), moment, vantage=vantage), asked)
+    return [replace(answer, next_look=following.get((answer.address, answer.key))) for answer in answers]
+
+
+def _choose_looks(looks: Iterable[Look], asked: Mapping[str, set[PortKey]]) -> dict[tuple[str, PortKey], Look]:
+    """For each port, the first of the looks that covered it."""
+    waiting = {address: set(keys) for address, keys in asked.items()}
+    chosen: dict[tuple[str, PortKey], Look] = {}
+    for look in looks:
+        for key in list(waiting.get(look.address, ())):
+            if find_state(look, key) is not None:
+                chosen[look.address, key] = look
+                waiting[look.address].discard(key)
+        if look.address in waiting and not waiting[look.address]:
+            del waiting[look.address]
+            if not waiting:
+                break
+    return chosen
+
+
+def _by_network(hosts: Iterable[HostRecord]) -> Iterator[list[HostRecord]]:
+    """Hosts that come one after the other and share a network."""
+    batch: list[HostRecord] = []
+    network: tuple[int, int] | None = None
+    for host in hosts:
+        number = parse_address(host.address)
+        belongs_to = number.version, int(number) >> NETWORK_BITS
+        if batch and belongs_to != network:
+            yield batch
+            batch = []
+        network = belongs_to
+        batch.append(host)
+    if batch:
+        yield batch
