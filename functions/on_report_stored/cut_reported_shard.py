@@ -39,8 +39,8 @@ def cut_reported_shard(shard: Shard, scan: Scan, gateways: ScanGateways) -> Shar
         return shard
     is_cut = shard.remainder is not None and shard.cut is None
     if not is_cut:  # by then its slices were fewer than those of the run
-        age = gateways.clock() - scan.requested_at
-        _require_fitting_run(shard, shard.run, int(age.total_seconds() * 1000) + MAX_CLOCK_SKEW_MS)
+        age_s = max(0.0, (gateways.clock() - scan.requested_at).total_seconds())
+        _require_fitting_run(shard, shard.run, int(age_s * 1000) + MAX_CLOCK_SKEW_MS)
     if shard.cut is None or shard.attempt != shard.run.attempt:
         return shard
     gateways.table.cut_shard(

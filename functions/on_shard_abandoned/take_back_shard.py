@@ -30,7 +30,6 @@ from on_shard_abandoned.close_abandoned_shard import give_up_shard
 
 # Of the message of a waiting shard: the sender of the shard's message may be about to release it
 DELIVERIES_BEFORE_A_DROP = 3
-CLAIMED_STATES = frozenset({ShardState.RUNNING, ShardState.REPORTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +69,26 @@ def take_back_shard(
 def _check_token(message: ShardReturned, scan: Scan, gateways: ScanGateways) -> str:
     """The shard's token, if the worker knows it.
 
-    A shard that an earlier version stored gets one here: its message had none.
+    A shard that an earlier version stored gets one here, unless a worker holds it: its message had
+    none.
     """
     token = find_shard_token(scan, message.shard)
     if not token:
-        token = gateways.table.move_shard(scan.scan_id, message.shard)
+        token = gateways.table.find_moved_token(scan.scan_id, message.shard)
         if not message.token and not message.attempt:
-            return token
+            return token or _move_unheld_shard(message, gateways)
     if not token or not compare_digest(message.token.encode(), token.encode()):
         name = f"shard {message.shard} of scan {message.scan_id}"
         raise MalformedMessage(f"{name} was returned without its token")
     return token
+
+
+def _move_unheld_shard(message: ShardReturned, gateways: ScanGateways) -> str:
+    """The token of the shard, once it is where a worker reaches it. Empty: a worker holds it."""
+    shard = gateways.table.get_shard(message.scan_id, message.shard)
+    if shard is None or shard.is_held(gateways.clock()):
+        return ""
+    return gateways.table.move_shard(message.scan_id, message.shard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +112,11 @@ class _ReturnedShard:
                 return "superseded by a later attempt"
             if shard.state is ShardState.RUNNING:
                 shard = self._end_attempt(shard, waits=blocked_by in HOLD_REASONS)
-        elif shard.state is ShardState.QUEUED and blocked_by in HOLD_REASONS:
-            if self.gateways.table.hold_shard(shard.scan_id, shard.number):
-                return self._wait(shard)
-            shard = self._get_shard()
         if shard.state is ShardState.WAITING:
             return self._release(shard, blocked_by)
         if shard.state is ShardState.QUEUED:
             return self._queue_again(shard, blocked_by)
-        if shard.state in CLAIMED_STATES:
-            return self._leave_to_holder(shard)
-        return f"already {shard.state}"
+        return self._leave_to_holder(shard)
 
     def _get_shard(self) -> Shard:
         shard = self.gateways.table.get_shard(self.message.scan_id, self.message.shard)
@@ -171,6 +173,9 @@ class _ReturnedShard:
         if self.message.attempt and shard.failures > shard.backoff_limit:
             give_up_shard(shard, self.gateways)
             return "given up"
+        if blocked_by in HOLD_REASONS:
+            self.gateways.table.hold_shard(shard.scan_id, shard.number)
+            return self._wait(shard)
         if blocked_by:  # the function that ends the scan closes the shard
             return blocked_by.value
         return self._send(shard)
@@ -182,7 +187,14 @@ class _ReturnedShard:
         return "queued"
 
     def _leave_to_holder(self, shard: Shard) -> str:
-        """Another worker has the shard, and its message. One of an earlier version may have died."""
-        if shard.is_held(self.gateways.clock()) or self.message.token:
+        """Another worker has the shard, and its message, which comes again if that worker dies.
+
+        The message of a shard that an earlier version stored may just have come again.
+        """
+        if self.message.token:
             return f"{shard.worker} has it"
-        return self._send(shard)
+        if not shard.is_held(self.gateways.clock()):
+            return self._send(shard)
+        if self.deliveries < DELIVERIES_BEFORE_A_DROP:
+            raise ShardBusy(f"shard {shard.number} of scan {shard.scan_id} is at {shard.worker}")
+        return f"{shard.worker} has it"

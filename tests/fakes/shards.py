@@ -152,6 +152,9 @@ class MemoryShards:
         """The fake has one place for shards of every layout."""
         return derive_shard_token(self.scans[scan_id].shard_secret, number) if self.get_shard(scan_id, number) else ""
 
+    def find_moved_token(self, scan_id: str, number: int) -> str:
+        return ""
+
     def return_shard(self, scan_id: str, number: int, attempt: int, back: ShardReturn) -> Shard | None:
         shard = self._held(life_cycle.RETURN, scan_id, number, attempt)
         if shard is None or scan_id not in self.scans:

@@ -116,9 +116,12 @@ class Shards(HeldShards, Protocol):
     def move_shard(self, scan_id: str, number: int) -> str:
         """Give a shard that an earlier version stored the key that a worker of this version needs.
 
-        Returns its token, also where it has been moved before. Empty: there is no such shard, or it
-        is being changed.
+        No worker may hold it. Returns its token, also where it has been moved before. Empty: there
+        is no such shard, or it is being changed.
         """
+
+    def find_moved_token(self, scan_id: str, number: int) -> str:
+        """The token of a shard that was moved. Empty: it was not."""
 
     def return_shard(
         self,

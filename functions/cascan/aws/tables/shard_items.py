@@ -259,6 +259,12 @@ class ShardItems(ScanLayouts):
         failed = self._table.transact([delete, put_new(self._table.name, item | key)])
         return "" if failed else token
 
+    def find_moved_token(self, scan_id: str, number: int) -> str:
+        layout = self._find_layout(scan_id)
+        token = derive_shard_token(layout.secret, number) if layout.secret else ""
+        is_moved = token and self._table.get(shard_key(scan_id, number, token), "pk")
+        return token if is_moved else ""
+
     def _store_moved_secret(self, scan_id: str) -> str:
         """The secret of a scan that an earlier version stored; the first call stores one."""
         change = "SET #moved_secret = if_not_exists(#moved_secret, :secret)"
