@@ -16,7 +16,7 @@ ARGS ?=
 # Settings of deploy and destroy, on the command line of make: infra/deploy.py explains each.
 export STACK ALLOWED DENIED NETWORK SUBNETS SECURITY_GROUPS PUBLIC_IP MAX_WORKERS PARAMETERS PYTHON_VERSION NMAP_VERSION TAG CONFIRM
 
-.PHONY: help deploy destroy setup nmap scan test what-is-skipped test-packages test-fast soak lint types check bench clean
+.PHONY: help deploy live-check destroy setup nmap scan test what-is-skipped test-packages test-fast soak lint types check bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -45,6 +45,9 @@ scan: nmap setup  ## one scan through the whole pipeline: make scan TARGET=127.0
 
 deploy: setup $(SAM_VENV)/.ready  ## to AWS, the first time and again: docs/deploying.md
 	@PATH="$$PATH:$(CURDIR)/$(SAM_VENV)/bin" $(BIN)/python infra/deploy.py deploy
+
+live-check: setup  ## scans TARGET through a stack to see that it works: make live-check STACK=cascan TARGET=10.20.0.0/24
+	@$(BIN)/cascan doctor --live "$(TARGET)" --stack "$(or $(STACK),$(error STACK is the name of the stack: make live-check STACK=cascan TARGET=10.20.0.0/24))"
 
 destroy: setup $(SAM_VENV)/.ready  ## removes a stack, but not its bucket and table: make destroy STACK=cascan
 	@PATH="$$PATH:$(CURDIR)/$(SAM_VENV)/bin" $(BIN)/python infra/deploy.py destroy

@@ -191,6 +191,7 @@ def deploy(settings: Settings) -> None:
     tools.run(
         *("sam", "deploy", "--stack-name", settings.stack, "--resolve-s3", "--no-confirm-changeset"),
         *("--no-fail-on-empty-changeset", "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"),
+        *("--tags", f"cascan-stack={settings.stack}"),  # MonthlyBudgetUsd counts by it
         *("--parameter-overrides", *overrides),
     )
     if parameters["WorkerNetwork"] == "endpoints":

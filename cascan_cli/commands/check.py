@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from cascan.cascades.rule import KIND as RULE_KIND
 from cascan.cascades.rule import read_rule
-from cascan.clock import utc_now
+from cascan.clock import to_wire, utc_now
 from cascan.cost.budget import require_budget
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
@@ -25,6 +25,7 @@ from cascan.planning.explain import Explanation, TargetVerdict, explain
 from cascan.schedules.due import build_run_request
 from cascan.schedules.form import KIND as SCHEDULE_KIND
 from cascan.schedules.form import read_schedule
+from cascan.timing.windows import Window, find_opening
 from cascan_cli.commands.scan import build_request
 from cascan_cli.errors import EXIT_REFUSED, BadInput
 from cascan_cli.input.raw_sockets import explain_missing_raw_sockets
@@ -124,10 +125,20 @@ def explain_request(body: str, args: Namespace, *, is_issued: bool = False) -> E
         return Explanation(accepted=False, refusals=refused.refusals)
     check_budget = partial(require_budget, limit=read_cost_limit(args))
     explained = explain(read.request, read_permissions(args), read_scan_defaults(args), check_budget)
-    notes = [*read.notes, *explained.notes]
+    notes = [*read.notes, *explained.notes, describe_windows(read.request.windows)]
     if explained.lane == Lane.RAW:
         notes.append(explain_missing_raw_sockets(args))
     return replace(explained, notes=tuple(filter(None, notes)))
+
+
+def describe_windows(windows: Sequence[str]) -> str:
+    """When a scan with these windows may run; empty: at any time."""
+    opening = find_opening([Window.parse(text) for text in windows], utc_now())
+    if opening is None:  # there are no windows
+        return ""
+    if opening.is_open:
+        return f"one of its windows is open until {to_wire(opening.until)}"
+    return f"its windows are closed: the scan would wait until {to_wire(opening.until)}"
 
 
 def _print(explained: Explanation, *, verbose: bool) -> None:

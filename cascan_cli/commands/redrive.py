@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from cascan.clock import utc_now
 from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_DEAD_LETTERS
@@ -23,6 +25,7 @@ from cascan_cli.output.text import pluralize, print_json, print_message, printab
 from cascan_cli.stack.dead_letters import (
     BY_NAME,
     DLQ_BY_LANE,
+    PARKED_REQUESTS,
     PARKED_SHARDS,
     QUEUES,
     READABLE,
@@ -31,6 +34,7 @@ from cascan_cli.stack.dead_letters import (
     DeadLetterQueue,
     Description,
     ShardErrors,
+    add_idempotency_key,
     describe_letter,
     letter_to_json,
 )
@@ -190,7 +194,10 @@ def _send_one(held: HeldLetter, stack: StackGateways) -> str | None:
     if target is None:
         return None
     try:
-        stack.queue(target).send(held.letter)
+        letter = held.letter
+        if held.queue.name == PARKED_REQUESTS:
+            letter = msgspec.structs.replace(letter, body=add_idempotency_key(letter.body, letter.message_id))
+        stack.queue(target).send(letter)
         stack.queue(held.queue.name).delete(held.letter)
     except GatewayUnavailable as exc:
         print_message(f"{held.letter.message_id} was not sent back: {exc}")

@@ -15,10 +15,11 @@ def check_retention(parameters: Mapping[str, str]) -> Iterator[Result]:
     """Say the period of each kind. `parameters`: those of the stack; one that is missing has its default."""
     scans = _format_seconds(parameters.get("DefaultTtlSeconds", "-1"))
     reports = _format_days(parameters.get("ReportRetentionDays", "0"), FOR_EVER)
-    changes = _format_days(parameters.get("HistoryRetentionDays", "0"), "as long as their scan")
+    days = parameters.get("HistoryRetentionDays", "0")
     yield Result.ok(
         f"scans with findings are kept {scans}, unless a request says otherwise; reports and results {reports}; "
-        f"changes {changes}; the inventory {FOR_EVER}"
+        f"changes {_format_days(days, 'as long as their scan')}; the history of hosts {_format_days(days, FOR_EVER)}; "
+        f"the inventory {FOR_EVER}"
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cascan.gateways import Shards
     from cascan.model.finding import Finding
     from cascan.model.reason import Reason
+    from cascan.model.request import ScanRequest
     from cascan.model.scan import Scan
     from cascan.model.shard import Shard
 
@@ -105,6 +106,8 @@ def scan_summary(scan: Scan) -> dict[str, Any]:
         "errorDescription": scan.error_description,
         "requestedAt": scan.requested_at,
         "requestedBy": scan.requested_by,
+        "authorization": scan.request.authorization if scan.request else "",
+        "contact": scan.request.contact if scan.request else "",
         "finishedAt": scan.finished_at,
         "labels": scan.labels,
         "targets": scan.request.targets if scan.request else (),
@@ -218,8 +221,16 @@ def print_outcome(scan: Scan, stack: StoredReports) -> None:
     print_reasons(scan)
     for note in scan.notes:
         print_message(f"note: {note}")
+    if scan.request and (scan.request.authorization or scan.request.contact):
+        print_message(f"scan {scan.scan_id} {describe_permission(scan.request)}")
     for uri in report_uris(scan.scan_id, stack) if scan.shards else ():
         print_message(f"raw XML: {uri} (cascan report {scan.scan_id} --xml)")
+
+
+def describe_permission(request: ScanRequest) -> str:
+    """Under which permission it scans, and who answers for it, as the request claims."""
+    parts = {"authorized by": request.authorization, "contact": request.contact}
+    return "; ".join(f"{label} {text}" for label, text in parts.items() if text)
 
 
 def print_reasons(scan: Scan) -> None:

@@ -15,6 +15,7 @@ from cascan_cli.parser.history import add_history_commands
 from cascan_cli.parser.inventory import add_inventory_commands
 from cascan_cli.parser.read import add_read_command
 from cascan_cli.parser.redrive import add_redrive_commands
+from cascan_cli.parser.reparse import add_reparse_command
 from cascan_cli.parser.schedule import add_schedule_commands
 from cascan_cli.parser.sentence_parser import SentenceParser
 from cascan_cli.parser.severity import add_severity_commands
@@ -50,6 +51,7 @@ stack in AWS.
   cascan halt                                stop all scanning on the stack
   cascan doctor                              check the stack and this machine
   cascan redrive list                        messages that were given up
+  cascan reparse latest                      findings anew from stored reports
   cascan read scan.xml                       findings from any nmap report
   cascan local up                            keep the local stack running
   cascan check 10.0.0.0/24 -- -sV            explain a request without scanning
@@ -83,6 +85,7 @@ def build_parser() -> SentenceParser:
     add_control_commands(commands, stack, output)
     _add_running(commands, stack, output)
     add_redrive_commands(commands, stack, output)
+    add_reparse_command(commands, stack, output)
     add_doctor_command(commands, stack, output)
     add_read_command(commands)
     add_check_commands(commands, request, output)

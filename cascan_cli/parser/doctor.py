@@ -18,4 +18,18 @@ def add_doctor_command(commands: Commands, stack: ArgumentParser, output: Argume
         "also metrics, worker images, quotas and network; on this machine nmap, disk and port. Starts no stack and "
         "changes none. Exit code 0: all is well; 1: there are warnings; 3: there are problems.",
     )
+    live = doctor.add_argument_group("live check", "scans that show what only a stack that runs can show")
+    live.add_argument(
+        "--live",
+        metavar="TARGET",
+        help="scan TARGET, an address or better a /24 within AllowedTargets, and say for each of these whether it "
+        "passed: raw scan, report to findings, connection tracking, a stopped worker, a 30-minute shard, start and "
+        "identity of workers, dead letters, cost. Says first what it scans and costs, and asks. Exit code 1: "
+        "something failed",
+    )
+    live.add_argument("--quick", action="store_true", help="leave out the stopped worker and the 30-minute shard")
+    live.add_argument(
+        "--minutes", type=int, default=60, metavar="N", help="cancel what has not ended after N minutes (default: 60)"
+    )
+    live.add_argument("--yes", action="store_true", help="do not ask for confirmation of a live check")
     doctor.set_defaults(run="doctor")

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cascan.clock import to_wire
-from cascan.errors import MalformedMessage
+from cascan.errors import MalformedMessage, RequestRefused
+from cascan.forms import find_idempotency_key, read_request_document
+from cascan.forms.complete_request import IDEMPOTENCY_ANNOTATION
+from cascan.forms.read_request import MANIFEST_FIELDS
 from cascan.ids import SCAN_ID, ReportKey
-from cascan.limits import MAX_DEAD_LETTER_REASON_CHARS
+from cascan.limits import MAX_DEAD_LETTER_REASON_CHARS, MAX_REQUEST_BYTES
 from cascan.model.shard import Lane
 from cascan_cli.output.text import printable
 
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
     from cascan.model.dead_letter import DeadLetter
     from cascan.model.shard import Shard
 
-PARKED_SHARDS, RETURNED_SHARD_QUEUE = "ParkedShards", "ReturnedShardQueue"
+PARKED_REQUESTS, PARKED_SHARDS = "ParkedRequests", "ParkedShards"
+RETURNED_SHARD_QUEUE = "ReturnedShardQueue"
 RETURNED_SHARD = "returned shard"  # the kind of a message with which a worker returned its shard
 DLQ_BY_LANE = {Lane.EXPRESS: "ExpressShardDLQ", Lane.CONNECT: "ConnectShardDLQ", Lane.RAW: "RawShardDLQ"}
 
@@ -36,7 +40,7 @@ class DeadLetterQueue:
 
 
 QUEUES = (
-    DeadLetterQueue("ParkedRequests", ("RequestQueue",)),
+    DeadLetterQueue(PARKED_REQUESTS, ("RequestQueue",)),
     DeadLetterQueue(PARKED_SHARDS, (*DLQ_BY_LANE.values(), RETURNED_SHARD_QUEUE)),
     DeadLetterQueue("ReportDLQ", ("ReportQueue",)),
     DeadLetterQueue("CompletionDLQ", ("CompletionQueue",)),
@@ -95,6 +99,29 @@ def describe_letter(letter: DeadLetter) -> Description:
         schedule=_text(_schedule(about)),
         reason=printable(reason)[:MAX_DEAD_LETTER_REASON_CHARS],
     )
+
+
+def add_idempotency_key(body: str, key: str) -> str:
+    """The request with this key, unless it has one: a copy that is sent again is no second scan.
+
+    A body that is no request, or would become too long, is returned unchanged.
+    """
+    try:
+        document = read_request_document(body)
+    except RequestRefused:
+        return body
+    if find_idempotency_key(document) or not document:
+        return body
+    if MANIFEST_FIELDS & document.keys():
+        metadata = document.get("metadata") or {}
+        annotations = (metadata.get("annotations") or {}) if isinstance(metadata, dict) else None
+        if not isinstance(annotations, dict):
+            return body
+        keyed = {**document, "metadata": {**metadata, "annotations": {**annotations, IDEMPOTENCY_ANNOTATION: key}}}
+    else:
+        keyed = {**document, "idempotencyKey": key}
+    text = json.dumps(keyed)
+    return text if len(text) <= MAX_REQUEST_BYTES else body
 
 
 def letter_to_json(queue: str, letter: DeadLetter, description: Description, reason: str) -> dict[str, Any]:

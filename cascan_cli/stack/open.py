@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
+    from cascan.aws.event_bus import EventBridgeBus
     from cascan.aws.s3.operator_records import S3OperatorRecords
     from cascan.aws.s3.report_store import S3ReportStore
     from cascan.aws.scheduler import EventBridgeScheduler
@@ -127,6 +128,12 @@ class StackGateways:
         if not url:
             raise BadInput(f"the stack has no output {name}Url: deploy this version of cascan, then try again")
         return SqsOperatorQueue(url)
+
+    @property
+    def bus(self) -> EventBridgeBus:
+        from cascan.aws.event_bus import EventBridgeBus
+
+        return EventBridgeBus(self.outputs["ScanBusName"])
 
     @property
     def submitter(self) -> str:

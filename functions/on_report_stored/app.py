@@ -41,7 +41,7 @@ class Settings(ScanSettings):
     report_queue_url: str
     denied_targets: tuple[str, ...]
     allowed_targets: tuple[str, ...]
-    history_retention_days: int  # 0: changes are kept as long as their scan
+    history_retention_days: int  # of changes and looks; 0: no period of their own
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ def record_findings(
             expected=[ScanState.INIT, ScanState.SCANNING],
         )
 
-    scope_filter = ScopeFilter(shard, scope, tuple(_remainders(shard, table)))
+    scope_filter = ScopeFilter(shard, scope, tuple(find_remainders(shard, table)))
     turn = RecordingTurn(key, results, stored.size, left_s)
     summary, status = record_report(
         key, shard, clock(), scope_filter=scope_filter, reports=reports, table=results, turn=turn
@@ -183,7 +183,7 @@ def _is_superseded(shard: Shard, key: ReportKey) -> bool:
     return shard.run is not None and key.attempt < shard.run.attempt
 
 
-def _remainders(shard: Shard, table: Shards) -> Iterator[Shard]:
+def find_remainders(shard: Shard, table: Shards) -> Iterator[Shard]:
     """What was cut off from the shard, and from that, as far as it goes."""
     remainder: Shard | None = shard
     for _ in range(MAX_GENERATIONS):

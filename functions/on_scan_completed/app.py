@@ -51,6 +51,9 @@ class Settings:
     cascade_max_scans: int  # these three: below one root scan
     cascade_max_probes: int
     cascade_max_cost_usd: int
+    worker_cpu: int  # these three: the size of a worker decides on cost
+    worker_memory: int
+    worker_storage: int
 
 
 @cache

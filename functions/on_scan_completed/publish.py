@@ -5,7 +5,7 @@ Then it is Done.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -18,7 +18,7 @@ from cascan.findings.to_json import scan_fields, to_json
 from cascan.gateways import Findings, ReportStore, Scans, Shards
 from cascan.ids import results_key
 from cascan.model.finding import Finding
-from cascan.model.scan import Counts, ScanState
+from cascan.model.scan import Counts, Scan, ScanState
 from cascan.recovery.scan_records import store_end
 from cascan.rules.severity import to_count_key
 from cascan.scans.load_scan import load_scan
@@ -48,13 +48,32 @@ def publish(event: ScanCompleted, *, table: CompletedScans, reports: ReportStore
     scan_id = event.scan_id
     scan = load_scan(table, scan_id)
     table.advance_scan(scan_id, ScanState.HOOK_PROCESSING, expected=[ScanState.PARSE_COMPLETED])
-    counter = _FindingCounter()
-    document = _encode_findings(counter.count(table.findings(scan_id)), scan_fields(scan))
-    reports.put_result(scan_id, "findings.json", document, "application/json")
+    counts = _publish_findings(scan, table, reports)
     reports_merged = _publish_report(scan_id, table, reports)
-    table.finish_scan(scan_id, counter.counts)
+    table.finish_scan(scan_id, counts)
     record_end(scan_id, table=table, reports=reports)
-    return PublishedResults(scan_id, results_key(scan_id, "findings.json"), counter.counts.count, reports_merged)
+    return PublishedResults(scan_id, results_key(scan_id, "findings.json"), counts.count, reports_merged)
+
+
+def publish_again(
+    scan: Scan, *, table: CompletedScans, reports: ReportStore, with_report: bool = True
+) -> Counts | None:
+    """Count the findings of an ended scan again, and write its results anew if it has results.
+
+    `with_report`: also nmap.xml. Returns the counts. None: the scan was removed meanwhile.
+    """
+    if scan.state is ScanState.DONE:
+        counts = _publish_findings(scan, table, reports)
+        if with_report:
+            _publish_report(scan.scan_id, table, reports)
+    else:
+        counter = _FindingCounter()
+        deque(counter.count(table.findings(scan.scan_id)), maxlen=0)
+        counts = counter.counts
+    if not table.recount_findings(scan.scan_id, counts):
+        return None
+    record_end(scan.scan_id, table=table, reports=reports)
+    return counts
 
 
 def record_end(scan_id: str, *, table: Scans, reports: ReportStore) -> ScanState:
@@ -65,6 +84,13 @@ def record_end(scan_id: str, *, table: Scans, reports: ReportStore) -> ScanState
     scan = load_scan(table, scan_id)
     store_end(reports, scan)
     return scan.state
+
+
+def _publish_findings(scan: Scan, table: Findings, reports: ReportStore) -> Counts:
+    counter = _FindingCounter()
+    document = _encode_findings(counter.count(table.findings(scan.scan_id)), scan_fields(scan))
+    reports.put_result(scan.scan_id, "findings.json", document, "application/json")
+    return counter.counts
 
 
 def _publish_report(scan_id: str, table: Shards, reports: ReportStore) -> int:

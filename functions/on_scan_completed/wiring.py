@@ -15,6 +15,7 @@ from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.cascades.bundled_rules import read_bundled_rules
 from cascan.cascades.caps import MICRO, Caps
 from cascan.clock import utc_now
+from cascan.cost.stack_shape import StackShape
 from cascan.permissions.permissions import Permissions
 from on_scan_completed.follow_up import CascadeRunner
 
@@ -35,6 +36,7 @@ def build_runner(settings: Settings) -> CascadeRunner:
             scans=settings.cascade_max_scans,
             probes=settings.cascade_max_probes,
             cost_micro_usd=settings.cascade_max_cost_usd * MICRO,
+            shape=StackShape.of_worker(settings.worker_cpu, settings.worker_memory, settings.worker_storage),
         ),
         bundled=read_bundled_rules if settings.cascading_rules == "enabled" else dict,
     )

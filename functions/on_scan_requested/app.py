@@ -24,7 +24,7 @@ from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.issued_requests import DynamoIssuedRequests
 from cascan.aws.wiring import ScanSettings, scan_gateways
 from cascan.cost.budget import CostLimit
-from cascan.cost.stack_shape import CPU_UNITS, MIB_PER_GIB, StackShape
+from cascan.cost.stack_shape import StackShape
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.worker_network import WorkerNetwork
 from cascan.permissions.permissions import Permissions
@@ -65,6 +65,7 @@ class Planner(NamedTuple):
 @cache
 def wire() -> Planner:
     settings = from_env(Settings, os.environ)
+    shape = StackShape.of_worker(settings.worker_cpu, settings.worker_memory, settings.worker_storage)
     express_reaches_private = settings.express_reaches == "private"
     plan = partial(
         plan_scan,
@@ -77,17 +78,9 @@ def wire() -> Planner:
             backoff_limit=settings.default_backoff_limit,
             ttl_s=settings.default_ttl_seconds,
         ),
-        cost_limit=CostLimit(max_scan_usd=settings.max_scan_cost_usd, shape=_read_shape(settings)),
+        cost_limit=CostLimit(max_scan_usd=settings.max_scan_cost_usd, shape=shape),
     )
     return Planner(plan, settings.request_dlq_arn)
-
-
-def _read_shape(settings: Settings) -> StackShape:
-    return StackShape(
-        vcpu=settings.worker_cpu / CPU_UNITS,
-        memory_gb=settings.worker_memory / MIB_PER_GIB,
-        storage_gb=settings.worker_storage,
-    )
 
 
 def on_record(record: SQSRecord) -> None:

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -44,6 +45,7 @@ from on_shard_queued.resolver import DnsResolver
 from on_shard_queued.slots import start_other_slots
 
 SERVICE = "worker"
+PROCESS_STATUS = Path("/proc/self/status")
 logger = build_logger(SERVICE)  # drain.py and heartbeat.py log through it, by its name
 
 
@@ -91,6 +93,17 @@ class WorkerTelemetry:
             logger.warning("this worker sends no more traces", extra={"reason": str(exc)})
 
 
+def describe_process() -> dict[str, object]:
+    """The user and the capabilities of this process, as the kernel writes them; `cascan doctor --live` reads it."""
+    fields = dict(line.split(":\t", 1) for line in PROCESS_STATUS.read_text().splitlines() if ":\t" in line)
+    return {
+        "uid": os.getuid(),
+        "capabilities_effective": fields.get("CapEff", ""),
+        "capabilities_bounding": fields.get("CapBnd", ""),
+        "no_new_privileges": fields.get("NoNewPrivs", ""),
+    }
+
+
 def find_capacity(environment: Mapping[str, str]) -> Capacity:
     """What the task is paid as. The launch says it; without it, the dearer one."""
     is_spot = environment.get(CAPACITY_VARIABLE) == Capacity.SPOT
@@ -113,6 +126,7 @@ def main() -> int:
         telemetry=WorkerTelemetry(settings.lane, os.environ),
         capacity=find_capacity(os.environ),
     )
+    logger.info("worker starts", extra=describe_process())
     if settings.lane == Lane.RAW and (why := find_raw_socket_problem(worker.nmap[0])):
         logger.error("raw sockets are not available: every shard will fail", extra={"reason": why})
     drain = Drain(

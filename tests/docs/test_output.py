@@ -101,6 +101,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan severity test": ["severity test -f severity.yaml --findings findings.jsonl"],
     "cascan halt": ["halt", "halt --lift"],
     "cascan rebuild": ["rebuild --yes"],
+    "cascan reparse": ["reparse SCANNED"],
     "cascan doctor": ["doctor --state-dir state"],
     "cascan redrive list": ["redrive list"],
     "cascan redrive show": ["redrive show PARKED"],
@@ -108,8 +109,13 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan redrive drop": ["redrive drop PARKED --yes"],
     "cascan local status": ["local status --state-dir state"],
 }
-BY_OTHERS = {"cascan local up"}  # prints what local status does; tests/e2e runs it
-SEEN_ELSEWHERE = {"local stack", "reported host"}  # no local stack runs here; read prints hosts by the line
+# local up prints what local status does, and tests/e2e runs it; test_live.py of the command runs doctor --live
+BY_OTHERS = {"cascan local up", "cascan doctor --live"}
+SEEN_ELSEWHERE = {
+    "live check line",
+    "local stack",
+    "reported host",
+}  # no stack runs here; read prints hosts by the line
 LINES = {"findings": "[finding](#finding)", "hosts": "[reported host](#reported-host)"}
 
 

@@ -22,7 +22,7 @@ from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, ShardQueued, ShardReturned
 from cascan.findings.by_host import address_key
 from cascan.findings.truncate_finding import truncate_finding
-from cascan.gateways import Launch, Lookup
+from cascan.gateways import FindingReplacement, Launch, Lookup
 from cascan.ids import ReportKey, results_key
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, Switch
@@ -138,6 +138,14 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
         self.scans[scan_id] = replace(scan, state=ScanState.DONE, findings=counts)
         return True
 
+    def recount_findings(self, scan_id: str, counts: Counts) -> bool:
+        self._reach()
+        scan = self.scans.get(scan_id)
+        if scan is None or scan.state not in FINAL_STATES:
+            return False
+        self.scans[scan_id] = replace(scan, findings=counts)
+        return True
+
     def remove_scan(self, scan_id: str, most: int) -> bool:
         self._reach()
         stores: list[dict[Any, Any]] = [
@@ -164,6 +172,9 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
             element = (address_key(host.address), shard, attempt, host.place)
             self.findings_by_element[scan_id, element] = tuple(_as_stored(given, source) for given in host.findings)
 
+    def replace_findings(self, scan_id: str) -> FindingReplacement:
+        return MemoryReplacement(self, scan_id)
+
     def findings(self, scan_id: str) -> Iterator[Finding]:
         self._reach()
         elements = sorted(key for key in self.findings_by_element if key[0] == scan_id)
@@ -183,6 +194,26 @@ def _as_stored(given: Finding | FindingLine, source: ReportKey | None) -> Findin
     finding = msgspec.json.decode(given.encoded, type=Finding) if isinstance(given, FindingLine) else given
     fits = len(msgspec.json.encode(finding)) <= MAX_FINDING_BYTES
     return finding if fits else truncate_finding(finding, source)
+
+
+class MemoryReplacement:
+    """FindingReplacement in the dict of a MemoryScanTable."""
+
+    def __init__(self, table: MemoryScanTable, scan_id: str) -> None:
+        self._table, self._scan_id = table, scan_id
+        self._written: set[Any] = set()
+
+    def put(self, hosts: Iterable[HostFindings], source: ReportKey | None = None) -> None:
+        put_alone = MemoryScanTable()
+        put_alone.put_findings(self._scan_id, hosts, source)
+        self._table.findings_by_element.update(put_alone.findings_by_element)
+        self._written |= put_alone.findings_by_element.keys()
+
+    def remove_others(self) -> None:
+        elements = [key for key in self._table.findings_by_element if key[0] == self._scan_id]
+        for key in elements:
+            if key not in self._written:
+                del self._table.findings_by_element[key]
 
 
 class MemoryReportStore(Breakable):

@@ -126,7 +126,7 @@ MUTATIONS = (
         262,
         WorldInTurns,
     ),
-    Mutation("a refused heartbeat is ignored", Heartbeat, "_beat_if_due", beat_unheard, 293),
+    Mutation("a refused heartbeat is ignored", Heartbeat, "_beat_if_due", beat_unheard, 684),
     Mutation(
         "nmap runs on while the stack is halted", heartbeat, "run_permission", standing_without(halted=False), 101
     ),

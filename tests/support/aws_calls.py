@@ -159,6 +159,8 @@ def _in_cluster(operation: str, request: Request, names: ResourceNames) -> Itera
     elif operation == "RunTask" and "overrides" not in request:  # which may pass other roles
         family, _, revision = request["taskDefinition"].rpartition("/")[2].partition(":")
         yield Permission("ecs:RunTask", f"{names.task_definitions[family]}:{revision}", keys)
+        if request.get("propagateTags"):
+            yield Permission("ecs:TagResource", f"{names.tasks}new", {"ecs:createaction": ("RunTask",)})
         for role in names.task_roles[family]:
             yield Permission("iam:PassRole", role, {"iam:passedtoservice": (PASSED_TO_TASKS,)})
     else:

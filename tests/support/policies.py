@@ -29,6 +29,7 @@ CONDITION_KEYS = {
     "dynamodb:leadingkeys",
     "dynamodb:select",
     "ecs:cluster",
+    "ecs:createaction",
     "events:detail-type",
     "events:source",
     "iam:passedtoservice",

@@ -104,7 +104,8 @@ class World:
         hosts = {address: (r.latest, r.first_seen, r.last_seen, r.ports) for address, r in records}
         events = {event.event_id: event for event in self.bus.events}
         scans = {scan_id: (scan.state, scan.changes, scan.findings) for scan_id, scan in self.table.scans.items()}
-        return hosts, self.table.changes_by_key, self.table.asked_by_interval, events, scans
+        looks = dict(self.table.looks_by_vantage), dict(self.table.absences_by_vantage)
+        return hosts, self.table.changes_by_key, self.table.asked_by_interval, events, scans, looks
 
 
 def at(hour: int) -> datetime:

@@ -13,6 +13,7 @@ from tests.template.test_queues import READ, parked_in
 
 ALARMS = {alarm.name: alarm for alarm in MODEL.resources("AWS::CloudWatch::Alarm")}
 PARKED = sorted((set(QUEUES) - set(READ)) | {parked_in(queue) for queue in READ})
+BUDGET = "MonthlyBudget"
 RUNBOOK = (PROJECT / "docs" / "runbook.md").read_text()
 NAMESPACE = MODEL.templates[ROOT]["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
 TOPIC = {"Fn::If": ["Notifies", {"Ref": "AlarmTopicArn"}, {"Ref": "AWS::NoValue"}]}
@@ -63,13 +64,43 @@ def test_an_alarm_says_what_it_means_and_goes_to_the_topic(alarm: Resource) -> N
     assert len(alarm.properties["AlarmDescription"]) > 80
 
 
+def test_a_budget_is_of_what_has_the_tag_of_the_stack_and_is_heard_before_it_is_spent() -> None:
+    budget = MODEL.resource(f"Monitoring/{BUDGET}")
+    properties = budget.properties["Budget"]
+    (tag,) = properties["CostFilters"]["TagKeyValue"]
+    notified = budget.properties["NotificationsWithSubscribers"]
+
+    assert (properties["BudgetType"], properties["TimeUnit"]) == ("COST", "MONTHLY")
+    assert MODEL.text(properties["BudgetLimit"]["Amount"], budget.stack) == "parameter MonthlyBudgetUsd"
+    assert tag == {"Fn::Join": ["$", ["user:cascan-stack", {"Ref": "MetricsStack"}]]}
+    assert {(one["Notification"]["NotificationType"], one["Notification"]["Threshold"]) for one in notified} == {
+        ("ACTUAL", 80),
+        ("FORECASTED", 100),
+    }
+    for one in notified:
+        mail, topic = one["Subscribers"]
+        assert mail["Fn::If"][:2] == ["MailsBudget", {"SubscriptionType": "EMAIL", "Address": {"Ref": "BudgetEmail"}}]
+        assert topic["Fn::If"][:2] == ["Notifies", {"SubscriptionType": "SNS", "Address": {"Ref": "AlarmTopicArn"}}]
+
+
+def test_without_an_amount_there_is_no_budget() -> None:
+    assert MODEL.resource(f"Monitoring/{BUDGET}").body["Condition"] == "HasBudget"
+    assert MODEL.templates["root"]["Parameters"]["MonthlyBudgetUsd"]["Default"] == 0
+
+
+@pytest.mark.parametrize("name", ["ConnectTask", "RawTask"])
+def test_workers_have_the_tag_that_the_budget_counts(name: str) -> None:
+    task = MODEL.resource(f"Workers/{name}")
+    assert task.properties["Tags"] == [{"Key": "cascan-stack", "Value": {"Ref": "MetricsStack"}}]
+
+
 def test_the_runbook_has_a_section_for_each_alarm_and_none_for_others() -> None:
     sections = re.findall(r"^## (.+)$", RUNBOOK, re.MULTILINE)
 
-    assert sorted(sections) == sorted(ALARMS)
+    assert sorted(sections) == sorted([*ALARMS, BUDGET])
 
 
-@pytest.mark.parametrize("name", ALARMS)
+@pytest.mark.parametrize("name", [*ALARMS, BUDGET])
 def test_a_section_of_the_runbook_says_where_to_look_and_what_to_do(name: str) -> None:
     section = RUNBOOK.split(f"## {name}\n")[1].split("\n## ")[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,11 @@ from tests.template.model import FUNCTIONS, MODEL, ROOT, variables
 
 TEMPLATE = MODEL.templates[ROOT]
 PARAMETERS = TEMPLATE["Parameters"]
+# Source: CloudFormation user guide, "Rules section": functions that a rule may call
+RULE_FUNCTIONS = {
+    *("Fn::And", "Fn::Contains", "Fn::EachMemberEquals", "Fn::EachMemberIn", "Fn::Equals"),
+    *("Fn::Not", "Fn::Or", "Fn::RefAll", "Fn::ValueOf", "Fn::ValueOfAll"),
+}
 ENVIRONMENT_BYTES = 4096  # Source: AWS Lambda quotas, environment variables of a function
 # The longest that can be, of a stack with a name of 44 characters in ap-southeast-2. SQS and S3 bound their names.
 LENGTHS = {"Url": 54 + 80, "DLQArn": 42 + 80, "BucketName": 63, "Name": 100, "Arn": 180, "": 128}
@@ -51,6 +57,7 @@ def _holds(expression: Any, parameters: dict[str, str]) -> bool:
         (VPC | {"ExampleChanges": "enabled"}, "Set ExampleTarget"),
         (VPC | {"WorkerIpv6": "enabled"}, "WorkerSubnets that have IPv6"),
         (VPC | {"WorkerMemory": "8192"}, "512 CPU units"),
+        (VPC | {"MonthlyBudgetUsd": "50"}, "Set BudgetEmail or AlarmTopicArn too"),
     ],
 )
 def test_a_pair_of_parameters_that_cannot_work_is_refused_with_what_to_set(
@@ -72,10 +79,19 @@ def test_a_pair_of_parameters_that_cannot_work_is_refused_with_what_to_set(
         VPC | {"WorkerNetwork": "endpoints", "WorkerZones": "us-west-1a,us-west-1c"},
         SUBNETS | {"WorkerIpv6": "enabled"},
         VPC | {"ExampleSchedule": "rate(1 day)", "ExampleTarget": "10.0.0.5"},
+        VPC | {"MonthlyBudgetUsd": "50", "BudgetEmail": "soc@example.org"},
+        VPC | {"MonthlyBudgetUsd": "50", "AlarmTopicArn": "arn:aws:sns:eu-central-1:123456789012:alarms"},
     ],
 )
 def test_what_fits_together_is_accepted(parameters: dict[str, str]) -> None:
     assert refusals(parameters) == []
+
+
+def test_rules_call_only_what_cloudformation_has_in_rules() -> None:
+    called = set(re.findall(r"'(Fn::\w+)'", str(TEMPLATE["Rules"])))
+
+    assert "Fn::Equals" in called
+    assert called <= RULE_FUNCTIONS
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -29,7 +29,8 @@ WAKE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}  # 
 TRACE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 FORGET = {"s3:DeleteObject", "s3:DeleteObjectVersion"}
 UPLOAD = {"s3:PutObject", "s3:AbortMultipartUpload"}
-TASKS = "arn:AWS::Partition:ecs:AWS::Region:AWS::AccountId:task-definition"
+ECS = "arn:AWS::Partition:ecs:AWS::Region:AWS::AccountId"
+TASKS = f"{ECS}:task-definition"
 START_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 PULL = {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"}
 
@@ -47,7 +48,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Messaging/RawShardQueue.Arn": {"sqs:GetQueueAttributes"},
         TABLE: {"dynamodb:GetItem"},
         "*": {"ecs:ListTasks"},
-        "arn:AWS::Partition:ecs:AWS::Region:AWS::AccountId:task/Workers/Cluster/*": {"ecs:DescribeTasks"},
+        f"{ECS}:task/Workers/Cluster/*": {"ecs:DescribeTasks", "ecs:TagResource"},
         f"{TASKS}/AWS::StackName-connect:*": {"ecs:RunTask"},  # of the nested stack: any revision of the family
         f"{TASKS}/AWS::StackName-raw:*": {"ecs:RunTask"},
         "Workers/LaunchRole.Arn": {"iam:PassRole"},
@@ -287,6 +288,11 @@ def test_whoever_puts_events_speaks_as_cascan() -> None:
 def test_roles_are_passed_to_tasks_of_ecs_alone() -> None:
     for _, statement in statements_with("iam:PassRole"):
         assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+
+
+def test_tasks_are_tagged_as_they_start_and_never_later() -> None:
+    for _, statement in statements_with("ecs:TagResource"):
+        assert statement["Condition"] == {"StringEquals": {"ecs:CreateAction": "RunTask"}}
 
 
 @pytest.mark.parametrize("action", ["ecs:RunTask", "ecs:ListTasks"])

@@ -144,6 +144,11 @@ def test_a_task_is_run_as_a_revision_in_a_cluster_and_is_passed_its_roles(task: 
     ]
 
 
+def test_a_task_that_gets_tags_is_tagged_as_it_is_created() -> None:
+    tagged = needed("ecs", "RunTask", cluster="c", taskDefinition="connect:3", propagateTags="TASK_DEFINITION")
+    assert tagged[1] == "ecs:TagResource task/c/new ecs:createaction=RunTask"
+
+
 def test_a_schedule_is_passed_its_role_unless_it_is_deleted() -> None:
     assert needed("scheduler", "CreateSchedule", Name="s") == [
         "scheduler:CreateSchedule group/s",

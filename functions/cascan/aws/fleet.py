@@ -104,6 +104,7 @@ class EcsFleet:
                     count=count,
                     clientToken=hash_token(token),
                     startedBy=f"cascan/{lane}",
+                    propagateTags="TASK_DEFINITION",
                     capacityProviderStrategy=[{"capacityProvider": provider, "weight": 1}],
                     networkConfiguration=self._network,
                     overrides=_tell_capacity(provider),

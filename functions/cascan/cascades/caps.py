@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cascan.cost.bill import find_dearest_second
 from cascan.cost.duration import estimate_seconds
+from cascan.cost.prices import bundled_prices
 from cascan.cost.ranges import exactly
+from cascan.cost.stack_shape import STANDARD_SHAPE, StackShape
 from cascan.limits import (
     CHILD_PARTS,
     MAX_CASCADE_COST_USD,
@@ -14,7 +17,6 @@ from cascan.limits import (
     MAX_CASCADE_PROBES,
     MAX_CASCADE_SCANS,
     MAX_HOPS,
-    WORKER_USD_PER_SECOND,
 )
 from cascan.model.cascade import BudgetUse, Cap
 from cascan.nmap.ports.scanned_ports import count_ports
@@ -30,16 +32,28 @@ class Caps:
     scans: int = MAX_CASCADE_SCANS
     probes: int = MAX_CASCADE_PROBES
     cost_micro_usd: int = MAX_CASCADE_COST_USD * MICRO
+    shape: StackShape = STANDARD_SHAPE  # of the workers
 
     def max_child_addresses(self, arguments: Sequence[str]) -> int:
         """How many addresses one child may scan with these arguments of nmap; at least one.
 
         A child uses at most one part in CHILD_PARTS of the budget.
         """
-        per_address = estimate_budget_use(arguments, 1)
+        per_address = self.estimate_use(arguments, 1)
         by_probes = self.probes // CHILD_PARTS // max(1, per_address.probes)
         by_cost = self.cost_micro_usd // CHILD_PARTS // max(1, per_address.cost_micro_usd)
         return max(1, min(by_probes, by_cost))
+
+    def estimate_use(self, arguments: Sequence[str], addresses: int) -> BudgetUse:
+        """What a child with these arguments of nmap uses.
+
+        An estimate from above: every address is up, the dearest worker scans, and no rate makes the
+        scan faster. How many shards will share --min-rate is not known yet.
+        """
+        probes = addresses * count_ports(arguments)
+        seconds = estimate_seconds(_drop_min_rate(arguments), addresses, ALL_UP).high
+        usd = seconds * find_dearest_second(bundled_prices().prices, self.shape)
+        return BudgetUse(1, probes, round(usd * MICRO))
 
     def find_exceeded(self, spent: BudgetUse) -> tuple[Cap, str] | None:
         """The cap of the root scan that `spent` exceeds, with a sentence.
@@ -56,17 +70,6 @@ class Caps:
             limit = format_dollars(self.cost_micro_usd)
             return Cap.COST, f"the cascade of one root scan may cost at most {limit} by estimate"
         return None
-
-
-def estimate_budget_use(arguments: Sequence[str], addresses: int) -> BudgetUse:
-    """What a child with these arguments of nmap uses.
-
-    An estimate from above: every address is up, and no rate makes the scan faster. How many shards will share
-    --min-rate is not known yet.
-    """
-    probes = addresses * count_ports(arguments)
-    seconds = estimate_seconds(_drop_min_rate(arguments), addresses, ALL_UP).high
-    return BudgetUse(1, probes, round(seconds * WORKER_USD_PER_SECOND * MICRO))
 
 
 def _drop_min_rate(arguments: Sequence[str]) -> list[str]:

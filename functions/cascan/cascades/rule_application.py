@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from cascan.cascades.argument_positions import ArgumentPositions, find_argument_positions
-from cascan.cascades.caps import estimate_budget_use
 from cascan.cascades.child_documents import build_child_name, build_child_request
 from cascan.cascades.context import FindingView, ParentScan
 from cascan.cascades.decision import Child, Decision, DecisionKind
@@ -201,7 +200,7 @@ class RuleApplication:
             addresses = sum(parent.addresses[target] for target in part_request.targets)
             count = f"{addresses} {'address' if addresses == 1 else 'addresses'}"
             reason = f"{count}: {' '.join(child.parameters)}"
-            weight = estimate_budget_use(arguments, addresses)
+            weight = parent.context.caps.estimate_use(arguments, addresses)
             weighed = msgspec.structs.replace(child, weight=weight)
             yield self._decision(DecisionKind.START, reason, findings, child=weighed)
 

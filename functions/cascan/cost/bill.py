@@ -44,6 +44,17 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     public_share: float  # of the addresses
 
 
+def find_dearest_second(prices: Prices, shape: StackShape) -> float:
+    """US dollars for a second of the dearest worker: Lambda, or Fargate on demand with a public address."""
+    hour = (
+        prices.fargate_vcpu_hour * shape.vcpu
+        + prices.fargate_gb_hour * shape.memory_gb
+        + prices.fargate_storage_gb_hour * max(0, shape.storage_gb - FREE_STORAGE_GB)
+        + prices.public_ipv4_hour
+    )
+    return max(prices.lambda_gb_second * shape.express_memory_gb, hour / SECONDS_PER_HOUR)
+
+
 def list_items(lane: Lane, work: Work, prices: Prices, shape: StackShape) -> Iterator[CostItem]:
     if lane is Lane.EXPRESS:
         gb_s = (work.seconds + LAMBDA_START_S).scale(shape.express_memory_gb)

@@ -23,6 +23,11 @@ class StackShape(msgspec.Struct, frozen=True, kw_only=True):
     shard_timeout_s: int = 14_400
     express_memory_gb: float = 1.0
 
+    @classmethod
+    def of_worker(cls, cpu: int, memory_mib: int, storage_gb: int) -> StackShape:
+        """A stack with workers of so many CPU units, MiB and GB."""
+        return cls(vcpu=cpu / CPU_UNITS, memory_gb=memory_mib / MIB_PER_GIB, storage_gb=storage_gb)
+
     def from_above(self) -> StackShape:
         """The dearest stack with workers of this size: what a budget is compared with."""
         return StackShape(

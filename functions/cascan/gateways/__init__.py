@@ -12,7 +12,7 @@ from cascan.gateways.agenda import Agenda
 from cascan.gateways.cascades import CascadeTable, RuleTable
 from cascan.gateways.delayed_messages import DelayedMessage, DelayedMessages
 from cascan.gateways.event_bus import EventBus
-from cascan.gateways.findings import Findings
+from cascan.gateways.findings import FindingReplacement, Findings
 from cascan.gateways.fleet import Fleet, Launch
 from cascan.gateways.history import History
 from cascan.gateways.inventory import Inventory
@@ -36,6 +36,7 @@ __all__ = [
     "DelayedMessage",
     "DelayedMessages",
     "EventBus",
+    "FindingReplacement",
     "Findings",
     "Fleet",
     "HeldShards",

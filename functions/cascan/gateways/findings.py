@@ -9,6 +9,16 @@ from cascan.ids import ReportKey
 from cascan.model.finding import Finding, HostFindings
 
 
+class FindingReplacement(Protocol):
+    """New findings of a scan. Earlier ones stay until they are overwritten or removed."""
+
+    def put(self, hosts: Iterable[HostFindings], source: ReportKey | None = None) -> None:
+        """Store the findings of hosts, as `Findings.put_findings` does."""
+
+    def remove_others(self) -> None:
+        """Remove everything that was not put through this replacement."""
+
+
 class Findings(Protocol):
     """Findings, by the scan that produced them."""
 
@@ -18,6 +28,9 @@ class Findings(Protocol):
         A repeat rewrites the same items. A finding longer than MAX_FINDING_BYTES is truncated, and
         names `source` as the report that has all of it.
         """
+
+    def replace_findings(self, scan_id: str) -> FindingReplacement:
+        """Begin to replace all findings of the scan by others."""
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         """The scan's findings, each once: in order of the hosts' addresses, then as they were put.

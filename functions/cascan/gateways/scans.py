@@ -67,6 +67,12 @@ class Scans(Protocol):
         False: it was done already.
         """
 
+    def recount_findings(self, scan_id: str, counts: Counts) -> bool:
+        """Set the counts of the findings of a scan that has ended.
+
+        False: it has not ended, or there is no such scan.
+        """
+
     def scan_brief(self, scan_id: str) -> ScanBrief | None:
         """The few fields that decide whether the scan's shards may run now, read consistently.
 

@@ -55,6 +55,7 @@ class TestEcs:
             "cluster": CLUSTER,
             "count": 2,
             "startedBy": "cascan/raw",
+            "propagateTags": "TASK_DEFINITION",
             "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
             "networkConfiguration": {
                 "awsvpcConfiguration": {

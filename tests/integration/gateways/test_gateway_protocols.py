@@ -26,6 +26,7 @@ from cascan.gateways import (
     DelayedMessage,
     DelayedMessages,
     EventBus,
+    FindingReplacement,
     Findings,
     Fleet,
     History,
@@ -74,6 +75,10 @@ DELAYED_MESSAGES: tuple[DelayedMessages, ...] = (
     DynamoDelayedMessages("table"),
     fake_schedules.MemoryDelayedMessages(),
 )
+REPLACEMENTS: tuple[FindingReplacement, ...] = (
+    DynamoScanTable("table").replace_findings("scan"),
+    fakes.MemoryScanTable().replace_findings("scan"),
+)
 PARTS_OF_SCAN_TABLE = (
     Agenda,
     Findings,
@@ -91,6 +96,7 @@ PARTS_OF_SCAN_TABLE = (
 )
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     IssuedRequests: ISSUED_REQUESTS,
+    FindingReplacement: REPLACEMENTS,
     **dict.fromkeys(PARTS_OF_SCAN_TABLE, SCAN_TABLES),
     ReportStore: REPORT_STORES,
     EventBus: EVENT_BUSES,

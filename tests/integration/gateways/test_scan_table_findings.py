@@ -99,3 +99,26 @@ class TestFindings:
         table.put_findings(SCAN_ID, [])
         table.put_findings(SCAN_ID, [a_host()])
         assert list(table.findings(SCAN_ID)) == []
+
+
+class TestReplacing:
+    @pytest.mark.parametrize("probes", [0, 10_000_000], ids="{:,} probes".format)
+    def test_what_is_not_put_again_is_removed_and_other_scans_keep_theirs(self, table: ScanTable, probes: int) -> None:
+        table.create_scan(a_scan(probes=probes))
+        another = derive_scan_id("another")
+        for scan_id in (SCAN_ID, another):
+            hosts = [a_host(a_finding(n), address=f"10.0.{n}.5") for n in range(40)]
+            table.put_findings(scan_id, [*hosts, a_host(a_finding(98), a_finding(99), place=7)], FIRST)
+
+        replacement = table.replace_findings(SCAN_ID)
+        replacement.put([a_host(a_finding(0, name="anew"), address="10.0.0.5"), a_host(a_finding(98), place=3)], FIRST)
+        assert len(list(table.findings(SCAN_ID))) == 42  # all of them, until the others are removed
+        replacement.remove_others()
+
+        assert list(table.findings(SCAN_ID)) == [a_finding(0, name="anew"), a_finding(98)]
+        assert len(list(table.findings(another))) == 42
+
+    def test_a_replacement_without_findings_removes_all(self, table: ScanTable) -> None:
+        table.put_findings(SCAN_ID, [a_host(a_finding(0))], FIRST)
+        table.replace_findings(SCAN_ID).remove_others()
+        assert list(table.findings(SCAN_ID)) == []

@@ -129,6 +129,21 @@ class TestScans:
         assert not table.finish_scan(SCAN_ID, Counts())
         assert table.get_scan(SCAN_ID) == a_scan()
 
+    def test_the_findings_of_a_scan_are_counted_again_once_it_has_ended(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        counts = Counts(count=2, severities={"LOW": 2}, categories={"Host": 2})
+        assert not table.recount_findings(SCAN_ID, counts)
+        assert table.get_scan(SCAN_ID) == a_scan()
+        table.advance_scan(SCAN_ID, ScanState.CANCELLED, expected=[a_scan().state])
+        assert table.recount_findings(SCAN_ID, counts)
+        scan = table.get_scan(SCAN_ID)
+        assert scan is not None
+        assert (scan.state, scan.findings) == (ScanState.CANCELLED, counts)
+
+    def test_a_scan_that_is_gone_is_not_counted(self, table: ScanTable) -> None:
+        assert not table.recount_findings(SCAN_ID, Counts())
+        assert table.get_scan(SCAN_ID) is None
+
 
 class TestRemoval:
     def test_only_the_removed_scan_loses_its_shards_and_findings(self, table: ScanTable) -> None:

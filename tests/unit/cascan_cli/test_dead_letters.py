@@ -6,12 +6,15 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cascan.events import ShardQueued
 from cascan.events.control import Action, ControlRequested
+from cascan.forms import find_idempotency_key, read_request, read_request_document
+from cascan.limits import MAX_REQUEST_BYTES
 from cascan.model.dead_letter import DeadLetter
 from cascan.schedules.due import ScheduleDue
-from cascan_cli.stack.dead_letters import Description, describe_letter
+from cascan_cli.stack.dead_letters import Description, add_idempotency_key, describe_letter
 from tests.data.envelopes.build import recorded
 from tests.support.builders import NOW, SCAN_ID
 
@@ -94,3 +97,50 @@ def test_what_is_shown_of_a_message_is_printable_and_bounded() -> None:
 
     assert (described.schedule + described.reason).isprintable()
     assert max(len(described.schedule), len(described.reason)) <= 1_024
+
+
+MANIFEST = {
+    "apiVersion": "execution.securecodebox.io/v1",
+    "kind": "Scan",
+    "metadata": {"name": "lan"},
+    "spec": {"scanType": "nmap", "parameters": ["10.0.0.1"]},
+}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"targets": ["10.0.0.1"]}),
+        "targets: [10.0.0.1]",
+        json.dumps(MANIFEST),
+        json.dumps({**MANIFEST, "metadata": {"name": "lan", "annotations": {"a": "b"}}}),
+    ],
+)
+def test_a_request_without_a_key_gets_one_and_is_the_same_otherwise(body: str) -> None:
+    keyed = add_idempotency_key(body, "message-1")
+    before, after = read_request_document(body), read_request_document(keyed)
+    assert find_idempotency_key(after) == "message-1"
+    unkeyed, request = read_request(body).request, read_request(keyed).request
+    same_key = {"annotations": unkeyed.annotations, "idempotency_key": ""}
+    assert (request.idempotency_key, replace(request, **same_key)) == ("message-1", unkeyed)
+    assert add_idempotency_key(keyed, "message-2") == keyed
+    assert before.keys() <= after.keys()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{}",
+        "no request",
+        "[1, 2]",
+        "{\x00",
+        json.dumps({"targets": ["10.0.0.1"], "idempotencyKey": "theirs"}),
+        json.dumps({**MANIFEST, "metadata": {"annotations": {"cascan/idempotency-key": "theirs"}}}),
+        json.dumps({**MANIFEST, "metadata": "text"}),
+        json.dumps({"targets": ["10.0.0.1"], "name": "x" * (MAX_REQUEST_BYTES - 60)}),
+    ],
+    ids=lambda body: body[:40],
+)
+def test_what_has_a_key_or_is_no_request_or_has_no_room_for_one_stays_as_it_is(body: str) -> None:
+    assert add_idempotency_key(body, "message-1") == body

@@ -207,7 +207,7 @@ def test_changes_are_told_in_turns_as_they_are_in_one(
     telling = [one for one in recorded if one.hosts == len(HOSTS)]
     assert len(telling) > 20
     assert [one.after_s for one in telling] == [0] * (len(telling) - 1) + [None]
-    hosts, changes, _, events, scans = world.outline()
+    hosts, changes, _, events, scans, _ = world.outline()
     assert (hosts, changes) == at_once[:2]
     assert scans == at_once[4]
     assert len([event for event in events.values() if isinstance(event, HostChange)]) == 700

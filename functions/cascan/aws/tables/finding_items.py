@@ -27,13 +27,16 @@ They are spread by the first `spread` digits of their id, and are read in order 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from heapq import merge
 from itertools import chain, groupby, product
 
 import msgspec
 
+from cascan.aws.dynamodb.table import DynamoTable
 from cascan.aws.dynamodb.wire import (
     Item,
     add_body,
@@ -47,6 +50,7 @@ from cascan.aws.tables.scan_layouts import ScanLayouts
 from cascan.errors import GatewayUnavailable
 from cascan.findings.by_host import address_key
 from cascan.findings.truncate_finding import truncate_finding
+from cascan.gateways import FindingReplacement
 from cascan.ids import ReportKey
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.finding import Finding, FindingLine, HostFindings
@@ -63,14 +67,22 @@ class FindingItems(ScanLayouts):
     """The part of ScanTable for findings."""
 
     def put_findings(self, scan_id: str, hosts: Iterable[HostFindings], source: ReportKey | None = None) -> None:
+        self._table.put_all(self._build_items(scan_id, hosts, source))
+
+    def _build_items(self, scan_id: str, hosts: Iterable[HostFindings], source: ReportKey | None) -> Iterator[Item]:
         layout = self._find_layout(scan_id)
         if layout.layout < LAYOUT:
             findings = chain.from_iterable(host.findings for host in hosts)
             spread = layout.spread
-            items = (finding_item(scan_id, finding, spread, source) for finding in findings)
-        else:
-            items = (item for host in hosts for item in host_items(scan_id, host, layout.spread, source))
-        self._table.put_all(items)
+            return (finding_item(scan_id, finding, spread, source) for finding in findings)
+        return (item for host in hosts for item in host_items(scan_id, host, layout.spread, source))
+
+    def replace_findings(self, scan_id: str) -> FindingReplacement:
+        return _Replacement(
+            self._table,
+            build_items=partial(self._build_items, scan_id),
+            list_keys=partial(self._keys_of_findings, scan_id),
+        )
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         layout = self._find_layout(scan_id)
@@ -96,6 +108,30 @@ class FindingItems(ScanLayouts):
         partitions = findings_partitions if layout.layout < LAYOUT else hosts_partitions
         for partition in partitions(scan_id, layout.spread):
             yield from self._table.keys(partition)
+
+
+@dataclass(slots=True)
+class _Replacement:
+    """FindingReplacement in the table."""
+
+    table: DynamoTable
+    build_items: Callable[[Iterable[HostFindings], ReportKey | None], Iterator[Item]]
+    list_keys: Callable[[], Iterator[Item]]
+    _written: set[tuple[str, str]] = field(default_factory=set)  # keys
+
+    def put(self, hosts: Iterable[HostFindings], source: ReportKey | None = None) -> None:
+        self.table.put_all(map(self._note, self.build_items(hosts, source)))
+
+    def remove_others(self) -> None:
+        self.table.delete_all([key for key in self.list_keys() if _read_key(key) not in self._written])
+
+    def _note(self, item: Item) -> Item:
+        self._written.add(_read_key(item))
+        return item
+
+
+def _read_key(item: Item) -> tuple[str, str]:
+    return item["pk"]["S"], item["sk"]["S"]
 
 
 # ---- layout 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 from operator import attrgetter
 
 from msgspec.structs import replace
@@ -42,7 +42,7 @@ from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval, subtract_intervals
 
-ITEMS_AT_ONCE = 32  # of a partition, read for one answer: mostly the first few decide
+ITEMS_AT_ONCE = 16  # of a partition, at first
 MAX_KNOWN_NETWORKS = 10_000  # kept in memory, of those that the table lists
 BEGINNING = "0"  # sorts before every time
 
@@ -66,8 +66,7 @@ class HistoryItems(TablePart):
         shared_ports: Collection[str] = (),
         vantage: str = DEFAULT_VANTAGE,
     ) -> None:
-        shared = frozenset(shared_ports)
-        grouped = group_looks(self._refer_ports(look, shared) for look in looks)
+        grouped = group_looks(self._refer_ports(looks, frozenset(shared_ports)))
         self._list_networks(vantage, grouped)
         items = (looks_items(members, network, vantage, self.history_days) for network, members in grouped.items())
         self._table.put_all(chain.from_iterable(items))
@@ -105,14 +104,21 @@ class HistoryItems(TablePart):
             self._listed.clear()
         self._listed.update(unknown)
 
-    def _refer_ports(self, look: Look, shared: frozenset[str]) -> Look:
-        """The look with long lists of ports that many looks share replaced by references."""
-        if not any(group.ports in shared for group in look.not_open):
-            return look
-        return replace(look, not_open=tuple(self._refer(group, shared) for group in look.not_open))
+    def _refer_ports(self, looks: Iterable[Look], shared: frozenset[str]) -> Iterator[Look]:
+        """The looks with long lists of ports that many of them share replaced by references."""
+        # By the states that most looks have in common, as objects; both are kept for that long
+        referred: dict[int, tuple[NotOpenPorts, NotOpenPorts]] = {}
+        for look in looks:
+            if not any(states.ports in shared for states in look.not_open):
+                yield look
+                continue
+            for states in look.not_open:
+                if id(states) not in referred:
+                    referred[id(states)] = states, self._refer(states, shared)
+            yield replace(look, not_open=tuple(referred[id(states)][1] for states in look.not_open))
 
-    def _refer(self, group: NotOpenPorts, shared: frozenset[str]) -> NotOpenPorts:
-        return replace(group, ports=self._look_ports.refer(group.ports)) if group.ports in shared else group
+    def _refer(self, states: NotOpenPorts, shared: frozenset[str]) -> NotOpenPorts:
+        return replace(states, ports=self._look_ports.refer(states.ports)) if states.ports in shared else states
 
     # ---- reading
 
@@ -166,14 +172,28 @@ class HistoryItems(TablePart):
         self, vantage: str, chosen: Chosen, low: str, high: str, *, newest_first: bool
     ) -> Iterator[tuple[datetime, list[Look]]]:
         pk = looks_partition(vantage, chosen.network)
-        items = self._table.query(
+        items = self._read_items(pk, low, high, newest_first=newest_first)
+        return readable_items(items, lambda item: (read_earliest(item), read_looks(item, chosen)))
+
+    def _read_items(self, pk: str, low: str, high: str, *, newest_first: bool) -> Iterator[Item]:
+        """The items of a partition: a few of them, which mostly decide, then full pages."""
+        few = list(islice(self._query(pk, low, high, newest_first=newest_first, Limit=ITEMS_AT_ONCE), ITEMS_AT_ONCE))
+        yield from few
+        if len(few) < ITEMS_AT_ONCE:
+            return
+        reached = few[-1]["sk"]["S"]
+        low, high = (low, reached) if newest_first else (reached, high)
+        further = self._query(pk, low, high, newest_first=newest_first)
+        yield from (item for item in further if item["sk"]["S"] != reached)
+
+    def _query(self, pk: str, low: str, high: str, *, newest_first: bool, **limit: int) -> Iterator[Item]:
+        return self._table.query(
             KeyConditionExpression="pk = :pk AND sk BETWEEN :low AND :high",
             ExpressionAttributeValues={":pk": {"S": pk}, ":low": {"S": low}, ":high": {"S": high}},
             ConsistentRead=True,
             ScanIndexForward=not newest_first,
-            Limit=ITEMS_AT_ONCE,
+            **limit,
         )
-        return readable_items(items, lambda item: (read_earliest(item), read_looks(item, chosen)))
 
     def _resolve_ports(self, look: Look) -> Look:
         if not any(group.ports.startswith(REFERENCE) for group in look.not_open):

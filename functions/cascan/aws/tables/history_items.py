@@ -47,6 +47,8 @@ from cascan.nmap.intervals import Interval
 NARROW_BITS = {4: 8, 6: 8}  # by family: the bits that tell the addresses of a narrow network apart
 MIN_NARROW = 8  # looks of one batch in a narrow network that are stored under it
 LOOK_SPAN = timedelta(seconds=MAX_LOOK_SPAN_S)
+ROW_CHARS = 32  # of a look, and of a group of its open ports, beside their ports
+MICROSECOND = timedelta(microseconds=1)
 UNPACKED_BYTES = 512  # a body up to this length takes no less when it is compressed
 VANTAGES = "looks"
 ABSENT_MARK = b'"absent":'
@@ -153,51 +155,65 @@ def looks_items(looks: Sequence[Look], network: LookNetwork, vantage: str, days:
 
 
 class _Packer:
-    """Collects the looks of one item."""
+    """Collects the looks of one item.
+
+    Services and states are told apart as objects, since most looks of a report share them: two
+    that are equal only make the item a little longer.
+    """
 
     def __init__(self, network: LookNetwork) -> None:
         self._network = network
         self.looks: list[Look] = []
-        self._services: dict[SeenService, int] = {}
-        self._states: dict[bytes, tuple[int, NotOpenPorts]] = {}
+        self._services: dict[int, tuple[int, SeenService]] = {}
+        self._states: dict[int, tuple[int, NotOpenPorts]] = {}
         self._rows: dict[str, list[_Row]] = {}
         self._chars = 0
 
     def add(self, look: Look) -> bool:
         """False: the look needs another item."""
+        chars = self._count_chars(look)
         if self.looks and (
             len(self.looks) >= MAX_LOOKS_PER_ITEM
             or look.seen_at - self.looks[0].seen_at > LOOK_SPAN
-            or self._chars + _count_chars(look) > MAX_LOOKS_ITEM_CHARS
+            or self._chars + chars > MAX_LOOKS_ITEM_CHARS
         ):
             return False
-        self._chars += _count_chars(look)
+        self._chars += chars
         self.looks.append(look)
         after = look.seen_at - self.looks[0].seen_at
         row = _Row(
-            after_us=after // timedelta(microseconds=1),
-            offset=look.offset,
-            length=look.length,
-            up=int(look.is_up),
-            states=tuple(map(self._add_states, look.not_open)),
-            open_ports=tuple(
-                (self._add_service(group.service), group.protocol, group.ports) for group in look.open_ports
-            ),
+            after // MICROSECOND,
+            look.offset,
+            look.length,
+            int(look.is_up),
+            tuple([self._add_states(states) for states in look.not_open]),
+            tuple([(self._add_service(group.service), group.protocol, group.ports) for group in look.open_ports]),
         )
         digits = self._network.digits_of(int(parse_address(look.address)))
         self._rows.setdefault(digits, []).append(row)
         return True
 
+    def _count_chars(self, look: Look) -> int:
+        """About how much longer the look makes the body."""
+        chars = ROW_CHARS
+        for group in look.open_ports:
+            chars += ROW_CHARS + len(group.ports)
+            if id(group.service) not in self._services:
+                chars += len(msgspec.json.encode(group.service))
+        for states in look.not_open:
+            if id(states) not in self._states:
+                chars += len(msgspec.json.encode(states))
+        return chars
+
     def _add_service(self, service: SeenService) -> int:
-        return self._services.setdefault(service, len(self._services))
+        return self._services.setdefault(id(service), (len(self._services), service))[0]
 
     def _add_states(self, states: NotOpenPorts) -> int:
-        encoded = msgspec.json.encode(states)
-        return self._states.setdefault(encoded, (len(self._states), states))[0]
+        return self._states.setdefault(id(states), (len(self._states), states))[0]
 
     def build_item(self, vantage: str, days: int) -> Item:
         body = {
-            "services": tuple(self._services),
+            "services": [service for _, service in self._services.values()],
             "states": [states for _, states in self._states.values()],
             "looks": self._rows,
         }
@@ -235,17 +251,6 @@ def absence_body(intervals: Iterable[Interval], network: LookNetwork) -> Item:
 
 def _source_key(earliest: datetime, source: ReportKey) -> str:
     return f"{format_instant(earliest)}/{source.scan_id}/{source.shard:06d}.{source.attempt}"
-
-
-def _count_chars(look: Look) -> int:
-    """About how long the look is in an item that has no service or state of it yet."""
-    open_chars = sum(len(group.ports) + 32 + _count_service_chars(group.service) for group in look.open_ports)
-    exceptions = (text for group in look.not_open for text in group.exceptions.values())
-    return open_chars + sum(map(len, exceptions)) + sum(len(group.ports) for group in look.not_open) + 64
-
-
-def _count_service_chars(service: SeenService) -> int:
-    return len(service.summary) + len(service.tunnel) + sum(map(len, service.cpe))
 
 
 def _pack(body: object) -> Value:

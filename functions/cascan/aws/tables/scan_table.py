@@ -50,6 +50,7 @@ from cascan.model.usage import ScanCost
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 NO_ATTEMPT: Value = {"N": "0"}  # the `attempt` of a shard that was never claimed
+SET_COUNTS = "SET #findings = :count, #severities = :severities, #categories = :categories"
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
@@ -57,7 +58,7 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, H
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
     def __init__(self, table_name: str, clock: Clock = utc_now, *, history_days: int = 0) -> None:
-        """`history_days`: how long new changes are kept; 0: as long as their scan."""
+        """`history_days`: how long new changes and looks are kept; 0: no period of their own."""
         super().__init__(DynamoTable(table_name, clock))
         self.history_days = history_days
 
@@ -145,18 +146,12 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, H
 
     def finish_scan(self, scan_id: str, counts: Counts) -> bool:
         is_parsed, states = state_condition(PARSED_STATES)
-        counted = {
-            ":count": counts.count,
-            ":severities": counts.severities,
-            ":categories": counts.categories,
-        }
-        counts_change = "#findings = :count, #severities = :severities, #categories = :categories"
-        return self._change_scan(
-            scan_id,
-            f"SET #state = :done, {counts_change}",
-            is_parsed,
-            {":done": ScanState.DONE} | counted | states,
-        )
+        values = _count_values(counts) | states | {":done": ScanState.DONE}
+        return self._change_scan(scan_id, f"{SET_COUNTS}, #state = :done", is_parsed, values)
+
+    def recount_findings(self, scan_id: str, counts: Counts) -> bool:
+        has_ended, states = state_condition(FINAL_STATES)
+        return self._change_scan(scan_id, SET_COUNTS, has_ended, _count_values(counts) | states)
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
         scan = scan_key(scan_id)
@@ -207,3 +202,11 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, H
         scan = read_scan(item)
         self._remember_layout(scan.scan_id, item)
         return scan
+
+
+def _count_values(counts: Counts) -> dict[str, Any]:
+    return {
+        ":count": counts.count,
+        ":severities": counts.severities,
+        ":categories": counts.categories,
+    }

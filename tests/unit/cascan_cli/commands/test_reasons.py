@@ -12,9 +12,10 @@ from typing import Any, cast
 import pytest
 
 from cascan.model.reason import Reason, ReasonCode, Reasons
+from cascan.model.request import ScanRequest
 from cascan.model.scan import Counts, Outcome, ScanState
 from cascan_cli.commands import findings, report, scans
-from cascan_cli.output.scan import SHOWN_REASONS, print_outcome
+from cascan_cli.output.scan import SHOWN_REASONS, print_outcome, scan_summary
 from cascan_cli.stack.open import StackGateways
 from tests.fakes import MemoryReportStore, MemoryScanTable
 from tests.support.builders import SCAN_ID, a_scan, a_shard
@@ -74,8 +75,8 @@ def test_a_scan_that_was_suspended_while_it_was_followed_says_what_it_found_and_
 @pytest.mark.parametrize(
     ("command", "args"),
     [
-        (findings, {"scan": SCAN_ID, "json": False}),
-        (findings, {"scan": SCAN_ID, "json": True}),
+        (findings, {"scan": SCAN_ID, "now": False, "json": False}),
+        (findings, {"scan": SCAN_ID, "now": False, "json": True}),
         (report, {"scan": SCAN_ID, "json": False, "shard": None, "out": None, "xml": False}),
         (report, {"scan": SCAN_ID, "json": False, "shard": None, "out": None, "xml": True}),
     ],
@@ -114,3 +115,14 @@ def test_a_long_list_of_reasons_is_cut_with_its_length(
     lines = capsys.readouterr().err.splitlines()
     assert sum("no such name" in line for line in lines) == SHOWN_REASONS
     assert any(f"and {300 - SHOWN_REASONS} more" in line for line in lines)
+
+
+def test_the_permission_and_the_contact_of_the_request_are_printed(
+    stack: StackGateways, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = ScanRequest(targets=("10.0.0.1",), authorization="CHG-7\x1b[2J", contact="soc@example.org")
+    scan = a_scan(request=request)
+    print_outcome(scan, stack)
+    said = f"scan {scan.scan_id} authorized by CHG-7\\x1b[2J; contact soc@example.org"
+    assert said in capsys.readouterr().err
+    assert (scan_summary(scan)["authorization"], scan_summary(scan)["contact"]) == ("CHG-7\x1b[2J", "soc@example.org")

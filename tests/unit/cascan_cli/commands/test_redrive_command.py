@@ -15,7 +15,7 @@ from cascan.events import ShardQueued, ShardReturned
 from cascan.model.shard import Lane
 from cascan_cli.commands import redrive
 from cascan_cli.main import main
-from cascan_cli.stack.dead_letters import QUEUES
+from cascan_cli.stack.dead_letters import QUEUES, add_idempotency_key
 from tests.fakes import MemoryScanTable
 from tests.fakes.operator_queue import MemoryOperatorQueue
 from tests.support.builders import SCAN_ID, a_scan, a_shard
@@ -250,3 +250,15 @@ def test_messages_are_released_when_reading_fails(stack: Stack) -> None:
     assert main(["redrive", "show", "00000000"]) == 3
 
     assert stack.held() == set()
+
+
+def test_a_parked_request_that_is_sent_twice_has_the_same_key_both_times(stack: Stack) -> None:
+    body = json.dumps({"targets": ["10.0.0.1"]})
+    message_id = stack.queue("ParkedRequests").put(body)
+    keyed = add_idempotency_key(body, message_id)
+
+    assert main(["redrive", "send", "ParkedRequests"]) == 0
+
+    (sent,) = stack.queue("RequestQueue").messages.values()
+    assert sent.body == keyed
+    assert json.loads(keyed)["idempotencyKey"] == message_id
