@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
+CHECKOV_VENV := .venv-checkov
 PIP_FLAGS := --quiet --disable-pip-version-check --use-pep517
 TARGET ?= 127.0.0.1
 # Three files at a time on two cores: half of the end-to-end tests is waiting. In order of their path: these, which take longest, come
@@ -16,7 +17,7 @@ ARGS ?=
 # Settings of deploy and destroy, on the command line of make: infra/deploy.py explains each.
 export STACK ALLOWED DENIED NETWORK SUBNETS SECURITY_GROUPS PUBLIC_IP MAX_WORKERS PARAMETERS PYTHON_VERSION NMAP_VERSION TAG CONFIRM
 
-.PHONY: help deploy live-check destroy setup nmap scan test what-is-skipped test-packages test-fast soak lint types check bench clean
+.PHONY: help deploy live-check destroy setup nmap scan test what-is-skipped test-packages test-fast soak lint checkov types check bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -76,6 +77,15 @@ lint: setup $(SAM_VENV)/.ready  ## ruff, import arrows, cfn-lint, sam validate
 	@$(BIN)/cfn-lint template.yaml infra/*.yaml
 	@AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam validate --lint
 
+$(CHECKOV_VENV)/.ready: Makefile
+	@echo "setting up $(CHECKOV_VENV): checkov, which has 290 MB (once; about half a minute)"
+	@$(PYTHON) -m venv $(CHECKOV_VENV)
+	@$(CHECKOV_VENV)/bin/python -m pip install $(PIP_FLAGS) checkov==3.3.30
+	@touch $@
+
+checkov: $(CHECKOV_VENV)/.ready  ## what checkov says of the templates, but for what .checkov.yaml skips with a reason (not in CI)
+	@$(CHECKOV_VENV)/bin/checkov --config-file .checkov.yaml
+
 types: setup  ## mypy, strict
 	@$(BIN)/mypy
 
@@ -87,10 +97,11 @@ bench: nmap setup  ## the figures of docs/performance.md (without benchmarks.lar
 	@$(BIN)/python -m benchmarks.planning
 	@$(BIN)/python -m benchmarks.writing
 	@$(BIN)/python -m benchmarks.inventory
+	@$(BIN)/python -m benchmarks.history
 	@$(BIN)/python -m benchmarks.workers
 	@$(BIN)/python -m benchmarks.reading
 	@$(BIN)/python -m benchmarks.cascading
 	@$(BIN)/python -m benchmarks.wide_scans
 
 clean:  ## the virtual environments and caches
-	rm -rf $(VENV) $(SAM_VENV) .aws-sam .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(SAM_VENV) $(CHECKOV_VENV) .aws-sam .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.lab import Lab, NoLab, lab
-from tests.support import soak
+from tests.support import recorded_calls, soak
 
 # The same examples in every run, and none is judged by how long it takes; `--hypothesis-profile explore` tries others.
 settings.register_profile("explore", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("same", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("same")
+
+UNUSED_CALLS = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +40,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         soak.note_seeds(item)
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_testnodedown(node: Any) -> None:
+    recorded_calls.take_over(node)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist sends the output of its process, and before the summary
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    recorded_calls.hand_over(session.config)
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    passed = [report.nodeid for report in reporter.stats.get("passed", ())] if reporter else []
+    if not hasattr(session.config, "workerinput"):
+        has_passed = session.exitstatus == pytest.ExitCode.OK
+        complete = has_passed and recorded_calls.is_complete(session.config, passed)
+        session.stash[UNUSED_CALLS] = recorded_calls.finish(complete=complete)
+        if session.stash[UNUSED_CALLS]:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    session: Any = terminalreporter._session
+    if unused := session.stash.get(UNUSED_CALLS, []):
+        terminalreporter.section(f"calls in {recorded_calls.FILE.name} that no test made", red=True)
+        terminalreporter.write_line("\n".join([*unused, f"write it anew: {recorded_calls.COMMAND}"]))
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
     if lines := soak.summary(reports):
         terminalreporter.section("seeds")

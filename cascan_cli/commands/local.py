@@ -25,6 +25,8 @@ def run(args: Namespace) -> int:
         store_policy(args.state_dir, policy)
         with open_stack(Namespace(stack=None, state_dir=args.state_dir)) as stack:
             _show(stack_status, policy, stack.table.switch(), as_json=args.json)
+            if stack.table.needs_migration():
+                print_message("an earlier version stored a part of the inventory: cascan migrate")
     elif args.action == "status":
         stack_status = status(args.state_dir)
         _show(stack_status, read_policy(args.state_dir), _switch(stack_status), as_json=args.json)

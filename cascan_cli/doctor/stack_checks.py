@@ -16,7 +16,7 @@ from cascan_cli.stack.dead_letters import QUEUES
 from cascan_cli.stack.health import describe_halt
 
 if TYPE_CHECKING:
-    from cascan.gateways import Agenda, Scans, StackSwitch
+    from cascan.gateways import Agenda, Scans, ScanTable, StackSwitch
     from cascan_cli.stack.open import StackGateways
 
 AGENDA_LATE = timedelta(minutes=10)  # the agenda is worked through every minute
@@ -40,6 +40,7 @@ def stack_checks(stack: StackGateways, now: datetime, option: str) -> list[Check
         Check("dead letters", lambda: check_dead_letters(stack, option), "sqs:GetQueueAttributes"),
         Check("halt", lambda: check_halt(stack.table, option), "dynamodb:GetItem"),
         Check("agenda", lambda: check_agenda(stack.table, now), "dynamodb:Query"),
+        Check("layout", lambda: check_layout(stack.table, option), "dynamodb:Query"),
         Check("scans", lambda: check_scans(stack.table, now, option), "dynamodb:Query"),
     ]
 
@@ -96,6 +97,15 @@ def check_agenda(agenda: Agenda, now: datetime) -> Iterator[Result]:
         )
     else:
         yield Result.ok("nothing is overdue")
+
+
+def check_layout(table: ScanTable, option: str) -> Iterator[Result]:
+    """Nothing in the inventory is left as an earlier version stored it."""
+    if table.needs_migration():
+        earlier = "an earlier version stored a part of the inventory, which takes longer to read"
+        yield Result.warning(earlier, f"cascan migrate{option}")
+    else:
+        yield Result.ok("the inventory has the present layout")
 
 
 def check_scans(scans: Scans, now: datetime, option: str) -> Iterator[Result]:

@@ -216,6 +216,15 @@ def _add_running(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     )
     rebuild.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     rebuild.set_defaults(run="rebuild")
+    migrate = commands.add_parser(
+        "migrate",
+        parents=[stack, output],
+        help="move what an earlier version stored to the present layout of the table",
+        description="Move the inventory and the findings that an earlier version stored to the present layout "
+        "of the table. The stack goes on meanwhile, and everything can be read before and after. The command may "
+        "be interrupted and repeated. Exit code 1: some scans have not ended an hour ago; repeat it later.",
+    )
+    migrate.set_defaults(run="migrate")
 
     egress = commands.add_parser(
         "egress",

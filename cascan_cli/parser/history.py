@@ -26,8 +26,8 @@ open, closed, filtered, open|filtered, host not up, or not covered.
   cascan at 2026-03-03 10.0.0.0/16 --port 22 --stale 30d
   cascan at 2026-03-03T12:00Z 10.0.0.5:22"""
 HISTORY = """\
-Remove addresses from the history. The inventory, scans and reports stay; a
-rebuild makes the history of stored reports again.
+Remove addresses from the history. The inventory, scans and reports stay; if the
+table is lost, a rebuild makes the history of stored reports again.
 
   cascan history delete 10.0.0.5 10.0.7.0/24"""
 DATE_HELP = "a date means its end; also 2026-03-03T12:00, 2026-03-03T12:00Z, or now"

@@ -120,7 +120,7 @@ class InventoryUpdater:
             self._add_absent()
             scanned = self.scope_filter.scanned
             not_up = Sighting(state=NOT_UP, seen_at=self.seen_at, scan_id=self.key.scan_id)
-            self.table.note_asked(scanned.family, scanned.intervals(), not_up)
+            self.table.note_asked(scanned.family, scanned.intervals(), not_up, vantage=self.vantage)
             self._store_absences(scanned)
 
     def _store_absences(self, scanned: ScannedAddresses) -> None:
@@ -134,7 +134,7 @@ class InventoryUpdater:
     def _add_absent(self) -> None:
         scanned = self.scope_filter.scanned
         for low, high in scanned.intervals():
-            known_addresses = self.table.known_addresses(scanned.family, low, high)
+            known_addresses = self.table.known_addresses(scanned.family, low, high, vantage=self.vantage)
             addresses = filter(self._is_absent, known_addresses)
             while batch := list(islice(addresses, ADDRESSES_AT_ONCE)):
                 self._record_absences(batch)
@@ -164,14 +164,15 @@ class InventoryUpdater:
 
     def _compare_and_save(self, observations: list[Observation]) -> list[str]:
         """The addresses whose records another writer changed meanwhile: they are not stored."""
-        records = self.table.known_hosts([observation.address for observation in observations])
+        addresses = [observation.address for observation in observations]
+        records = self.table.known_hosts(addresses, vantage=self.vantage)
         updates = []
         for observation in observations:
             update, has_record = self._compare(records.get(observation.address), observation)
             self.recorded += has_record
             if update:
                 updates.append(update)
-        conflicts = self.table.save_hosts(self.key, updates) if updates else []
+        conflicts = self.table.save_hosts(self.key, updates, vantage=self.vantage) if updates else []
         self.recorded -= len(conflicts)
         return conflicts
 
@@ -213,7 +214,8 @@ class InventoryUpdater:
     def _earlier_scans(self) -> list[tuple[Interval, Sighting]]:
         """When the addresses of the shard were scanned before."""
         scanned, table = self.scope_filter.scanned, self.table
-        scans = (table.asked(scanned.family, low, high) for low, high in scanned.intervals())
+        intervals = scanned.intervals()
+        scans = (table.asked(scanned.family, low, high, vantage=self.vantage) for low, high in intervals)
         return list(chain.from_iterable(scans))
 
 

@@ -101,6 +101,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan severity test": ["severity test -f severity.yaml --findings findings.jsonl"],
     "cascan halt": ["halt", "halt --lift"],
     "cascan rebuild": ["rebuild --yes"],
+    "cascan migrate": ["migrate"],
     "cascan reparse": ["reparse SCANNED"],
     "cascan doctor": ["doctor --state-dir state"],
     "cascan redrive list": ["redrive list"],

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from cascan.ids import ReportKey
 from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
+from cascan.model.migration import MigrationResult, TellMigration
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval
 
@@ -15,6 +16,7 @@ from cascan.nmap.intervals import Interval
 class MemoryInventory:
     def __init__(self) -> None:
         self.hosts_by_vantage: dict[str, dict[str, HostRecord]] = defaultdict(dict)
+        self.is_of_earlier_version = False
         self.changes_by_key: dict[tuple[str, int, tuple[int, int], int], tuple[Change, ...]] = {}
         self.asked_by_vantage: dict[str, dict[tuple[int, Interval], Sighting]] = defaultdict(dict)
 
@@ -85,6 +87,17 @@ class MemoryInventory:
         for (of, interval), sighting in sorted(self.asked_by_vantage[vantage].items(), key=lambda item: item[0]):
             if of == family and interval[0] <= high and interval[1] >= low:
                 yield interval, sighting
+
+    def needs_migration(self) -> bool:
+        self._reach()
+        return self.is_of_earlier_version
+
+    def migrate(self, tell: TellMigration) -> MigrationResult:
+        self._reach()
+        result = MigrationResult(hosts=len(self.hosts_by_address) if self.is_of_earlier_version else 0)
+        self.is_of_earlier_version = False
+        tell(result)
+        return result
 
     def changes(self, scan_id: str, shard: int, after: str = "") -> Iterator[Change]:
         self._reach()

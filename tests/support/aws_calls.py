@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tests.support.policies import Permission
@@ -35,6 +36,7 @@ SQS_ACTIONS = {
     "ReceiveMessage",
     "SendMessage",
 }
+ROLES_OF_A_TASK = {"executionRoleArn", "taskRoleArn"}  # RunTask may pass others than the definition's
 DYNAMODB_ACTIONS = {"DeleteItem", "GetItem", "PutItem", "UpdateItem"}
 SCHEDULER_ACTIONS = {"CreateSchedule", "DeleteSchedule", "UpdateSchedule"}
 NOT_FOUND = {"404", "NoSuchKey"}
@@ -58,6 +60,8 @@ class ResourceNames:
     tasks: str = ""  # of the cluster, with a trailing slash
     schedules: str = ""  # of the group, with a trailing slash
     schedule_role: str = ""
+    stack: str = ""
+    repositories: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_permissions(service: str, operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
@@ -90,10 +94,9 @@ def _in_table(operation: str, request: Request, names: ResourceNames) -> Iterato
             changes = [change for part in parts for change in part.values()]
             yield _on_items(operation, {"TableName": table}, changes, names)
     elif operation == "Query":
-        resource = names.tables[request["TableName"]]
-        if "IndexName" in request:
-            resource += f"/index/{request['IndexName']}"
-        yield Permission("dynamodb:Query", resource, {"dynamodb:leadingkeys": (_read_partition(request),)})
+        yield _by_partition(request, names)
+    elif operation == "Scan" and "IndexName" not in request:  # it has no leading key: policies see none
+        yield Permission("dynamodb:Scan", names.tables[request["TableName"]])
     elif operation in DYNAMODB_ACTIONS:
         yield _on_items(operation, request, [request], names)
     else:
@@ -110,6 +113,12 @@ def _on_items(action: str, request: Request, items: list[Any], names: ResourceNa
     if action == "GetItem":
         context["dynamodb:select"] = ("SPECIFIC_ATTRIBUTES" if "ProjectionExpression" in request else "ALL_ATTRIBUTES",)
     return Permission(f"dynamodb:{action}", names.tables[request["TableName"]], context)
+
+
+def _by_partition(query: Request, names: ResourceNames) -> Permission:
+    index = f"/index/{query['IndexName']}" if "IndexName" in query else ""
+    keys = {"dynamodb:leadingkeys": (_read_partition(query),)}
+    return Permission("dynamodb:Query", names.tables[query["TableName"]] + index, keys)
 
 
 def _read_partition(query: Request) -> str:
@@ -156,7 +165,7 @@ def _in_cluster(operation: str, request: Request, names: ResourceNames) -> Itera
     elif operation == "DescribeTasks":
         for task in request["tasks"]:
             yield Permission("ecs:DescribeTasks", names.tasks + task.rpartition("/")[2], keys)
-    elif operation == "RunTask" and "overrides" not in request:  # which may pass other roles
+    elif operation == "RunTask" and not request.get("overrides", {}).keys() & ROLES_OF_A_TASK:
         family, _, revision = request["taskDefinition"].rpartition("/")[2].partition(":")
         yield Permission("ecs:RunTask", f"{names.task_definitions[family]}:{revision}", keys)
         if request.get("propagateTags"):
@@ -175,14 +184,51 @@ def _of_schedules(operation: str, request: Request, names: ResourceNames) -> Ite
         yield Permission("iam:PassRole", names.schedule_role, {"iam:passedtoservice": (PASSED_TO_SCHEDULER,)})
 
 
+def _of_stack(operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
+    if operation not in ("DescribeStacks", "DescribeStackResource"):
+        raise UnknownCall(f"cloudformation:{operation}")
+    yield Permission(f"cloudformation:{operation}", names.stack)
+
+
+def _in_repository(operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
+    if operation != "DescribeImages":
+        raise UnknownCall(f"ecr:{operation}")
+    yield Permission("ecr:DescribeImages", names.repositories[request["repositoryName"]])
+
+
+# Actions that know no resource, by the service as boto3 calls it.
+ON_EVERYTHING = {
+    "cloudwatch": {"GetMetricData": "cloudwatch:GetMetricData"},
+    "ec2": {
+        "DescribeRouteTables": "ec2:DescribeRouteTables",
+        "DescribeSubnets": "ec2:DescribeSubnets",
+        "DescribeVpcEndpoints": "ec2:DescribeVpcEndpoints",
+    },
+    "service-quotas": {
+        "GetAWSDefaultServiceQuota": "servicequotas:GetAWSDefaultServiceQuota",
+        "GetServiceQuota": "servicequotas:GetServiceQuota",
+    },
+    "xray": {"PutTraceSegments": "xray:PutTraceSegments"},
+}
+
+
+def _on_everything(service: str, operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
+    if operation not in ON_EVERYTHING[service]:
+        raise UnknownCall(f"{service}:{operation}")
+    yield Permission(ON_EVERYTHING[service][operation], "*")
+
+
 def _of_identity(operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
     if operation != "GetCallerIdentity":  # needs no permission
         raise UnknownCall(f"sts:{operation}")
     yield from ()
 
 
-PERMISSIONS: dict[str, Callable[[str, Request, ResourceNames], Iterator[Permission]]] = {
+FindPermissions = Callable[[str, Request, ResourceNames], Iterator[Permission]]
+PERMISSIONS: dict[str, FindPermissions] = {
+    "cloudformation": _of_stack,
     "dynamodb": _in_table,
+    "ecr": _in_repository,
     "ecs": _in_cluster,
     "events": _on_bus,
     "s3": _in_bucket,
@@ -190,3 +236,4 @@ PERMISSIONS: dict[str, Callable[[str, Request, ResourceNames], Iterator[Permissi
     "sqs": _in_queue,
     "sts": _of_identity,
 }
+PERMISSIONS.update({service: partial(_on_everything, service) for service in ON_EVERYTHING})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from tests.support.policies import Statement
+from tests.support.policies import Statement, conditions
 from tests.template.model import FUNCTIONS, MODEL, ROOT, Resource
 
 ROLES = {role.name: role for role in MODEL.resources("AWS::IAM::Role")}
@@ -25,6 +25,12 @@ def policies_of(role: str) -> list[Statement]:
     policies = MODEL.chosen(resource.properties["Policies"], resource.stack)
     found = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
     return [resolve(statement, resource.stack) for statement in found]
+
+
+@cache
+def judged_keys(role: str) -> frozenset[str]:
+    """The condition keys, in lower case, that the policies of the role name."""
+    return frozenset(key for statement in policies_of(role) for _, key, _ in conditions(statement))
 
 
 def resolve(value: Any, stack: str) -> Any:

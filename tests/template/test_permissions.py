@@ -38,7 +38,6 @@ PULL = {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:Ba
 EXPECTED: dict[str, dict[str, set[str]]] = {
     "OnScanRequestedRole": {
         TABLE: RELEASE,
-        INDEX: {"dynamodb:Query"},
         RECORDS: UPLOAD,
         **SEND,
         BUS: {"events:PutEvents"},

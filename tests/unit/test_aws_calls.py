@@ -95,6 +95,10 @@ def test_a_transaction_needs_the_action_of_each_part_on_its_own_partition() -> N
     ]
 
 
+def test_a_scan_of_the_table_has_no_leading_key() -> None:
+    assert needed("dynamodb", "Scan", TableName="t") == ["dynamodb:Scan table"]
+
+
 def test_an_upload_in_parts_needs_what_a_put_needs() -> None:
     for operation in ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"):
         assert needed("s3", operation, Bucket="b", Key="reports/a") == ["s3:PutObject bucket/reports/a"]
@@ -160,7 +164,7 @@ def test_a_schedule_is_passed_its_role_unless_it_is_deleted() -> None:
 @pytest.mark.parametrize(
     ("service", "operation", "request_"),
     [
-        ("dynamodb", "Scan", {"TableName": "t"}),
+        ("dynamodb", "Scan", {"TableName": "t", "IndexName": "listing"}),
         ("dynamodb", "Query", {"TableName": "t", "KeyConditionExpression": "sk > :a AND pk = :b"}),
         ("s3", "PutObject", {"Bucket": "b", "Key": "k", "Tagging": "a=b"}),
         ("s3", "GetObject", {"Bucket": "b", "Key": "k", "VersionId": "1"}),

@@ -15,7 +15,7 @@ WORKER_START_S = Range(30, 90)  # a task is paid from the moment that its image 
 LAMBDA_START_S = Range(1, 5)
 FREE_STORAGE_GB = 20  # of a Fargate task
 PACKET_BYTES = Range(40, 60)  # of a probe, as it is billed
-FINDING_BYTES = Range(1_000, 4_000)  # in the table, with what the inventory keeps
+FINDING_BYTES = Range(300, 2_000)  # in the table, with what inventory and history keep
 REPORT_BYTES = Range(600, 4_000)  # in the bucket, for one finding
 HEARTBEAT_S = 15.0  # a worker extends its message and writes to the table
 SECONDS_PER_HOUR = 3_600
@@ -81,7 +81,7 @@ def list_request_items(work: Work, prices: Prices) -> Iterator[CostItem]:
     """What queues, table, bucket, bus and logs are asked to do."""
     shards, findings = exactly(work.shards), work.findings
     yield _price("SQS", Range(3, 20) + shards * Range(6, 20) + work.heartbeats, "requests", prices.sqs_request)
-    writes = Range(10, 60) + shards * Range(10, 80) + work.heartbeats * Range(1, 8) + findings * Range(2, 16)
+    writes = Range(10, 60) + shards * Range(10, 80) + work.heartbeats * Range(1, 8) + findings * Range(0.4, 6)
     yield _price("DynamoDB", writes, "writes", prices.dynamodb_write)
     reads = Range(10, 100) + shards * Range(10, 80) + work.heartbeats * Range(1, 4) + findings * Range(0.5, 8)
     yield _price("DynamoDB", reads, "reads", prices.dynamodb_read)

@@ -17,6 +17,7 @@ from cascan.gateways.scans import Scans
 from cascan.gateways.severity_rules import SeverityRules
 from cascan.gateways.shards import Shards
 from cascan.gateways.stack_switch import StackSwitch
+from cascan.model.migration import MigrationResult, TellMigration
 
 
 class ScanLifecycle(Scans, Shards, Agenda, Protocol):
@@ -29,3 +30,12 @@ class ReportResults(Findings, Inventory, History, Recordings, SeverityRules, Pro
 
 class ScanTable(ScanLifecycle, ReportResults, StackSwitch, Protocol):
     """The whole table. Only the command and the code that builds gateways use all of it."""
+
+    def needs_migration(self) -> bool:
+        """Whether an earlier version stored a part of the inventory, which `migrate` moves."""
+
+    def migrate(self, tell: TellMigration) -> MigrationResult:
+        """Move what an earlier version stored. May be interrupted, and repeated.
+
+        `tell`: called again and again with what was done so far.
+        """

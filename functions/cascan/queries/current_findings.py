@@ -12,12 +12,13 @@ from itertools import islice
 from typing import Protocol
 
 from cascan.findings import build_findings
-from cascan.gateways import Findings, Inventory, Scans
+from cascan.gateways import Findings, History, Inventory, Scans
 from cascan.inventory.observations import ASSUMED_UP
 from cascan.model.finding import Finding
 from cascan.model.host import Address, Host, Port, Service
 from cascan.model.inventory import HostRecord, InventoryQuery, PortRecord
 from cascan.model.scan import Scan
+from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import parse_address
 
 FINDINGS_AT_ONCE = 500  # whose hosts are looked up together
@@ -25,23 +26,29 @@ EVERYTHING = InventoryQuery()
 OPEN_PORT = "Open Port"
 
 
-class Current(Findings, Inventory, Scans, Protocol):
+class Current(Findings, Inventory, History, Scans, Protocol):
     """The gateway that the question needs."""
 
 
 def find_current_findings(table: Current) -> Iterator[tuple[Finding, Scan | None]]:
-    """The findings, scan after scan, each with its scan; None: made from the inventory alone."""
-    scan_ids = {scan_id for host in table.hosts(EVERYTHING) for scan_id in _list_scans(host)}
+    """The findings, by vantage and scan, each with its scan; None: made from the inventory alone."""
+    for vantage in sorted({DEFAULT_VANTAGE, *table.history_vantages()}):
+        yield from _find_seen_from(table, vantage)
+
+
+def _find_seen_from(table: Current, vantage: str) -> Iterator[tuple[Finding, Scan | None]]:
+    hosts = table.hosts(EVERYTHING, vantage=vantage)
+    scan_ids = {scan_id for host in hosts for scan_id in _list_scans(host)}
     removed = set()
     for scan_id in sorted(scan_ids):
         scan = table.get_scan(scan_id)
         if scan is None:
             removed.add(scan_id)
             continue
-        for finding in _filter_current(table, scan_id):
+        for finding in _filter_current(table, scan_id, vantage):
             yield finding, scan
     if removed:
-        for host in table.hosts(EVERYTHING):
+        for host in table.hosts(EVERYTHING, vantage=vantage):
             for port in host.open_ports:
                 if port.latest.scan_id in removed:
                     yield _build_finding(host, port), None
@@ -53,11 +60,12 @@ def _list_scans(host: HostRecord) -> Iterator[str]:
         yield from (port.latest.scan_id for port in host.open_ports)
 
 
-def _filter_current(table: Current, scan_id: str) -> Iterator[Finding]:
+def _filter_current(table: Current, scan_id: str, vantage: str) -> Iterator[Finding]:
     """The findings of the scan that no newer scan has covered again."""
     findings = table.findings(scan_id)
     while batch := list(islice(findings, FINDINGS_AT_ONCE)):
-        hosts = table.known_hosts({address for finding in batch if (address := _find_address(finding))})
+        addresses = set(filter(None, map(_find_address, batch)))
+        hosts = table.known_hosts(addresses, vantage=vantage)
         for finding in batch:
             host = hosts.get(_find_address(finding))
             if host and _is_current(finding, host, scan_id):

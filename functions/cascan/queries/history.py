@@ -174,7 +174,7 @@ def find_open_ports(
 
     `query`: which hosts and ports; it has to include those that are not open any more.
     """
-    for hosts in _by_network(past.hosts(query)):
+    for hosts in _by_network(past.hosts(query, vantage=vantage)):
         # A port that was not yet open then need not be looked for
         ports = {host.address: [port for port in query.ports_of(host) if port.first_seen <= moment] for host in hosts}
         opened = [port.first_seen for of_host in ports.values() for port in of_host]
@@ -202,7 +202,7 @@ def find_differences(
 
     A port that was not covered at one of the times is listed where it was open at the other.
     """
-    for hosts in _by_network(past.hosts(query)):
+    for hosts in _by_network(past.hosts(query, vantage=vantage)):
         asked = {host.address: {port.key for port in query.ports_of(host)} for host in hosts}
         if not any(asked.values()):
             continue

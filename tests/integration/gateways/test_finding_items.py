@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -132,3 +136,12 @@ class TestLayout1:
         )
         with pytest.raises(GatewayUnavailable, match="migrated while they were read"):
             list(findings)
+
+
+def test_the_line_in_the_data_model_prints_the_findings_of_items() -> None:
+    document = Path("docs/data-model.md").read_text()
+    program = textwrap.dedent(document.partition('python3 -c "\n')[2].partition('"\n')[0])
+    items = [next(host_items(SCAN_ID, host)) for host in (a_host(1), a_host(*range(2, 30)))]
+    answer = msgspec.json.encode({"Items": items})
+    printed = subprocess.run([sys.executable, "-c", program], input=answer, capture_output=True, check=True).stdout
+    assert printed.splitlines() == [msgspec.json.encode(a_finding(n)) for n in range(1, 30)]

@@ -17,10 +17,11 @@ from moto import mock_aws
 
 from cascan.aws import boundary, clients
 from tests.integration.handlers.stack import REGION, Stack, build_stack
+from tests.support import recorded_calls
 from tests.support.aws_calls import ResourceNames
 from tests.support.call_recorder import record_permissions
 from tests.support.policies import find_refusals
-from tests.template.roles import policies_of
+from tests.template.roles import judged_keys, policies_of
 
 POWERTOOLS = {"POWERTOOLS_METRICS_NAMESPACE": "cascan", "METRICS_STACK": "mine"}
 FUNCTIONS = (
@@ -71,11 +72,13 @@ def role_name(function: str) -> str:
 
 @contextmanager
 def acts_as(role: str, names: ResourceNames) -> Iterator[None]:
-    """Fails if what is called in this block is not allowed by the role."""
+    """Fails if what is called in this block is not allowed by the role, or is not in the list of recorded calls."""
     with record_permissions(names) as recorded:
         yield
     refusals = find_refusals(policies_of(role), recorded.values())
     assert refusals == [], f"{role} in the templates does not allow what was called"
+    new = recorded_calls.note(role, recorded.values(), judged_keys(role))
+    assert new == [], f"calls that are not in {recorded_calls.FILE}; write it with {recorded_calls.COMMAND}"
 
 
 ColdStart = Callable[..., Function]

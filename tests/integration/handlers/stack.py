@@ -28,6 +28,8 @@ QUEUES = {  # name → the queue of infra/messaging.yaml; "heard" has our events
     "raw": "RawShardQueue",
     "dead": "ExpressShardDLQ",
     "returned": "ReturnedShardQueue",
+    "connect-dead": "ConnectShardDLQ",
+    "raw-dead": "RawShardDLQ",
     "parked": "ParkedShards",
     "reports": "ReportQueue",
     "completions": "CompletionQueue",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -217,11 +218,11 @@ def test_a_delivery_that_dies_after_half_of_the_hosts_tells_of_both_halves(
     key = world.stored(1, xml({f"10.0.0.{number}": (22,) for number in range(1, 5)}))
     save, saved = world.table.save_hosts, Counter[str]()
 
-    def dies_at_the_third(*args: Any) -> list[str]:
+    def dies_at_the_third(*args: Any, **options: Any) -> list[str]:
         saved["calls"] += 1
         if saved["calls"] == 3:
             raise GatewayUnavailable("it died")
-        return save(*args)
+        return save(*args, **options)
 
     monkeypatch.setattr(world.table, "save_hosts", dies_at_the_third)
     with pytest.raises(GatewayUnavailable):
@@ -237,8 +238,8 @@ class TestTogether:
     def between(self, world: World, monkeypatch: pytest.MonkeyPatch, key: str, times: int = 1) -> None:
         known_hosts, left = world.table.known_hosts, [times]
 
-        def and_then(addresses: Iterable[str]) -> dict[str, HostRecord]:
-            known = known_hosts(addresses)
+        def and_then(addresses: Iterable[str], **options: Any) -> dict[str, HostRecord]:
+            known = known_hosts(addresses, **options)
             if left[0]:
                 left[0] -= 1
                 world.deliver(key)
@@ -270,7 +271,7 @@ class TestTogether:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         key = world.stored(1, xml({"10.0.0.1": (22,)}))
-        monkeypatch.setattr(world.table, "save_hosts", lambda _, updates: [u.record.address for u in updates])
+        monkeypatch.setattr(world.table, "save_hosts", lambda _, updates, **__: [u.record.address for u in updates])
         monkeypatch.setattr(inventory_updater, "MAX_CONFLICTS", 3)
         with pytest.raises(GatewayUnavailable, match="kept changing"):
             world.deliver(key)
@@ -284,9 +285,9 @@ def test_a_shard_of_thousands_of_hosts_is_read_and_written_by_the_batch(
     for name in ("known_hosts", "save_hosts", "asked", "known_addresses", "note_asked"):
         method = getattr(world.table, name)
 
-        def counted(*args: Any, name: str = name, method: Any = method) -> Any:
+        def counted(*args: Any, name: str = name, method: Any = method, **options: Any) -> Any:
             calls[name] += 1
-            return method(*args)
+            return method(*args, **options)
 
         monkeypatch.setattr(world.table, name, counted)
     report = xml(dict.fromkeys(addresses, (22, 80)), total=4_096)
@@ -296,3 +297,58 @@ def test_a_shard_of_thousands_of_hosts_is_read_and_written_by_the_batch(
     calls.clear()
     world.scan(1, report, target="10.0.0.0/20", count=4_096)
     assert calls == {"known_hosts": batches, "save_hosts": batches}
+
+
+class TestLooks:
+    """What a report leaves in the history."""
+
+    def test_each_host_leaves_a_look_and_the_others_were_not_up(self, world: World) -> None:
+        world.scan(0, xml({"10.0.0.1": (22,)}))
+        (look,) = world.table.looks_until(["10.0.0.1"], at(9))
+        assert (look.is_up, look.seen_at, [group.ports for group in look.open_ports]) == (True, at(0), ["22"])
+        assert [look.is_up for look in world.table.looks_until(["10.0.0.2"], at(9))] == [False]
+        assert list(world.table.looks_until(["10.0.0.8"], at(9))) == []  # outside the network
+
+    def test_a_quarantined_host_leaves_none(self, world: World) -> None:
+        world.scan(0, xml({"10.0.0.1": (22,), "10.9.9.9": (22,)}))
+        assert list(world.table.looks_until(["10.9.9.9"], at(9))) == []
+
+    def test_a_report_that_is_cut_short_says_nothing_of_the_hosts_that_it_does_not_have(self, world: World) -> None:
+        world.scan(0, xml({"10.0.0.1": (22,)}).partition(b"<runstats>")[0])
+        assert list(world.table.looks_until(["10.0.0.2"], at(9))) == []
+        assert list(world.table.looks_until(["10.0.0.1"], at(9)))
+
+    def test_excluded_addresses_were_not_looked_at(self, world: World) -> None:
+        world.scan(0, xml({"10.0.0.1": (22,)}), shard={"exclude": ("10.0.0.4",)})
+        assert list(world.table.looks_until(["10.0.0.4"], at(9))) == []
+        assert list(world.table.looks_until(["10.0.0.5"], at(9)))
+
+    def test_the_place_of_a_host_is_that_of_its_element(self, world: World) -> None:
+        report = xml({"10.0.0.1": (22,), "10.0.0.2": (80,)})
+        world.scan(0, report)
+        for address in ("10.0.0.1", "10.0.0.2"):
+            (look,) = world.table.looks_until([address], at(9))
+            element = report[look.offset : look.offset + look.length]
+            assert element.startswith(b"<host>")
+            assert element.endswith(b"</host>")
+            assert element.count(address.encode()) == element.count(b"</host>") == 1
+
+    def test_the_host_tells_the_time_of_looking_also_to_the_inventory(self, world: World) -> None:
+        ended = f'<host endtime="{at(1).timestamp() - 600:.0f}"'.encode()
+        world.scan(1, xml({"10.0.0.1": (22,)}).replace(b"<host>", ended + b">"))
+        (look,) = world.table.looks_until(["10.0.0.1"], at(9))
+        record = world.table.hosts_by_address["10.0.0.1"]
+        assert look.seen_at == record.latest.seen_at == record.ports[0].first_seen == at(1) - timedelta(minutes=10)
+
+    def test_two_elements_of_a_host_with_times_of_their_own_keep_all_changes(self, world: World) -> None:
+        """In two batches, since joined elements are one."""
+        world.scan(0, xml({"10.0.0.1": (22,)}))
+        first, last = (f'<host endtime="{at(1).timestamp() - seconds:.0f}">'.encode() for seconds in (600, 60))
+        report = xml({"10.0.0.1": (22, 80)}).replace(b"<host>", first)
+        again = xml({"10.0.0.1": (22, 90)}).replace(b"<host>", last)
+        element = again[again.index(b"<host ") : again.index(b"</host>") + len(b"</host>")]
+        between = element.replace(b"10.0.0.1", b"10.0.0.2") * HOSTS_AT_ONCE
+        told = world.scan(1, report.replace(b"<runstats>", between + element + b"<runstats>"))
+        assert "PortOpened 10.0.0.1:80" in told
+        assert "PortOpened 10.0.0.1:90" in told
+        assert len(list(world.table.looks_until(["10.0.0.1"], at(9), since=at(0) + timedelta(minutes=1)))) == 2

@@ -110,10 +110,10 @@ def test_a_turn_that_dies_goes_on_from_its_last_note(
     key, clock = world.stored(1, REPORT, **NETWORK), count(10_000, -CHECKPOINT_EVERY_S)
     save, saves = world.table.save_hosts, count(1)
 
-    def dies(*args: Any) -> list[str]:
+    def dies(*args: Any, **options: Any) -> list[str]:
         if next(saves) == dies_at:
             raise GatewayUnavailable("it died")
-        return save(*args)
+        return save(*args, **options)
 
     monkeypatch.setattr(world.table, "save_hosts", dies)
     with pytest.raises(GatewayUnavailable):

@@ -8,7 +8,7 @@ stored after MAX_TRIES.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
@@ -29,6 +29,13 @@ CANCELLED = "TransactionCanceledException"
 CONFLICT = "TransactionConflictException"  # a transaction holds the item; botocore does not retry
 # Reasons why a transaction was cancelled that may not apply to the next try.
 TEMPORARY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+
+
+class Page(NamedTuple):
+    """A page of a table, and the key with which it ended. None: it is the last."""
+
+    items: list[Item]
+    end: Item | None
 
 
 class DynamoTable:
@@ -83,6 +90,22 @@ class DynamoTable:
             ExpressionAttributeValues={":pk": {"S": pk}},
             ConsistentRead=True,
         )
+
+    def scan_all(self, after: Item | None = None, **request: Any) -> Iterator[Page]:
+        """All items of the table, in pages; those of a partition follow each other by sort key.
+
+        `after`: only the items after this key, with which an earlier page ended.
+        """
+        while True:
+            start = {"ExclusiveStartKey": after} if after else {}
+            with translate_errors(GATEWAY):
+                answer = connection_pool.call(
+                    "Scan", {"TableName": self.name, "ConsistentRead": True, **request, **start}
+                )
+            after = answer.get("LastEvaluatedKey")
+            yield Page(list(filter(self._is_live, answer["Items"])), after)
+            if after is None:
+                return
 
     def keys(self, pk: str) -> Iterator[Item]:
         """The keys of a partition's items."""

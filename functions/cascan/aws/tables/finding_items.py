@@ -71,7 +71,7 @@ class FindingItems(ScanLayouts):
 
     def _build_items(self, scan_id: str, hosts: Iterable[HostFindings], source: ReportKey | None) -> Iterator[Item]:
         layout = self._find_layout(scan_id)
-        if layout.layout < LAYOUT:
+        if layout.findings < LAYOUT:
             findings = chain.from_iterable(host.findings for host in hosts)
             spread = layout.spread
             return (finding_item(scan_id, finding, spread, source) for finding in findings)
@@ -86,7 +86,7 @@ class FindingItems(ScanLayouts):
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         layout = self._find_layout(scan_id)
-        if layout.layout < LAYOUT:
+        if layout.findings < LAYOUT:
             return self._single_findings(scan_id, layout)
         items = self._items_by_address(scan_id, layout.spread)
         groups = groupby(items, key=_address_part)
@@ -105,8 +105,11 @@ class FindingItems(ScanLayouts):
 
     def _keys_of_findings(self, scan_id: str) -> Iterator[Item]:
         layout = self._find_layout(scan_id)
-        partitions = findings_partitions if layout.layout < LAYOUT else hosts_partitions
-        for partition in partitions(scan_id, layout.spread):
+        if layout.findings < LAYOUT or layout.has_earlier_findings:
+            for partition in findings_partitions(scan_id, layout.spread):
+                yield from self._table.keys(partition)
+        # Of a scan of layout 1, a migration may have copied some
+        for partition in hosts_partitions(scan_id, layout.spread):
             yield from self._table.keys(partition)
 
 
@@ -138,7 +141,10 @@ def _read_key(item: Item) -> tuple[str, str]:
 
 
 def hosts_partitions(scan_id: str, spread: int) -> Iterator[str]:
-    """Every partition of the scan's findings, in no order of addresses."""
+    """Every partition of the scan's findings, in no order of addresses.
+
+    `spread`: 0 for one partition; otherwise there are 16.
+    """
     base = f"findings/{scan_id}/hosts"
     return (f"{base}/{digit}" for digit in HEX) if spread else iter((base,))
 

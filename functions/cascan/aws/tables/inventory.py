@@ -207,6 +207,9 @@ class InventoryItems(TablePart):
                     latest[interval] = max(known, sighting, key=lambda seen: seen.order)
             yield from ((part, latest[part]) for part in sorted(latest) if part[1] >= start)
 
+    def needs_migration(self) -> bool:
+        return self._pointers.has_layout_1(DEFAULT_VANTAGE)
+
     def changes(self, scan_id: str, shard: int, after: str = "") -> Iterator[Change]:
         partition = changes_partition(scan_id, shard)
         start = f"{CHANGES_OF_HOST}{address_to_hex(after)}/~" if after else CHANGES_OF_HOST

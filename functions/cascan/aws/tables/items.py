@@ -12,6 +12,7 @@ scan      scan/<scan id>      scan                        body, state, announced
                                                           extra_addresses, lambda_ms, spot_ms,
                                                           on_demand_ms, attempts, report_bytes,
                                                           cost, suspension, reasons, layout, spread,
+                                                          findings_layout, earlier_findings,
                                                           shard_secret; of an earlier layout
                                                           moved_secret;
                                                           listing="scans",
@@ -69,6 +70,7 @@ from cascan.aws.dynamodb.wire import (
     encode_body,
     format_instant,
     from_value,
+    is_set,
     to_values,
     unpack_text,
 )
@@ -92,7 +94,7 @@ SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lea
 SHARD_BODIES = ("run", "progress", "cut")  # each a JSON text of its own
 LAYOUT = 2  # of the items of scans that this version accepts
 FIRST_LAYOUT = 1  # of the items of a scan without the attribute
-LAYOUT_ATTRIBUTES = ("layout", "spread", "shard_secret", "moved_secret")
+LAYOUT_ATTRIBUTES = ("layout", "findings_layout", "earlier_findings", "spread", "shard_secret", "moved_secret")
 SPREAD_AT_PROBES = (10_000,)  # from each number of probes on, one hex digit more
 
 
@@ -102,6 +104,8 @@ class ScanLayout(NamedTuple):
     layout: int = LAYOUT
     spread: int = 0  # how many hex digits are part of the partition keys of its findings
     secret: str = ""  # the tokens of its shards are derived from it; an earlier layout has none at first
+    findings: int = LAYOUT  # of its findings, which `cascan migrate` moves
+    has_earlier_findings: bool = False  # those that were moved are not all deleted
 
 
 def scan_key(scan_id: str) -> Item:
@@ -263,7 +267,8 @@ def read_layout(item: Item) -> ScanLayout:
     layout = int(item["layout"]["N"]) if "layout" in item else FIRST_LAYOUT
     spread = int(item["spread"]["N"]) if "spread" in item else 0
     secret = item.get("shard_secret") or item.get("moved_secret") or {"S": ""}
-    return ScanLayout(layout, spread, secret["S"])
+    findings = int(item["findings_layout"]["N"]) if "findings_layout" in item else layout
+    return ScanLayout(layout, spread, secret["S"], findings, is_set(item, "earlier_findings"))
 
 
 def severity_rules_key() -> Item:

@@ -2,7 +2,7 @@
 
 Layout 1 has the shards in the scan's partition, and an item for each finding. Layout 2 has the
 shards in a partition of their own, and the findings of a host in one item. A scan keeps the layout
-of the version that accepted it; `cascan migrate` changes it once the scan has ended.
+of the version that accepted it; once it has ended, `cascan migrate` moves its findings.
 """
 
 from __future__ import annotations

@@ -44,6 +44,7 @@ from cascan.aws.tables.recording_items import RecordingItems
 from cascan.aws.tables.shard_actions import state_condition
 from cascan.aws.tables.shard_items import ShardItems
 from cascan.clock import Clock, utc_now
+from cascan.model.migration import MigrationResult, TellMigration
 from cascan.model.reason import Reasons
 from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState, Suspension
 from cascan.model.usage import ScanCost
@@ -61,6 +62,12 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, H
         """`history_days`: how long new changes and looks are kept; 0: no period of their own."""
         super().__init__(DynamoTable(table_name, clock))
         self.history_days = history_days
+
+    def migrate(self, tell: TellMigration) -> MigrationResult:
+        # Imported here: only a command migrates, and needs a database for it
+        from cascan.aws.tables.migration import LayoutMigration  # noqa: PLC0415
+
+        return LayoutMigration(self._table, tell).run()
 
     # ---- scans
 

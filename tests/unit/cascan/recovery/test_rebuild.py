@@ -139,6 +139,8 @@ def test_a_scan_that_was_done_is_as_it_was_and_nothing_is_announced(world: World
     scan_id = world.plan()
     world.finish(scan_id)
     before, findings, hosts = world.scan(scan_id), world.table.findings_by_key, world.table.hosts_by_address
+    looks = world.table.looks_by_vantage
+    assert looks["default"]
     changes, shards = world.table.changes_by_key, world.table.shards_by_key
     assert (before.state, before.outcome, len(hosts)) == (ScanState.DONE, Outcome.COMPLETE, 4)
 
@@ -148,6 +150,7 @@ def test_a_scan_that_was_done_is_as_it_was_and_nothing_is_announced(world: World
     assert (rebuilt.scans, rebuilt.reports, rebuilt.open) == (1, 4, 0)
     assert world.scan(scan_id) == before
     assert (world.table.findings_by_key, world.table.hosts_by_address) == (findings, hosts)
+    assert world.table.looks_by_vantage == looks
     assert world.table.changes_by_key == changes
     assert {key: (s.state, s.outcome, s.run, s.attempt) for key, s in world.table.shards_by_key.items()} == {
         key: (s.state, s.outcome, s.run, s.attempt) for key, s in shards.items()

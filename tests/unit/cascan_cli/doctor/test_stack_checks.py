@@ -56,7 +56,7 @@ def test_a_healthy_stack_passes_every_check() -> None:
 
     results = examine(stack)
 
-    assert set(results) == {"queues", "dead letters", "halt", "agenda", "scans"}
+    assert set(results) == {"queues", "dead letters", "halt", "agenda", "layout", "scans"}
     assert worst(statuses(results)) is Status.OK
 
 
@@ -121,6 +121,15 @@ def test_a_scan_that_has_ended_is_not_stuck() -> None:
     assert serious(examine(stack)) == []
 
 
+def test_an_inventory_of_an_earlier_version_is_a_warning_with_the_command_that_migrates_it() -> None:
+    stack = Stack()
+    stack.table.is_of_earlier_version = True
+
+    (warning,) = serious(examine(stack))
+
+    assert (warning.status, warning.remedy) == (Status.WARNING, "cascan migrate --stack lan")
+
+
 def test_a_table_that_does_not_answer_stops_no_check_of_the_queues() -> None:
     stack = Stack()
     stack.table.down = True
@@ -130,6 +139,7 @@ def test_a_table_that_does_not_answer_stops_no_check_of_the_queues() -> None:
     assert [name for name, (result, *_) in results.items() if result.status is Status.PROBLEM] == [
         "halt",
         "agenda",
+        "layout",
         "scans",
     ]
     assert results["queues"][0].status is Status.OK
