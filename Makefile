@@ -15,7 +15,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 # Settings of deploy and destroy, on the command line of make: infra/deploy.py explains each.
-export STACK ALLOWED DENIED NETWORK SUBNETS SECURITY_GROUPS PUBLIC_IP MAX_WORKERS PARAMETERS PYTHON_VERSION NMAP_VERSION TAG CONFIRM
+export STACK ALLOWED DENIED NETWORK SUBNETS SECURITY_GROUPS PUBLIC_IP MAX_WORKERS PARAMETERS PYTHON_VERSION NMAP_VERSION TAG DEBIAN CONFIRM
 
 .PHONY: help deploy live-check destroy setup nmap scan test what-is-skipped test-packages test-fast soak lint checkov types check bench clean
 

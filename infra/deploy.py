@@ -64,6 +64,7 @@ class Settings:
     python_version: str = "3.13"
     nmap_version: str = ""  # that of layers/nmap/packages.lock, if empty
     tag: str = ""  # of the images; computed from what they hold, if empty
+    debian: str = "debian:bookworm-slim"  # base of the images; looked up, unless it has a digest
     confirm: str = ""  # "yes": do not ask
 
     @classmethod
@@ -181,8 +182,9 @@ def deploy(settings: Settings) -> None:
     repository = images["Outputs"]["WorkerRepositoryUri"]
     parameters["WorkerRepositoryName"] = images["Outputs"]["WorkerRepositoryName"]
     if builds_images:
-        parameters["WorkerImageTag"] = settings.tag or compute_tag(settings.nmap_version)
-        push_images(tools, repository, parameters["WorkerImageTag"], settings.nmap_version)
+        base = "" if settings.tag else resolve_base(tools, settings.debian)
+        parameters["WorkerImageTag"] = settings.tag or compute_tag(settings.nmap_version, base)
+        push_images(tools, repository, parameters["WorkerImageTag"], base or settings.debian, settings.nmap_version)
     build = {"PYTHON_VERSION": settings.python_version}
     if settings.nmap_version:
         build["NMAP_VERSION"] = parameters["NmapVersion"] = settings.nmap_version
@@ -316,9 +318,22 @@ def choose_single_executions(previous: Mapping[str, str], tools: Tools) -> str:
     return "enabled" if enough else "disabled"
 
 
-def compute_tag(nmap_version: str) -> str:
-    """The same for the same images: of the Dockerfile, the functions' code and packages, and the version of nmap."""
-    digest = hashlib.sha256(nmap_version.encode())
+def find_builder() -> str:
+    return "docker" if shutil.which("docker") else "podman"
+
+
+def resolve_base(tools: Tools, image: str) -> str:
+    """The base image by its digest, as it is now. Raises: SystemExit, Refused: it cannot be pulled, or has none."""
+    if "@sha256:" in image:
+        return image
+    builder = find_builder()
+    tools.run(builder, "pull", "--quiet", "--platform", "linux/amd64", image)
+    return tools.ask(builder, "image", "inspect", "--format", "{{index .RepoDigests 0}}", image)
+
+
+def compute_tag(nmap_version: str, base: str) -> str:
+    """The same for the same images: of base image, Dockerfile, the functions' code and packages, and nmap's version."""
+    digest = hashlib.sha256(f"{nmap_version}\0{base}\0".encode())
     skipped = ("__pycache__", ".egg-info")
     files = [path for path in (ROOT / "functions").rglob("*") if path.is_file()]
     for path in [ROOT / DOCKERFILE, *sorted(files)]:
@@ -328,14 +343,15 @@ def compute_tag(nmap_version: str) -> str:
     return digest.hexdigest()[:TAG_DIGITS]
 
 
-def push_images(tools: Tools, repository: str, tag: str, nmap_version: str) -> None:
+def push_images(tools: Tools, repository: str, tag: str, base: str, nmap_version: str) -> None:
     """Builds and pushes the image of each target, unless the repository has it."""
     registry, _, name = repository.partition("/")
     missing = [target for target in TARGETS if not has_image(tools, name, f"{tag}-{target}")]
     if not missing:
         print(f"The images {tag} are in {repository} already.", file=sys.stderr)
         return
-    builder = "docker" if shutil.which("docker") else "podman"
+    builder = find_builder()
+    base = resolve_base(tools, base)
     password = tools.ask("aws", "ecr", "get-login-password")
     tools.run(builder, "login", "--username", "AWS", "--password-stdin", registry, stdin=password)
     version = ("--build-arg", f"NMAP_VERSION={nmap_version}") if nmap_version else ()
@@ -343,7 +359,7 @@ def push_images(tools: Tools, repository: str, tag: str, nmap_version: str) -> N
         image = f"{repository}:{tag}-{target}"
         tools.run(
             *(builder, "build", "--platform", "linux/amd64", "-f", DOCKERFILE, *version),
-            *("--target", target, "-t", image, "."),
+            *("--target", target, "--build-arg", f"DEBIAN={base}", "-t", image, "."),
         )
         tools.run(builder, "push", image)
 

@@ -157,7 +157,7 @@ def estimate_request(name: str, body: str, settings: CostSettings) -> RequestCos
 def _find_budget_refusals(request: ScanRequest, planned: Plan, limit: CostLimit) -> tuple[Refusal, ...]:
     """Why the stack would refuse the plan for its cost; it has prices and a share of live hosts of its own."""
     try:
-        require_budget(request, planned, limit)
+        require_budget(request, [planned], limit)
     except RequestRefused as refused:
         return refused.refusals
     return ()

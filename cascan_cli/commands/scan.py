@@ -33,4 +33,8 @@ def build_request(args: Namespace) -> dict[str, object]:
         "parameters": args.nmap_arguments,
         "labels": labels,
     }
-    return request | ({"scanType": args.type} if args.type else {})
+    if args.type:
+        request["scanType"] = args.type
+    if args.vantage:
+        request["vantage"] = args.vantage
+    return request

@@ -28,6 +28,7 @@ from cascan_cli.parser.shared_options import (
     stack_options,
     wait_options,
 )
+from cascan_cli.parser.vantage import add_vantage_commands
 from cascan_cli.version import PrintVersion
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ stack in AWS.
   cascan apply -f nightly.yaml               store a scheduled scan
   cascan schedule list                       list, pause and run schedules
   cascan tree latest                         the scans that followed a scan
-  cascan severity apply -f rules.yaml        set the rules for severities"""
+  cascan severity apply -f rules.yaml        set the rules for severities
+  cascan vantage list                        the places to scan from"""
 
 EPILOG = """\
 exit codes: 0 done; 1 partial: part of the result is missing, or no host
@@ -92,6 +94,7 @@ def build_parser() -> SentenceParser:
     add_cascade_commands(commands, stack, output)
     add_schedule_commands(commands, stack, output)
     add_severity_commands(commands, stack, output)
+    add_vantage_commands(commands, stack, output)
     return top
 
 

@@ -98,6 +98,13 @@ def request_options() -> ArgumentParser:
         help="label the scan; may be repeated",
     )
     options.add_argument(
+        "--vantage",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="where to scan from; may be repeated, which gives a scan for each; default: the stack's own workers",
+    )
+    options.add_argument(
         "--type",
         choices=["nmap", "nmap-privileged"],
         help="nmap-privileged uses raw sockets; default: chosen from the nmap options",

@@ -70,6 +70,7 @@ def restore_operator_records(stack: StackGateways, records: OperatorRecords) -> 
     items += [f"{restored.severity_rules} severity rules"] if restored.severity_rules else []
     items += [f"rule {name}" for name in restored.rules]
     items += [f"schedule {name}" for name in restored.schedules]
+    items += [f"vantage {name}" for name in restored.vantages]
     return f"restored: {', '.join(items)}" if items else ""
 
 

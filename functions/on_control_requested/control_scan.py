@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cascan.clock import TimeLeft, no_time_limit
 from cascan.errors import GatewayUnavailable
@@ -15,6 +15,7 @@ from cascan.ids import derive_event_id
 from cascan.limits import MAX_CLOSED_PER_TRANSACTION, MAX_SCANS_RESUMED, MAX_SENDER_CHARS, MIN_TIME_LEFT_S
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.scan import UNDER_WAY, Scan, ScanState, Suspension
+from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.recovery.operator_records import record_switch
 from cascan.recovery.scan_records import store_suspension
 from cascan.scans.agenda import next_minute
@@ -76,6 +77,36 @@ def control_scan(
             released = _release_all(left_s, gateways)
             return _build_outcome(request, released=released)
     scan = load_scan(gateways.table, request.scan_id)
+    if scan.members:
+        return _control_members(request, scan, gateways, reports, sender)
+    return _control_one(request, scan, gateways, reports, sender)
+
+
+def _control_members(
+    request: ControlRequested,
+    scan: Scan,
+    gateways: ScanGateways,
+    reports: ReportStore,
+    sender: str,
+) -> ControlOutcome:
+    """Carry out the request for a scan and for each of its members. Its state changes first."""
+    outcome = _control_one(request, scan, gateways, reports, sender)
+    members = filter(None, map(gateways.table.get_scan, scan.members))
+    of_members = [_control_one(request, member, gateways, reports, sender) for member in members]
+    return replace(
+        outcome,
+        released=sum(member.released for member in of_members),
+        closing=sum(member.closing for member in of_members),
+    )
+
+
+def _control_one(
+    request: ControlRequested,
+    scan: Scan,
+    gateways: ScanGateways,
+    reports: ReportStore,
+    sender: str,
+) -> ControlOutcome:
     match request.action:
         case Action.CANCEL:
             # The other shards of a wide scan are closed after the whole batch
@@ -153,7 +184,9 @@ def _resume(request: ControlRequested, scan: Scan, gateways: ScanGateways) -> Co
         resumed_at = gateways.clock()
         event_id = derive_event_id(scan.scan_id, "resumed", resumed_at)
         fields = build_event_fields(scan, at=resumed_at)
-        gateways.bus.put([ScanResumed(**fields, event_id=event_id, lanes=dict(released))])
+        # Of shards that the stack's own workers run
+        lanes = dict(released) if scan.vantage == DEFAULT_VANTAGE else {}
+        gateways.bus.put([ScanResumed(**fields, event_id=event_id, lanes=lanes)])
     return _build_outcome(request, scan, sum(released.values()))
 
 

@@ -65,7 +65,8 @@ def send_remainder(shard: Shard, scan: Scan, gateways: ScanGateways) -> None:
     if remainder is None or remainder.state is not ShardState.QUEUED or remainder.attempt > 0:
         return
     delay_s = retry_delay_s(remainder.failures) if remainder.failures > shard.failures else 0
-    gateways.queues.send(remainder.lane, [build_shard_message(remainder, scan)], delay_s=delay_s)
+    message = build_shard_message(remainder, scan)
+    gateways.queues.send(remainder.lane, [message], delay_s=delay_s, vantage=scan.vantage)
 
 
 def _build_cut(shard: Shard, run: NmapRun, proposed: ProposedCut, scan: Scan, gateways: ScanGateways) -> ShardCut:

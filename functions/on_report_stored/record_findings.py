@@ -120,7 +120,14 @@ def record_findings(
     scope_filter = ScopeFilter(shard, scope, tuple(find_remainders(shard, table)))
     turn = RecordingTurn(key, results, stored.size, left_s)
     summary, status = record_report(
-        key, shard, clock(), scope_filter=scope_filter, reports=reports, table=results, turn=turn
+        key,
+        shard,
+        clock(),
+        scope_filter=scope_filter,
+        reports=reports,
+        table=results,
+        turn=turn,
+        vantage=scan.vantage,
     )
     announcer = ChangeAnnouncer(scan, shard.number, stored.key, _cause_id(stored))
     if status is RecordingStatus.DONE:

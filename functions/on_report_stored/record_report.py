@@ -22,6 +22,7 @@ from cascan.model.finding import Finding, FindingLine, HostFindings
 from cascan.model.host import Host
 from cascan.model.recording import Place, Recording, ReportEnd
 from cascan.model.shard import Shard
+from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.report.join_sections import join_sections
 from cascan.nmap.report.read import ReportReader, read_report, resume_report
 from cascan.rules.severity import RuleSet, to_rule_set
@@ -53,13 +54,15 @@ def record_report(
     reports: ReportStore,
     table: ReportResults,
     turn: RecordingTurn | None = None,
+    vantage: str = DEFAULT_VANTAGE,
 ) -> RecordedReport:
     """Write every finding of the hosts that `scope_filter` admits, and what the inventory has to
     know of them.
 
     Reads on where an earlier turn ended. A damaged report is read as far as it goes; none raises.
     Findings carry the name that the request used, where an address was scanned for a name. They are
-    dated by the run, and judged by the operator's rules as they are now.
+    dated by the run, and judged by the operator's rules as they are now. `vantage`: whose inventory
+    and history it is.
     """
     turn = turn or RecordingTurn(key, table)
     previous = turn.previous
@@ -71,6 +74,7 @@ def record_report(
         scope_filter,
         table,
         began_at=shard.run.started_at if shard.run else None,
+        vantage=vantage,
     )
     counter = ReportCounter(previous or NO_COUNTS)
     if previous:

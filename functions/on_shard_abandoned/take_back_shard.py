@@ -183,7 +183,8 @@ class _ReturnedShard:
     def _send(self, shard: Shard) -> str:
         delay_s = retry_delay_s(shard.failures) if self.message.failed else 0
         message = build_shard_message(shard, self.scan, self.token)
-        self.gateways.queues.send(shard.lane, [message], delay_s=delay_s)
+        vantage = self.scan.vantage
+        self.gateways.queues.send(shard.lane, [message], delay_s=delay_s, vantage=vantage)
         return "queued"
 
     def _leave_to_holder(self, shard: Shard) -> str:

@@ -22,6 +22,7 @@ from cascan.model.refusal import Refusal, Rule
 from cascan.model.scan import Counts, Outcome, ScanState, Suspension
 from cascan.model.schedule import LatestResult, ScheduledRun, ScheduleStatus
 from cascan.model.usage import ScanCost
+from cascan.model.vantage import Vantage
 from cascan_cli import commands
 from cascan_cli.stack import open as access
 from on_control_requested.control_scan import control_scan
@@ -90,6 +91,9 @@ class Stack:
         refusal = Refusal("8.8.8.8", Rule.SCOPE, "8.8.8.8 is outside AllowedTargets")
         refused = {"scan_id": "b" * 16, "state": ScanState.ERRORED, "shards": 0, "refusals": (refusal,)}
         self.table.create_scan(a_scan(**refused, notes=("spec.env has no effect here",), name="refused"))
+        for name in ("house", "lab"):
+            self.table.put_vantage(Vantage(name=name, queues={"raw": "https://sqs.test/raw"}, stored_at=NOW))
+        self.table.create_scan(a_scan(scan_id="e" * 16, members=("f" * 16,), vantage=""))
         self._grow_cascade()
         self._add_schedules()
         self.rules.put_rule("follow", rule_document())

@@ -70,6 +70,12 @@ WHO: Mapping[str, Field] = {
     ),
 }
 WHEN: Mapping[str, Field] = {
+    "vantage": Field(
+        ["default", "office"],
+        "Where it is scanned from: names of [vantages](vantages.md). Several give one scan each, under one scan that "
+        "ends with the last of them; they share its rates and its budget.",
+        "the stack's own workers",
+    ),
     "windows": Field(
         ["Mon-Fri 22:00-06:00 Europe/Berlin"],
         "The hours in which the scan may run; see [below](#windows). Outside them its shards wait.",
@@ -140,6 +146,7 @@ PORTSCAN: Mapping[str, Field] = {
 ANNOTATIONS: Mapping[str, Field] = {
     "cascan/policy-profile": Field("safe", "The same as `policyProfile`, which wins."),
     "cascan/windows": Field("Sat,Sun 00:00-24:00; 22:00-06:00", "The same as `windows`, separated by semicolons."),
+    "cascan/vantage": Field("default,office", "The same as `vantage`, separated by commas."),
     "cascan/retry-timed-out": Field("true", "The same as `retryTimedOut`."),
     "cascan/idempotency-key": Field("change-7", "The same as `idempotencyKey`, which wins."),
 }

@@ -38,11 +38,13 @@ from cascan.limits import (
     MAX_NAME_CHARS,
     MAX_REQUIREMENT_VALUES,
     MAX_REQUIREMENTS,
+    MAX_VANTAGES_PER_SCAN,
     MAX_WINDOW_CHARS,
     MAX_WINDOWS,
 )
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.request import PortScan, ScanRequest, ScanType
+from cascan.model.vantage import NAME as VANTAGE_NAME
 from cascan.timing.windows import WINDOW_PATTERN
 from tests.docs.request_fields import CASCADES, FIELDS, PORTSCAN, SPEC, Field
 
@@ -88,6 +90,11 @@ REQUEST_LIMITS: Mapping[str, Schema] = {
     **{name: _entries(limit.entries, limit.chars) for name, limit in LIST_LIMITS.items()},
     "labels": LABELS,
     "annotations": ANNOTATIONS,
+    "vantage": {
+        "maxItems": MAX_VANTAGES_PER_SCAN,
+        "uniqueItems": True,
+        "items": {"type": "string", "pattern": f"^{VANTAGE_NAME.pattern}$"},
+    },
     "windows": {
         "maxItems": MAX_WINDOWS,
         "items": {"type": "string", "maxLength": MAX_WINDOW_CHARS, "pattern": rf"^\s*{_unnamed(WINDOW_PATTERN)}\s*$"},

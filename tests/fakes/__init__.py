@@ -29,12 +29,13 @@ from cascan.model.agenda import AgendaEntry, Switch
 from cascan.model.finding import Finding, FindingLine, HostFindings
 from cascan.model.reason import ReasonCode, Reasons
 from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState, Suspension
-from cascan.model.shard import Lane, Shard
+from cascan.model.shard import Lane, Shard, ShardClosing
 from cascan.model.usage import ScanCost
+from cascan.model.vantage import DEFAULT_VANTAGE, Vantage
 from tests.fakes.history import MemoryHistory
 from tests.fakes.inventory import MemoryInventory
 from tests.fakes.recordings import MemoryRecordings
-from tests.fakes.shards import Breakable, MemoryOperatorItems, MemoryShards
+from tests.fakes.shards import Breakable, MemoryOperatorItems, MemoryShards, add_closing
 
 Element = tuple[str, int, int, int]  # address, shard, attempt, place
 PARSED_STATES = frozenset({ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING})
@@ -48,6 +49,8 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
         self.scans: dict[str, Scan] = {}
         self.shards_by_key: dict[tuple[str, int], Shard] = {}
         self.shard_by_address: dict[tuple[str, str], int] = {}  # of names, which shard counts it
+        self.counted_members: set[str] = set()  # scan ids
+        self.vantages_by_name: dict[str, Vantage] = {}
         self.agenda: set[AgendaEntry] = set()
         self.halted: Switch | None = None
         self.findings_by_element: dict[tuple[str, Element], tuple[Finding, ...]] = {}
@@ -123,6 +126,15 @@ class MemoryScanTable(Breakable, MemoryShards, MemoryOperatorItems, MemoryRecord
             reasons=reasons,
             cost=cost or scan.cost,
         )
+        return True
+
+    def count_member(self, member: Scan, closing: ShardClosing) -> bool:
+        self._reach()
+        scan = self.scans.get(member.member_of)
+        if scan is None or member.scan_id in self.counted_members:
+            return False
+        self.counted_members.add(member.scan_id)
+        self.scans[scan.scan_id] = add_closing(replace(scan, shards_in_flight=scan.shards_in_flight - 1), closing)
         return True
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
@@ -314,17 +326,32 @@ class MemoryEventBus(Breakable):
         self.events.extend(events)
 
 
+class _SentByVantage(defaultdict[tuple[str, Lane], list[ShardQueued]]):
+    """Messages by vantage and lane; those of the stack's own workers are in a dict of their own."""
+
+    def __init__(self, of_stack: defaultdict[Lane, list[ShardQueued]]) -> None:
+        super().__init__(list)
+        self._of_stack = of_stack
+
+    def __missing__(self, key: tuple[str, Lane]) -> list[ShardQueued]:
+        vantage, lane = key
+        return self._of_stack[lane] if vantage == DEFAULT_VANTAGE else super().__missing__(key)
+
+
 class MemoryShardQueues(Breakable):
     """ShardQueues whose messages wait until the test takes them from `sent`."""
 
     def __init__(self) -> None:
-        self.sent: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)
+        self.sent: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)  # to the stack's own workers
+        self.sent_to = _SentByVantage(self.sent)
         self.delays_s: list[int] = []  # of each call, the delays included
         self.held_by_workers: defaultdict[Lane, int] = defaultdict(int)  # messages, as the test says
 
-    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
+    def send(
+        self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0, vantage: str = DEFAULT_VANTAGE
+    ) -> None:
         self._reach()
-        self.sent[lane].extend(messages)
+        self.sent_to[vantage, lane].extend(messages)
         self.delays_s.append(delay_s)
 
     def waiting(self, lane: Lane) -> int:

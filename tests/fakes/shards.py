@@ -26,6 +26,7 @@ from cascan.model.shard import (
     ShardState,
     split_shard,
 )
+from cascan.model.vantage import Vantage
 from cascan.rules.severity import StoredRules
 from cascan.scans import transitions as life_cycle
 
@@ -182,21 +183,8 @@ class MemoryShards:
         ended = {"state": closing.state, "outcome": closing.outcome, "error_description": closing.error_description}
         self._store(replace(shard, progress=None, cut=None, reasons=closing.reasons_at(number), **ended))
         in_flight = shard.state in IN_FLIGHT
-        self._count(scan_id, shards_open=-1, shards_waiting=-int(not in_flight), shards_in_flight=-int(in_flight))
-        scan = self.scans[scan_id]
-        self.scans[scan_id] = replace(
-            scan,
-            shard_outcomes=_sum(scan.shard_outcomes, {closing.outcome.value: 1}),
-            hosts_up=scan.hosts_up + closing.hosts_up,
-            extra_addresses=scan.extra_addresses + closing.extra_addresses,
-            usage=scan.usage + closing.usage,
-            changes=_sum(scan.changes, closing.changes),
-            findings=Counts(
-                count=scan.findings.count + closing.findings,
-                severities=_sum(scan.findings.severities, closing.severities),
-                categories=_sum(scan.findings.categories, closing.categories),
-            ),
-        )
+        self._count(scan_id, shards_waiting=-int(not in_flight), shards_in_flight=-int(in_flight))
+        self.scans[scan_id] = add_closing(self.scans[scan_id], closing)
         return True
 
     def close_shards(self, scan_id: str, shards: Iterable[Shard], closing: ShardClosing) -> int:
@@ -228,6 +216,7 @@ class MemoryOperatorItems:
     agenda: set[AgendaEntry]
     halted: Switch | None
     rules_on_findings: StoredRules | None = None
+    vantages_by_name: dict[str, Vantage]
 
     def _reach(self) -> None:
         raise NotImplementedError
@@ -257,6 +246,18 @@ class MemoryOperatorItems:
         self._reach()
         self.halted = None
 
+    def vantages(self) -> Iterator[Vantage]:
+        self._reach()
+        return iter([self.vantages_by_name[name] for name in sorted(self.vantages_by_name)])
+
+    def get_vantage(self, name: str) -> Vantage | None:
+        self._reach()
+        return self.vantages_by_name.get(name)
+
+    def put_vantage(self, vantage: Vantage) -> None:
+        self._reach()
+        self.vantages_by_name[vantage.name] = vantage
+
     def severity_rules(self) -> StoredRules | None:
         self._reach()
         return self.rules_on_findings
@@ -267,6 +268,24 @@ class MemoryOperatorItems:
             return False
         self.rules_on_findings = stored
         return True
+
+
+def add_closing(scan: Scan, closing: ShardClosing) -> Scan:
+    """The scan with one open shard less, and what it found more."""
+    return replace(
+        scan,
+        shards_open=scan.shards_open - 1,
+        shard_outcomes=_sum(scan.shard_outcomes, {closing.outcome.value: 1}),
+        hosts_up=scan.hosts_up + closing.hosts_up,
+        extra_addresses=scan.extra_addresses + closing.extra_addresses,
+        usage=scan.usage + closing.usage,
+        changes=_sum(scan.changes, closing.changes),
+        findings=Counts(
+            count=scan.findings.count + closing.findings,
+            severities=_sum(scan.findings.severities, closing.severities),
+            categories=_sum(scan.findings.categories, closing.categories),
+        ),
+    )
 
 
 def _sum(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:

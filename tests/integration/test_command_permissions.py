@@ -89,6 +89,7 @@ READERS = [
     "schedule show nightly",
     "severity show",
     "check 10.0.0.1",
+    "vantage list",
     "cost 10.0.0.1",
 ]
 TALKS_TO_AWS = ("open_stack", "describe_stack", "read_permissions", "boto3")  # names in the module of a command
@@ -118,6 +119,8 @@ OPERATORS = [
     "schedule delete nightly",
     "history delete 10.0.0.1",
     "rules delete follow",
+    "vantage add office --connect-queue https://sqs.test/office",
+    "vantage remove office",
     "REBUILD",
 ]
 DOCTOR = ["doctor"]

@@ -47,6 +47,7 @@ from cascan.model.recording import Recording
 from cascan.model.scan import Scan, ScanState
 from cascan.model.schedule import ScanTypes, ScheduledRun
 from cascan.model.shard import NmapRun, Shard
+from cascan.model.vantage import Vantage
 from cascan.recovery import scan_records as records
 from cascan.recovery.operator_records import restore_records
 from cascan.recovery.scan_history import read_scan_history
@@ -83,6 +84,7 @@ KINDS = (
     Kind("agenda", "", items.read_agenda_entry, {}),
     Kind("stack", "switch", items.read_switch, {"body": Switch}),
     Kind("stack", "severity", items.read_severity_rules, {"body": StoredRules}),
+    Kind("vantages", "vantage/", items.read_vantage, {"body": Vantage}),
     Kind("rules", "rule/", rule_table._rule_in, {}),
     Kind("rule/", "version/", rule_table._rule_in, {}),
     Kind("cascade/", "budget", cascade_table._spent_in, {}),
@@ -102,6 +104,7 @@ NOT_IN_EVERY_STATE = {
     ("network/", "asked/"),  # targets that never answered
     ("findings/", "4."),  # layout 2
     ("shard/", ""),
+    ("vantages", "vantage/"),
 }
 WITHOUT_A_VALUE = ("network/", "networks", "issued/")  # keys, and a digest
 # attributes that every item of their kind has had since the first version, and that have no default

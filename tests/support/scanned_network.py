@@ -12,6 +12,7 @@ from cascan.events import BusEvent, FindingsRecorded, HostChange, PortChange, Re
 from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.shard import TargetSlice
+from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.permissions.scope import Scope
 from on_report_stored.record_findings import RecordingOutcome, record_findings
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
@@ -66,7 +67,8 @@ class World:
         """A scan that ended in that hour, and whose report lies in the bucket: its key."""
         scan_id = derive_scan_id(f"scan at {hour}")
         shard = {"slices": (TargetSlice(target, 0, count),), "addresses": count} | fields.pop("shard", {})
-        self.table.create_scan(a_scan(scan_id=scan_id, name=fields.pop("name", "lan"), requested_at=at(hour)))
+        scan = {"name": fields.pop("name", "lan"), "vantage": fields.pop("vantage", DEFAULT_VANTAGE)}
+        self.table.create_scan(a_scan(scan_id=scan_id, requested_at=at(hour), **scan))
         self.table.add_shards([a_shard(scan_id=scan_id, **shard)])
         claim(self.table, scan_id=scan_id)
         run = {"addresses": count, "finished_at": at(hour)} | fields

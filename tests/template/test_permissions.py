@@ -25,6 +25,7 @@ EARLIER_CLAIM = CLAIM | {"dynamodb:PutItem"}
 RELEASE = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}  # and what is due
 RECORD = RELEASE | {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem"}  # pages of a record
 SEND = {f"Messaging/{lane}ShardQueue.Arn": {"sqs:SendMessage"} for lane in ("Express", "Connect", "Raw")}
+SEND["arn:AWS::Partition:sqs:AWS::Region:AWS::AccountId:AWS::StackName-vantage-*"] = {"sqs:SendMessage"}
 WAKE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}  # what Lambda does to a function's queue
 TRACE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 FORGET = {"s3:DeleteObject", "s3:DeleteObjectVersion"}

@@ -43,6 +43,11 @@ NOT_RECORDED = {
     ("OnMinutePassedRole", "s3:DeleteObject", f"{BUCKET}/*"): (
         "each object is deleted by its version, for which AWS asks s3:DeleteObjectVersion; the emulator asks this"
     ),
+    (
+        "*",
+        "sqs:SendMessage",
+        "arn:*:AWS::StackName-vantage-*",
+    ): "the recorded runs have no vantage besides the stack itself",
     ("*", "s3:AbortMultipartUpload", f"{BUCKET}/scans/*"): "the records of one shard or scan fit into one part",
 }
 

@@ -112,8 +112,14 @@ def test_the_build_sees_what_it_copies_and_little_else() -> None:
 
     assert ignored[1] == "*"
     assert seen == ["functions"]
-    assert sorted(sources) == ["functions", "functions/requirements.txt"]
+    assert sorted(sources) == ["functions", "functions/requirements.lock"]
     assert all((ROOT / source).exists() for source in sources)
+
+
+def test_the_packages_of_the_image_are_those_of_the_lock_by_their_hashes() -> None:
+    (install,) = [i.argument for i in stages()["packages"] if "pip install" in i.argument]
+    assert "--require-hashes --requirement /requirements.lock" in install
+    assert "--only-binary :all:" in install  # nothing is built, so nothing else is downloaded
 
 
 def test_the_functions_and_the_image_hold_the_packages_that_the_tests_run_with() -> None:

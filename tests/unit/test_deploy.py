@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "infra" / "deploy.py"
 URI = "1.dkr.ecr.eu-central-1.amazonaws.com/images-1"
+BASE = "debian@sha256:" + 64 * "a"
 FAKE = """#!{python} -IS
 import json, os, sys
 name, words = os.path.basename(sys.argv[0]), sys.argv[1:]
@@ -120,6 +121,8 @@ def world(tmp_path: Path) -> World:
         "aws iam get-role": (254, "", "NoSuchEntity\n"),
         "aws ecr describe-images": (254, "", "ImageNotFoundException\n"),
         "aws ecr get-login-password": (0, "secret\n", ""),
+        "docker image inspect": (0, f"{BASE}\n", ""),
+        "podman image inspect": (0, f"{BASE}\n", ""),
         "aws lambda get-account-settings": (0, "10\n", ""),
     }
     return world
@@ -142,6 +145,7 @@ def test_the_first_deployment_makes_repository_images_and_stack_in_this_order(wo
     changes = [
         "aws cloudformation deploy --stack-name cascan-images",
         "aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com",
+        "docker pull --quiet --platform linux/amd64 debian:bookworm-slim",
         "docker login --username AWS --password-stdin 1.dkr.ecr.eu-central-1.amazonaws.com",
         "docker build --platform linux/amd64 -f infra/worker/Dockerfile --target connect",
         f"docker push {URI}:",
@@ -152,7 +156,7 @@ def test_the_first_deployment_makes_repository_images_and_stack_in_this_order(wo
     ]
     made = [call for call in world.calls if any(call.line.startswith(change) for change in changes)]
     assert [call.line.startswith(change) for call, change in zip(made, changes, strict=True)] == [True] * len(changes)
-    assert made[2].stdin.strip() == "secret"
+    assert made[3].stdin.strip() == "secret"
     assert all("secret" not in call.line for call in world.calls)
     assert {call.variables["AWS_REGION"] for call in world.calls} == {"eu-central-1"}
     assert "cascan scan 9.9.9.0/24 --stack cascan" in ran.stdout
@@ -189,7 +193,7 @@ def test_a_second_deployment_pushes_no_image_twice_and_keeps_what_may_be_scanned
     ran = deploy(world, ALLOWED="")
 
     assert ran.returncode == 0, ran.stderr
-    assert not world.find("docker")
+    assert {call.line.split()[1] for call in world.find("docker")} == {"pull", "image"}
     assert not world.find("aws iam create")
     assert overrides(world)["AllowedTargets"] == "9.9.9.0/24"
 
@@ -201,6 +205,28 @@ def test_the_tag_of_the_images_is_the_same_for_the_same_content_and_another_for_
         tags.append(overrides(world)["WorkerImageTag"])
 
     assert tags[0] == tags[1] != tags[2]
+
+
+def test_images_are_built_on_the_base_image_as_it_is_now_and_a_newer_one_gives_new_images(world: World) -> None:
+    deploy(world)
+    first = overrides(world)["WorkerImageTag"]
+    assert all(f"DEBIAN={BASE}" in call.words for call in world.find("docker build"))
+    newer = "debian@sha256:" + 64 * "b"
+    world.answers["docker image inspect"] = (0, f"{newer}\n", "")
+    deploy(world)
+    assert overrides(world)["WorkerImageTag"] != first
+    assert all(f"DEBIAN={newer}" in call.words for call in world.find("docker build"))
+
+
+def test_a_base_image_with_a_digest_is_not_looked_up_and_neither_is_that_of_images_that_are_there(world: World) -> None:
+    deploy(world, DEBIAN=BASE)
+    assert not world.find("docker pull")
+    assert all(f"DEBIAN={BASE}" in call.words for call in world.find("docker build"))
+
+    world.answers["aws ecr describe-images"] = (0, "", "")
+    deploy(world, TAG="2027-01")
+    assert not world.find("docker")
+    assert overrides(world)["WorkerImageTag"] == "2027-01"
 
 
 @pytest.mark.parametrize(("unreserved", "expected"), [("10", "disabled"), ("101", "disabled"), ("102", "enabled")])

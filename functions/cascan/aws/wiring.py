@@ -24,12 +24,14 @@ class ScanSettings:
 
 def scan_gateways(settings: ScanSettings, table: DynamoScanTable | None = None) -> ScanGateways:
     """The gateways on AWS. `table`: a table that the function has already built for other uses."""
+    table = table or DynamoScanTable(settings.scan_table)
     return ScanGateways(
-        table=table or DynamoScanTable(settings.scan_table),
+        table=table,
         queues=SqsShardQueues.of(
             express=settings.express_shard_queue_url,
             connect=settings.connect_shard_queue_url,
             raw=settings.raw_shard_queue_url,
+            find_vantage=table.get_vantage,
         ),
         bus=EventBridgeBus(settings.scan_bus),
         clock=utc_now,

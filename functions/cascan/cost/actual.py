@@ -7,6 +7,8 @@ shard and finding. Traffic is the estimate's high end, for the share of the addr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from cascan.cost.bill import (
     FINDING_BYTES,
     FREE_STORAGE_GB,
@@ -61,6 +63,26 @@ def compute_cost(scan: Scan, prices: PriceList | None = None) -> ScanCost | None
     }
     rounded = {name: round(usd, DIGITS) for name, usd in parts.items()}
     return ScanCost(usd=round(sum(rounded.values()), DIGITS), parts=rounded, estimate_usd=basis.estimate_usd)
+
+
+def add_costs(costs: Iterable[ScanCost | None]) -> ScanCost | None:
+    """The costs of several scans as one. None: one of them is not known, or there is none."""
+    total: ScanCost | None = None
+    for cost in costs:
+        if cost is None:
+            return None
+        total = _add(total, cost) if total else cost
+    return total
+
+
+def _add(one: ScanCost, other: ScanCost) -> ScanCost:
+    names = dict.fromkeys((*one.parts, *other.parts))
+    parts = {name: round(one.parts.get(name, 0.0) + other.parts.get(name, 0.0), DIGITS) for name in names}
+    estimate_usd = None
+    if one.estimate_usd and other.estimate_usd:
+        low_usd, high_usd = zip(one.estimate_usd, other.estimate_usd, strict=True)
+        estimate_usd = (sum(low_usd), sum(high_usd))
+    return ScanCost(usd=round(one.usd + other.usd, DIGITS), parts=parts, estimate_usd=estimate_usd)
 
 
 def _hours(milliseconds: int) -> float:

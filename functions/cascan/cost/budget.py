@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from cascan.cost.bill import TRAFFIC_ITEMS
@@ -32,8 +34,8 @@ class CostLimit(msgspec.Struct, frozen=True, kw_only=True):
 STANDARD_LIMIT = CostLimit()
 
 
-def require_budget(request: ScanRequest, plan: Plan, limit: CostLimit = STANDARD_LIMIT) -> None:
-    """Compare the high end of the plan's estimate with the request's budget and with the stack's limit.
+def require_budget(request: ScanRequest, plans: Sequence[Plan], limit: CostLimit = STANDARD_LIMIT) -> None:
+    """Compare the high ends of the plans' estimates, added up, with the request's budget and with the stack's limit.
 
     Raises: RequestRefused: the scan may cost more than one of them.
     """
@@ -41,7 +43,8 @@ def require_budget(request: ScanRequest, plan: Plan, limit: CostLimit = STANDARD
     limits = {name: usd for name, usd in limits.items() if usd != NO_LIMIT}
     if not limits:
         return
-    highest_usd = estimate_cost(plan, limit.prices or bundled_prices(), limit.shape.from_above()).usd.high
+    prices, shape = limit.prices or bundled_prices(), limit.shape.from_above()
+    highest_usd = sum(estimate_cost(plan, prices, shape).usd.high for plan in plans)
     refusals = [
         Refusal(name, Rule.LIMIT, _describe_excess(name, usd, highest_usd))
         for name, usd in limits.items()

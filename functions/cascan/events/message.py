@@ -10,6 +10,7 @@ import msgspec
 from cascan.errors import MalformedMessage
 from cascan.model.scan import Scan
 from cascan.model.usage import Capacity
+from cascan.model.vantage import DEFAULT_VANTAGE
 
 SOURCE = "cascan"
 VERSION = 1
@@ -73,6 +74,7 @@ class BusEvent(Message, frozen=True, kw_only=True):
     name: str  # the series
     labels: dict[str, str] = {}
     requested_by: str = ""  # the principal that sent the scan's request, according to SQS
+    vantage: str = DEFAULT_VANTAGE  # where it is scanned from; empty: from several, see `members`
 
 
 def build_event_fields(scan: Scan, *, at: datetime, cause_id: str = "") -> dict[str, Any]:
@@ -88,6 +90,7 @@ def build_event_fields(scan: Scan, *, at: datetime, cause_id: str = "") -> dict[
         "name": scan.name,
         "labels": scan.labels,
         "requested_by": scan.requested_by,
+        "vantage": scan.vantage,
     }
 
 

@@ -62,6 +62,7 @@ class ScanCompleted(BusEvent, frozen=True, kw_only=True):
     changes: dict[str, int] = msgspec.field(default_factory=dict)  # by kind, against earlier scans
     cascades: bool = True  # whether the request has `cascades`, so that rules may follow
     reasons: Reasons = Reasons()  # why the outcome is not complete
+    members: tuple[str, ...] = ()  # ids of the scans that it consists of, one for each vantage
     cost: ScanCost | None = None  # None: an earlier version planned the scan
 
 

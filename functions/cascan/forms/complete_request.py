@@ -22,10 +22,12 @@ from cascan.limits import (
     MAX_PARAMETERS,
     MAX_TARGET_CHARS,
     MAX_TARGETS,
+    MAX_VANTAGES_PER_SCAN,
     MAX_WINDOWS,
 )
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.request import PortScan, ScanRequest, ScanType
+from cascan.model.vantage import NAME_RULE, is_vantage_name
 from cascan.nmap.options.arguments import parse_arguments
 from cascan.timing.windows import Window
 
@@ -51,6 +53,7 @@ IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
 POLICY_ANNOTATION = "cascan/policy-profile"
 WINDOWS_ANNOTATION = "cascan/windows"  # semicolons separate several
 RETRY_ANNOTATION = "cascan/retry-timed-out"
+VANTAGE_ANNOTATION = "cascan/vantage"  # commas separate several
 MAX_SHOWN_CHARS = 80
 TARGETS_FROM_ELSEWHERE = ("--iL", "--iR", "-i", "--resume")
 NO_TARGET = "targets: no target; name hosts or networks under targets, or among the parameters as secureCodeBox does"
@@ -67,8 +70,10 @@ def complete_request(request: ScanRequest, *, is_issued: bool = False) -> ScanRe
     """
     targets = request.targets or parse_arguments(request.parameters).targets
     windows = request.windows or _read_windows_annotation(request)
+    vantage = request.vantage or _read_vantage_annotation(request)
     problems = [*_list_problems(request), *_text_problems(request), *_cascade_problems(request)]
     problems += _window_problems(windows)
+    problems += _vantage_problems(vantage)
     problems += () if is_issued else _provenance_problems(request)
     problems += _target_problems(request, targets)
     problems += _name_problems(request.name)
@@ -91,6 +96,7 @@ def complete_request(request: ScanRequest, *, is_issued: bool = False) -> ScanRe
         scan_type=request.scan_type or scan_type,
         portscan=None,
         windows=windows,
+        vantage=vantage,
         retry_timed_out=request.retry_timed_out or annotated_retry == "true",
         idempotency_key=request.idempotency_key or annotated_key,
     )
@@ -192,6 +198,22 @@ def _provenance_problems(request: ScanRequest) -> Iterator[str]:
 def _read_windows_annotation(request: ScanRequest) -> tuple[str, ...]:
     text = request.annotations.get(WINDOWS_ANNOTATION, "")
     return tuple(window.strip() for window in text.split(";") if window.strip())
+
+
+def _read_vantage_annotation(request: ScanRequest) -> tuple[str, ...]:
+    text = request.annotations.get(VANTAGE_ANNOTATION, "")
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _vantage_problems(vantage: tuple[str, ...]) -> Iterator[str]:
+    if len(vantage) > MAX_VANTAGES_PER_SCAN:
+        problem = f"{len(vantage)} entries are more than {MAX_VANTAGES_PER_SCAN}"
+        yield f"vantage: {problem}; send several requests"
+    for number, name in enumerate(vantage[:MAX_VANTAGES_PER_SCAN]):
+        if not is_vantage_name(name):
+            yield f"vantage[{number}]: {name[:MAX_SHOWN_CHARS]!r} is no name: {NAME_RULE}"
+        elif name in vantage[:number]:
+            yield f"vantage[{number}]: {name} is listed twice; take one out"
 
 
 def _cascade_problems(request: ScanRequest) -> list[str]:

@@ -29,6 +29,7 @@ from cascan.gateways.schedules import ScheduleTable
 from cascan.gateways.severity_rules import SeverityRules
 from cascan.gateways.shards import HeldShards, Shards
 from cascan.gateways.stack_switch import StackSwitch
+from cascan.gateways.vantages import Vantages
 
 __all__ = [
     "Agenda",
@@ -64,4 +65,5 @@ __all__ = [
     "ShardSource",
     "Shards",
     "StackSwitch",
+    "Vantages",
 ]

@@ -9,6 +9,7 @@ import msgspec
 
 from cascan.events import ShardQueued, ShardReturned
 from cascan.model.shard import Lane
+from cascan.model.vantage import DEFAULT_VANTAGE
 
 
 class RequestQueue(Protocol):
@@ -17,10 +18,17 @@ class RequestQueue(Protocol):
 
 
 class ShardQueues(Protocol):
-    """The queues that workers drain, one for each lane."""
+    """The queues that workers drain, one for each lane of each vantage."""
 
-    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
-        """Queue every message; it becomes visible after `delay_s` seconds.
+    def send(
+        self,
+        lane: Lane,
+        messages: Iterable[ShardQueued],
+        *,
+        delay_s: int = 0,
+        vantage: str = DEFAULT_VANTAGE,
+    ) -> None:
+        """Queue every message for the workers of the vantage; it becomes visible after `delay_s` seconds.
 
         Raises: GatewayUnavailable: some messages were not accepted.
         """

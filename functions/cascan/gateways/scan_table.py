@@ -17,10 +17,11 @@ from cascan.gateways.scans import Scans
 from cascan.gateways.severity_rules import SeverityRules
 from cascan.gateways.shards import Shards
 from cascan.gateways.stack_switch import StackSwitch
+from cascan.gateways.vantages import Vantages
 from cascan.model.migration import MigrationResult, TellMigration
 
 
-class ScanLifecycle(Scans, Shards, Agenda, Protocol):
+class ScanLifecycle(Scans, Shards, Agenda, Vantages, Protocol):
     """What a function needs that takes a scan from its plan to its end."""
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from cascan.model.reason import Reasons
 from cascan.model.scan import NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState, Suspension
+from cascan.model.shard import ShardClosing
 from cascan.model.usage import ScanCost
 
 
@@ -53,6 +54,12 @@ class Scans(Protocol):
 
         A cancelled scan has its state already, and gets its outcome here. False: the scan has
         ended before, or has open shards.
+        """
+
+    def count_member(self, member: Scan, closing: ShardClosing) -> bool:
+        """Count an ended member in the scan that it is a member of, once.
+
+        False: it was counted before, or one of the two scans is gone.
         """
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:

@@ -66,6 +66,8 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     windows: tuple[str, ...] = ()
     # None: as many as the operator allows
     max_parallel_shards: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    # where it is scanned from: each gives a scan of its own; empty: from the stack's own workers
+    vantage: tuple[str, ...] = ()
     # hosts that exceed --host-timeout are scanned once more, with twice the time
     retry_timed_out: bool = False
     hosts_per_shard: Annotated[int, Meta(ge=1, le=65_536)] | None = None

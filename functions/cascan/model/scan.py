@@ -11,6 +11,7 @@ from cascan.model.reason import ReasonCode, Reasons
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
 from cascan.model.usage import NO_USAGE, CostBasis, ScanCost, Usage
+from cascan.model.vantage import DEFAULT_VANTAGE
 
 
 class ScanState(StrEnum):
@@ -92,6 +93,11 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     # Of the message's body: it tells a repeat from another request under the same key
     request_digest: str = ""
     notes: tuple[str, ...] = ()  # what in the request has no effect
+    vantage: str = DEFAULT_VANTAGE  # where it is scanned from
+    # Ids of the scans that it consists of, one for each vantage; such a scan has no shards: `shards`
+    # and its other counters count its members
+    members: tuple[str, ...] = ()
+    member_of: str = ""  # id of the scan that it is a member of
     shards: int = 0  # with those that were cut off from others since
     shards_open: int = 0  # not yet recorded, failed or cancelled: waiting or in flight
     shards_waiting: int = 0

@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from cascan.errors import RequestRefused
 from cascan.model.policy_profile import PolicyProfile
+from cascan.model.vantage import Vantage
 from cascan.model.worker_network import WorkerNetwork
 from cascan.permissions.scope import Scope
 from cascan.permissions.worker_reach import WorkerReach
@@ -43,6 +45,7 @@ class Permissions(msgspec.Struct, frozen=True):
     raw_scans: bool = True
     express_reaches_private: bool = True  # the express Lambda runs in the operator's network
     reach: WorkerReach | None = None  # of workers in AWS; None: they run on this machine
+    vantage: Vantage | None = None  # whose workers run the scan; None: the stack's own
 
     @classmethod
     def of(cls, settings: PermissionSettings, *, express_reaches_private: bool = True) -> Permissions:
@@ -61,6 +64,13 @@ class Permissions(msgspec.Struct, frozen=True):
                 has_ipv6=settings.worker_ipv6 == "enabled",
             ),
         )
+
+    def at_vantage(self, vantage: Vantage) -> Permissions:
+        """The permissions of a scan from this vantage: the same, with the reach of its workers.
+
+        Raises: SettingsError: an entry of its networks is not an IPv4 network.
+        """
+        return replace(self, vantage=vantage, reach=WorkerReach.of_vantage(vantage))
 
     def narrow_policy(self, requested: PolicyProfile | None) -> PolicyProfile:
         """The policy profile of a request: the operator's, or a narrower one that it names.

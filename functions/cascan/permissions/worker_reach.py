@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import msgspec
 
+from cascan.model.vantage import Vantage
 from cascan.model.worker_network import WorkerNetwork
 from cascan.nmap.intervals import merge_intervals, subtract_intervals
 from cascan.nmap.special_addresses import find_block, list_public_ipv4
@@ -49,6 +50,7 @@ class WorkerReach(msgspec.Struct, frozen=True):
     networks: Intervals = EVERYWHERE  # IPv4, that WorkerEgress lets out
     network: WorkerNetwork = WorkerNetwork.SMALL_VPC
     has_ipv6: bool = False
+    vantage: str = ""  # whose workers these are; empty: the stack's own
 
     @classmethod
     def of(cls, egress: Sequence[str], network: WorkerNetwork, *, has_ipv6: bool) -> WorkerReach | None:
@@ -62,12 +64,18 @@ class WorkerReach(msgspec.Struct, frozen=True):
             return None
         if network is WorkerNetwork.SUBNETS:
             return cls(network=network, has_ipv6=has_ipv6)
-        try:
-            entries = [IPv4Network(entry) for entry in egress]
-        except ValueError as exc:
-            raise SettingsError(f"WorkerEgress: {exc}") from exc
-        spans = merge_intervals((int(entry[0]), int(entry[-1])) for entry in entries)
-        return cls(spans or EVERYWHERE, network)
+        return cls(_parse_networks("WorkerEgress", egress) or EVERYWHERE, network)
+
+    @classmethod
+    def of_vantage(cls, vantage: Vantage) -> WorkerReach | None:
+        """What its workers reach. None: its network is one of this machine.
+
+        Raises: SettingsError: names the entry that is not an IPv4 network.
+        """
+        if vantage.namespace:
+            return None
+        networks = _parse_networks(f"vantage {vantage.name}", vantage.networks)
+        return cls(networks or EVERYWHERE, WorkerNetwork.SUBNETS, vantage.has_ipv6, vantage.name)
 
     def find_refusal(self, target: Target) -> str | None:
         """Why workers cannot reach the target, naming the first address outside. None: they may.
@@ -77,6 +85,9 @@ class WorkerReach(msgspec.Struct, frozen=True):
         if not isinstance(target, Octets):
             is_ipv4_name = isinstance(target, Name) and target.family == IPV4
             return None if is_ipv4_name or self.has_ipv6 else f"{target.expression} {self._no_ipv6}"
+        if self.vantage:
+            unreached = find_first_outside(target, self.networks)
+            return f"{_name_address(target, unreached)} {self._not_reached}" if unreached is not None else None
         if not self._is_made_by_stack:
             return None
         unrouted = find_first_outside(target, list_routed_ipv4(self.network))
@@ -93,7 +104,13 @@ class WorkerReach(msgspec.Struct, frozen=True):
         return self.network is not WorkerNetwork.SUBNETS
 
     @property
+    def _not_reached(self) -> str:
+        return f"is not in the networks that workers of vantage {self.vantage} reach; `cascan vantage list` shows them"
+
+    @property
     def _no_ipv6(self) -> str:
+        if self.vantage:
+            return f"is an IPv6 target, and workers of vantage {self.vantage} have no IPv6"
         return NO_IPV6 if self._is_made_by_stack else NO_IPV6_IN_SUBNETS
 
     def describe_connected_networks(self) -> str:
@@ -104,6 +121,15 @@ class WorkerReach(msgspec.Struct, frozen=True):
         """A note on names, whose reach is not known yet. Empty: there are none, or everything is reachable."""
         named = self.networks != EVERYWHERE and any(isinstance(target, Name) for target in targets)
         return UNKNOWN if named else ""
+
+
+def _parse_networks(owner: str, networks: Iterable[str]) -> Intervals:
+    """Raises: SettingsError: an entry is not an IPv4 network."""
+    try:
+        parsed = [IPv4Network(entry) for entry in networks]
+    except ValueError as exc:
+        raise SettingsError(f"{owner}: {exc}") from exc
+    return merge_intervals((int(network[0]), int(network[-1])) for network in parsed)
 
 
 def describe_forged_senders(options: Iterable[str]) -> str:

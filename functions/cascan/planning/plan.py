@@ -14,6 +14,7 @@ from cascan.limits import HOSTS_PER_SHARD, MAX_ADDRESSES_PER_SCAN, MAX_SHARDS_PE
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.shard import Lane, Shard, ShardState, TargetSlice
+from cascan.model.vantage import DEFAULT_VANTAGE, Vantage
 from cascan.nmap.options.host_timeout import lengthen_host_timeout
 from cascan.nmap.ports.scanned_ports import count_ports
 from cascan.nmap.targets.one_shard_per_name import one_shard_per_name
@@ -37,6 +38,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     parallel: int  # shards at once; they share the rates
     family: int
     exclude: tuple[str, ...]
+    vantage: str  # where it is scanned from
     names: frozenset[str]  # expressions of names, which the worker resolves
     slices: tuple[tuple[TargetSlice, ...], ...]  # of each shard
     addresses: int  # without duplicates and excludes; a name counts as one
@@ -77,36 +79,52 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
-def plan(request: ScanRequest, permissions: Permissions, defaults: ScanDefaults = STANDARD) -> Plan:
-    """The plan of a request.
+def plan(
+    request: ScanRequest,
+    permissions: Permissions,
+    defaults: ScanDefaults = STANDARD,
+    *,
+    members: int = 1,
+) -> Plan:
+    """The plan of a request; of one that several scans share, the plan of one of `members`.
 
     Raises:
         RequestRefused: with every reason, at most MAX_REASONS of them.
     """
-    return build_plan(check_request(request, permissions), permissions, defaults)
+    return build_plan(check_request(request, permissions), permissions, defaults, members=members)
 
 
-def build_plan(checked: CheckedRequest, permissions: Permissions, defaults: ScanDefaults) -> Plan:
+def build_plan(
+    checked: CheckedRequest,
+    permissions: Permissions,
+    defaults: ScanDefaults,
+    *,
+    members: int = 1,
+) -> Plan:
     """The plan of a request whose parts have been judged.
+
+    `members`: how many scans share the rates of the request, and its shards at once.
 
     Raises:
         RequestRefused: a part is refused; or no address, too many, or unreachable ones remain.
     """
     if checked.refusals:
         raise RequestRefused(checked.refusals)
-    request, arguments, targets = checked.request, checked.arguments.options, checked.targets
+    request, targets = checked.request, checked.targets
+    arguments = split_rates(checked.arguments.options, members)
     target_slices = tuple(slice_targets(targets, checked.exclusion))
     addresses = _count_allowed(target_slices)
     packed = tuple(pack_shards(target_slices, _choose_hosts_per_shard(request, addresses)))
     lane = choose_lane(checked.profile, arguments, addresses, len(packed))
-    if lane is Lane.EXPRESS and not permissions.express_reaches_private:
-        family = checked.arguments.family
-        lane = Lane.CONNECT if needs_operators_network(target_slices, family) else lane
+    if lane is Lane.EXPRESS and not _may_run_express(permissions, target_slices, checked.arguments.family):
+        lane = Lane.CONNECT
+    _require_workers(permissions.vantage, lane)
     shards, names_note = one_shard_per_name(packed, arguments, targets)
     can_double_timeout = bool(lengthen_host_timeout(arguments))
     timeout_note = NO_LONGER_LIMIT if request.retry_timed_out and not can_double_timeout else ""
     reach_notes = _check_reach(checked, permissions, lane)
-    parallel = choose_shards_at_once(arguments, len(shards), defaults.choose_parallel(request))
+    at_once = max(1, defaults.choose_parallel(request) // members)
+    parallel = choose_shards_at_once(arguments, len(shards), at_once)
     rates_note = describe_shares(arguments, parallel)
     notes = filter(None, (names_note, *reach_notes, timeout_note, rates_note))
     return Plan(
@@ -116,6 +134,7 @@ def build_plan(checked: CheckedRequest, permissions: Permissions, defaults: Scan
         parallel=parallel,
         family=checked.arguments.family,
         exclude=checked.exclude,
+        vantage=permissions.vantage.name if permissions.vantage else DEFAULT_VANTAGE,
         names=frozenset(target.expression for target in targets if isinstance(target, Name)),
         slices=shards,
         addresses=addresses,
@@ -124,6 +143,20 @@ def build_plan(checked: CheckedRequest, permissions: Permissions, defaults: Scan
         retry_timed_out=request.retry_timed_out and can_double_timeout,
         notes=(*checked.arguments.notes, *notes),
     )
+
+
+def _may_run_express(permissions: Permissions, slices: Sequence[TargetSlice], family: int) -> bool:
+    """Whether the express function, which is part of the stack, reaches the targets."""
+    if permissions.vantage is not None:
+        return False
+    return permissions.express_reaches_private or not needs_operators_network(slices, family)
+
+
+def _require_workers(vantage: Vantage | None, lane: Lane) -> None:
+    """Raises: RequestRefused: the vantage has no workers of this lane."""
+    if vantage is not None and lane.value not in vantage.queues:
+        reason = f"vantage {vantage.name} has no {lane} workers, and the scan needs them"
+        raise RequestRefused([Refusal("vantage", Rule.OPTION, reason)])
 
 
 def _choose_hosts_per_shard(request: ScanRequest, addresses: int) -> int:

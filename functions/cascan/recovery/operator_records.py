@@ -5,6 +5,7 @@
     rules/<name>/<version>.json     each version of a cascading rule
     rules/<name>/deleted.json       when it was deleted
     schedules/<name>.json           a schedule's manifest
+    vantages/<name>.json            a vantage: its queues, and what its workers reach
 
 The process that changed the table writes each record afterwards. A version of a rule never changes,
 so that two processes may apply a rule at the same time. Every other record is a copy of what the
@@ -24,20 +25,22 @@ import msgspec
 from msgspec.structs import replace
 
 from cascan.clock import utc_now
-from cascan.gateways import OperatorRecords, RuleTable, ScheduleTable, SeverityRules, StackSwitch
-from cascan.limits import MAX_RULE_VERSIONS, MAX_RULES, MAX_SCHEDULES
+from cascan.gateways import OperatorRecords, RuleTable, ScheduleTable, SeverityRules, StackSwitch, Vantages
+from cascan.limits import MAX_RULE_VERSIONS, MAX_RULES, MAX_SCHEDULES, MAX_VANTAGES
 from cascan.model.agenda import Switch
 from cascan.model.cascade import StoredRule
 from cascan.model.schedule import StoredSchedule
+from cascan.model.vantage import Vantage
 from cascan.rules.severity import StoredRules
 from cascan.stored import read_all_stored
 
 T = TypeVar("T")
 SWITCH, SEVERITY, RULES, SCHEDULES = "switch.json", "severity.json", "rules/", "schedules/"
+VANTAGES = "vantages/"
 DELETED = "deleted.json"
 
 
-class OperatorTable(StackSwitch, SeverityRules, Protocol):
+class OperatorTable(StackSwitch, SeverityRules, Vantages, Protocol):
     """The operator's decisions that the scan table stores."""
 
 
@@ -49,6 +52,7 @@ class RestoreResult:
     severity_rules: int = 0
     rules: list[str] = field(default_factory=list)  # names, without deleted rules
     schedules: list[str] = field(default_factory=list)  # names; EventBridge does not have them yet
+    vantages: list[str] = field(default_factory=list)  # names
 
 
 def record_switch(records: OperatorRecords, stack_switch: StackSwitch) -> None:
@@ -62,6 +66,10 @@ def is_switch_recorded(switch: Switch | None, records: OperatorRecords) -> bool:
 
 def record_severity_rules(records: OperatorRecords, severity_rules: SeverityRules) -> None:
     records.put(SEVERITY, msgspec.json.encode(severity_rules.severity_rules()))
+
+
+def record_vantage(records: OperatorRecords, vantages: Vantages, name: str) -> None:
+    records.put(f"{VANTAGES}{name}.json", msgspec.json.encode(vantages.get_vantage(name)))
 
 
 def record_rule(records: OperatorRecords, rule: StoredRule) -> None:
@@ -103,6 +111,11 @@ def restore_records(
         stored = _read(records, name, StoredSchedule)
         if stored and schedules.restore_schedule(stored):
             restored.schedules.append(stored.name)
+    for name in islice(records.names(VANTAGES), MAX_VANTAGES):
+        vantage = _read(records, name, Vantage)
+        if vantage and table.get_vantage(vantage.name) is None:
+            table.put_vantage(vantage)
+            restored.vantages.append(vantage.name)
     return restored
 
 

@@ -43,7 +43,7 @@ class NoBus:
 class NoQueues:
     """ShardQueues that send nothing, since the agenda takes care of open shards."""
 
-    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None: ...
+    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0, vantage: str = "") -> None: ...
 
     def held(self, lane: Lane) -> int:  # noqa: ARG002 - of the protocol
         return 0
@@ -89,7 +89,8 @@ def rebuild(
     for number, (_, key, ended_at) in enumerate(timeline):
         tell(number, len(timeline))
         _record_again(key, record, _silent_gateways(table, ended_at), rebuilt)
-    for history in histories:
+    # A scan ends after its members, which are counted in it
+    for history in sorted(histories, key=lambda history: bool(history.scan.members)):
         _end_scan(history, table, rebuilt, clock)
     return rebuilt
 
@@ -121,7 +122,7 @@ def _begin_scan(
     rebuilt.scans += 1
     table.create_scan(reopen_scan(history))
     table.add_shards(history.shards)
-    return history if history.shards else None
+    return history if history.shards or history.scan.members else None
 
 
 def _is_half_rebuilt(scan: Scan) -> bool:
@@ -193,6 +194,7 @@ def _close_open_shards(end: Scan, table: ScanLifecycle) -> None:
 def _continue_scan(history: ScanHistory, table: ScanLifecycle, now: datetime) -> None:
     scan = history.scan
     table.mark_announced(scan.scan_id, announced=False)
-    for entry in initial_entries(scan, history.shards[0].lane):
-        table.add_to_agenda(entry)
+    for shard in history.shards[:1]:
+        for entry in initial_entries(scan, shard.lane):
+            table.add_to_agenda(entry)
     table.add_to_agenda(AgendaEntry(now, scan.scan_id, AgendaTask.LOOK))

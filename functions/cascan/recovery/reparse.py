@@ -78,6 +78,9 @@ def find_reparse_refusal(scan: Scan) -> str:
         return f"scan {scan.scan_id} is {scan.state}: its reports can be parsed again once it has ended"
     if not scan.shards:
         return f"scan {scan.scan_id} was refused, so it has no reports"
+    if scan.members:
+        members = ", ".join(scan.members)
+        return f"scan {scan.scan_id} has no reports itself, but its members have: parse {members} again"
     return ""
 
 

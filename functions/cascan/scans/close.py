@@ -7,18 +7,25 @@ An invocation may end between any two of these writes; the next one reads the sc
 
 from __future__ import annotations
 
-from cascan.cost.actual import compute_cost
+from typing import Protocol
+
+from cascan.cost.actual import add_costs, compute_cost
 from cascan.events import BusEvent, ScanCancelled, ScanCompleted, ScanFailed, build_event_fields
-from cascan.gateways import ScanGateways, Shards
+from cascan.gateways import ScanGateways, Scans, Shards
 from cascan.ids import derive_event_id
 from cascan.model.reason import Reasons, merge_reasons
 from cascan.model.scan import ACCOUNTED, FINAL_STATES, Outcome, Scan, ScanState, combine_outcomes
-from cascan.model.shard import ShardClosing
+from cascan.model.shard import ShardClosing, ShardState
+from cascan.model.usage import ScanCost
 from cascan.scans.agenda import expiry_entry
 from cascan.scans.release import release_waiting
 
 NO_HOST_IN_TIME = "the time ran out before any host was found"
 ENDED_STATES = FINAL_STATES | {ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING}
+
+
+class ScansAndShards(Scans, Shards, Protocol):
+    """Both parts of the table."""
 
 
 def close_shard(
@@ -55,11 +62,19 @@ def settle_scan(scan_id: str, gateways: ScanGateways, *, error: str = "") -> Sca
         reasons = collect_reasons(scan, table)
         outcome = combine_outcomes(scan.shard_outcomes, reasons)
         state, description = _choose_final_state(scan, outcome, error)
-        cost = scan.cost or compute_cost(scan)  # a rebuild knows it
+        cost = scan.cost or _find_cost(scan, table)  # a rebuild knows it
         table.close_scan(scan_id, state, outcome, gateways.clock(), description, reasons=reasons, cost=cost)
         scan = table.get_scan(scan_id) or scan
     announce_end(scan, gateways)
     return scan
+
+
+def _find_cost(scan: Scan, table: Scans) -> ScanCost | None:
+    """What the scan has cost; a scan with members, what they have cost together."""
+    if not scan.members:
+        return compute_cost(scan)
+    members = filter(None, map(table.get_scan, scan.members))
+    return add_costs(member.cost for member in members)
 
 
 def _lacks_outcome(scan: Scan) -> bool:
@@ -78,14 +93,18 @@ def _choose_final_state(scan: Scan, outcome: Outcome, error: str) -> tuple[ScanS
     return ScanState.PARSE_COMPLETED, ""
 
 
-def collect_reasons(scan: Scan, table: Shards) -> Reasons:
+def collect_reasons(scan: Scan, table: ScansAndShards) -> Reasons:
     """Why the scan is not complete: the reasons of its closed shards, by shard number.
 
-    A shard where nothing answered adds its reason only if all shards are like that.
+    A shard where nothing answered adds its reason only if all shards are like that. A scan with
+    members has theirs.
     """
     kinds = {kind for kind, count in scan.shard_outcomes.items() if count > 0}
     if Outcome.COMPLETE in kinds and kinds <= ACCOUNTED:
         return Reasons()
+    if scan.members:
+        members = filter(None, map(table.get_scan, scan.members))
+        return merge_reasons(member.reasons for member in members)
     ignored = {Outcome.COMPLETE} if kinds <= ACCOUNTED else ACCOUNTED
     shards = table.shards(scan.scan_id)
     return merge_reasons(shard.reasons for shard in shards if shard.outcome not in ignored)
@@ -98,13 +117,35 @@ def _timed_out_without_hosts(scan: Scan) -> bool:
 
 
 def announce_end(scan: Scan, gateways: ScanGateways) -> None:
-    """Put the scan's end on the bus; after a crash perhaps again, with the same event id."""
+    """Put the scan's end on the bus; after a crash perhaps again, with the same event id.
+
+    The end of a member is counted in the scan that it is a member of, which may end with it.
+    """
+    if scan.member_of:
+        gateways.table.count_member(scan, _close_member(scan))
+        # Also where it was counted before: that delivery may have ended there
+        settle_scan(scan.member_of, gateways, error=scan.error_description)
     if scan.announced:
         return
     gateways.bus.put([build_end_event(scan)])
     if entry := expiry_entry(scan):
         gateways.table.add_to_agenda(entry)
     gateways.table.mark_announced(scan.scan_id)
+
+
+def _close_member(scan: Scan) -> ShardClosing:
+    """What an ended member adds to the scan that it is a member of."""
+    return ShardClosing(
+        state=ShardState.CANCELLED if scan.state is ScanState.CANCELLED else ShardState.RECORDED,
+        outcome=scan.outcome or Outcome.FAILED,
+        severities=scan.findings.severities,
+        categories=scan.findings.categories,
+        findings=scan.findings.count,
+        hosts_up=scan.hosts_up,
+        changes=scan.changes,
+        extra_addresses=scan.extra_addresses,
+        usage=scan.usage,
+    )
 
 
 def build_end_event(scan: Scan) -> BusEvent:
@@ -139,8 +180,10 @@ def build_end_event(scan: Scan) -> BusEvent:
         shard_outcomes=scan.shard_outcomes,
         hosts_up=scan.hosts_up,
         findings=scan.findings,
-        cascades=scan.request is not None and scan.request.cascades is not None,
+        # What follows a scan of several vantages follows its members
+        cascades=not scan.members and scan.request is not None and scan.request.cascades is not None,
         changes=scan.changes,
         reasons=scan.reasons,
+        members=scan.members,
         cost=scan.cost,
     )

@@ -37,7 +37,7 @@ def release_waiting(scan: Scan, gateways: ScanGateways) -> dict[str, int]:
         return {}
     released: Counter[str] = Counter()
     for shard in islice(gateways.table.list_shards_in(scan.scan_id, ShardState.WAITING), room):
-        gateways.queues.send(shard.lane, [build_shard_message(shard, scan)])
+        gateways.queues.send(shard.lane, [build_shard_message(shard, scan)], vantage=scan.vantage)
         if gateways.table.release_shard(shard.scan_id, shard.number):
             released[shard.lane.value] += 1
     return dict(released)
@@ -54,7 +54,7 @@ def resend_messages(scan: Scan, gateways: ScanGateways) -> dict[str, int]:
             if shard.state in IN_FLIGHT and not shard.is_held(gateways.clock()):
                 messages[shard.lane].append(build_shard_message(shard, scan))
     for lane, lane_messages in messages.items():
-        gateways.queues.send(lane, lane_messages)
+        gateways.queues.send(lane, lane_messages, vantage=scan.vantage)
     return {lane.value: len(lane_messages) for lane, lane_messages in messages.items()}
 
 

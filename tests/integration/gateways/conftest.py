@@ -25,6 +25,7 @@ from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.events import BUS_EVENTS, SOURCE, BusEvent
 from cascan.gateways import EventBus, Fleet, ReportStore, ScanTable, ShardQueues
 from cascan.model.shard import Lane
+from cascan.model.vantage import Vantage
 from tests.fakes import MemoryEventBus, MemoryFleet, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.support.moto_table import create_scan_table, forget_clients
 
@@ -76,7 +77,9 @@ def s3_store(aws: None) -> S3ReportStore:
 @pytest.fixture
 def sqs_queues(aws: None) -> SqsShardQueues:
     urls = {lane: clients.sqs().create_queue(QueueName=lane)["QueueUrl"] for lane in Lane}
-    return SqsShardQueues(urls)
+    office = clients.sqs().create_queue(QueueName="office-raw")["QueueUrl"]
+    vantages = {"office": Vantage(name="office", queues={Lane.RAW.value: office})}
+    return SqsShardQueues(urls, vantages.get)
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ from cascan.gateways import (
     Shards,
     ShardSource,
     StackSwitch,
+    Vantages,
 )
 from on_shard_queued.resolver import DnsResolver
 from tests import fakes
@@ -93,6 +94,7 @@ PARTS_OF_SCAN_TABLE = (
     SeverityRules,
     Shards,
     StackSwitch,
+    Vantages,
 )
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     IssuedRequests: ISSUED_REQUESTS,

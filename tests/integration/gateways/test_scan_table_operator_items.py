@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 from datetime import date, timedelta
 
+from msgspec.structs import replace
+
 from cascan.gateways import ScanTable
 from cascan.ids import derive_scan_id
 from cascan.limits import MAX_SEVERITY_RULES_BYTES
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.finding import Severity
 from cascan.model.scan import ScanBrief, ScanState
+from cascan.model.vantage import Vantage
 from cascan.rules.severity import Acceptance, Override, SeverityRule, StoredRules
 from tests.integration.gateways.examples import AT, SCAN_ID, a_scan
 
@@ -46,6 +49,17 @@ class TestSwitch:
         table.lift()
         table.lift()
         assert table.switch() is None
+
+
+class TestVantages:
+    def test_vantages_are_listed_by_name_as_they_were_stored_last(self, table: ScanTable) -> None:
+        office = Vantage(name="office", queues={"connect": "https://sqs.local/office"}, networks=("10.0.0.0/8",))
+        internet = Vantage(name="internet", queues={}, has_ipv6=True, stored_at=AT)
+        for stored in (replace(office, networks=()), internet, office):
+            table.put_vantage(stored)
+        assert list(table.vantages()) == [internet, office]
+        assert table.get_vantage("office") == office
+        assert table.get_vantage("moon") is None
 
 
 class TestBrief:

@@ -14,6 +14,7 @@ from cascan.model.refusal import Refusal, Rule
 from cascan.model.scan import FINAL_STATES, Counts, Outcome, Scan, ScanState, Suspension
 from tests.integration.gateways.examples import AT, CLOSING, SCAN_ID, a_finding, a_scan, a_shard, an_ended_scan
 
+MEMBER = a_scan("member", member_of=SCAN_ID, vantage="office")
 PARSED = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
 
 
@@ -178,3 +179,20 @@ class TestRemoval:
         scan = table.get_scan(SCAN_ID)
         assert scan
         assert (scan.outcome, scan.finished_at, scan.error_description) == (Outcome.PARTIAL, AT, "cancelled")
+
+
+class TestMembers:
+    def test_an_ended_member_is_counted_once_in_its_scan(self, table: ScanTable) -> None:
+        table.create_scan(a_scan(shards=2, shards_open=2, shards_in_flight=2, members=(MEMBER.scan_id, "b" * 16)))
+        table.create_scan(MEMBER)
+        assert table.count_member(MEMBER, CLOSING)
+        assert not table.count_member(MEMBER, CLOSING)
+        scan = table.get_scan(SCAN_ID)
+        assert scan is not None
+        assert (scan.shards, scan.shards_open, scan.shards_in_flight) == (2, 1, 1)
+        assert scan.shard_outcomes == {CLOSING.outcome: 1}
+        assert scan.findings.count == CLOSING.findings
+
+    def test_a_member_of_a_scan_that_is_gone_is_not_counted(self, table: ScanTable) -> None:
+        table.create_scan(MEMBER)
+        assert not table.count_member(MEMBER, CLOSING)

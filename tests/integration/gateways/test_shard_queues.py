@@ -29,8 +29,23 @@ class TestShardQueues:
         queues.send(Lane.EXPRESS, [a_message()])
         assert queues.waiting(Lane.EXPRESS) == 2
 
+    def test_messages_for_another_vantage_do_not_wait_for_the_stacks_own_workers(self, queues: ShardQueues) -> None:
+        queues.send(Lane.RAW, [a_message()], vantage="office")
+        assert queues.waiting(Lane.RAW) == 0
+
 
 class TestSqs:
+    def test_messages_for_a_vantage_go_to_its_queue(self, sqs_queues: SqsShardQueues) -> None:
+        sqs_queues.send(Lane.RAW, [a_message(7)], vantage="office")
+        assert _received("office-raw") == [a_message(7)]
+
+    @pytest.mark.parametrize(("lane", "vantage"), [(Lane.CONNECT, "office"), (Lane.RAW, "moon")])
+    def test_a_queue_that_a_vantage_does_not_have_is_an_error(
+        self, sqs_queues: SqsShardQueues, lane: Lane, vantage: str
+    ) -> None:
+        with pytest.raises(GatewayUnavailable, match=f"vantage {vantage} has no queue for {lane} shards"):
+            sqs_queues.send(lane, [a_message()], vantage=vantage)
+
     def test_a_delayed_message_is_not_received_before_its_time(
         self, sqs_queues: SqsShardQueues, script: Script
     ) -> None:

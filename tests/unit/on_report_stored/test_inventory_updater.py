@@ -50,6 +50,22 @@ class TestWhatIsTold:
         assert isinstance(completed, ScanCompleted)
         assert completed.changes == {"PortOpened": 2, "PortClosed": 1, "HostGone": 1, "HostAppeared": 1}
 
+    def test_vantages_do_not_disturb_each_other(self, world: World) -> None:
+        world.scan(0, xml({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}), vantage="inside")
+        assert world.scan(1, xml({"10.0.0.1": (22,)}), vantage="outside") == []
+        assert world.summed.vantage == "outside"
+        assert world.summed.changes.baseline == {"HostAppeared": 1, "PortOpened": 1}
+        told = world.scan(2, xml({"10.0.0.1": (22, 80), "10.0.0.3": ()}), vantage="outside")
+        assert told == ["PortOpened 10.0.0.1:80", "HostAppeared 10.0.0.3"]
+        assert world.scan(3, xml({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}), vantage="inside") == []
+
+        assert list(world.table.history_vantages()) == ["inside", "outside"]
+        assert not world.table.hosts_by_address
+        assert {name: set(hosts) for name, hosts in world.table.hosts_by_vantage.items() if hosts} == {
+            "inside": {"10.0.0.1", "10.0.0.2"},
+            "outside": {"10.0.0.1", "10.0.0.3"},
+        }
+
     def test_a_scan_of_other_ports_or_addresses_closes_nothing(self, world: World) -> None:
         world.scan(0, xml({"10.0.0.1": (22,), "10.0.0.9": (22,)}, total=16), target="10.0.0.0/28", count=16)
         assert world.scan(1, xml({"10.0.0.1": ()}, asked="443")) == []

@@ -204,7 +204,7 @@ def test_a_request_that_takes_too_much_processor_time_is_refused(
         while True:
             pass
 
-    monkeypatch.setattr(plan_scan, "plan", for_ever)
+    monkeypatch.setattr(plan_scan, "plan_at_vantages", for_ever)
     monkeypatch.setattr(bounded_work, "PLANNING_SECONDS", 0.05)
     planned = office.submit(body(targets=["127.0.0.1"], scanType="nmap"))
     assert "processor time" in planned.refused
@@ -221,7 +221,7 @@ def test_a_request_at_which_planning_breaks_is_refused_and_the_fault_is_called_o
     def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(plan_scan, "plan", broken)
+    monkeypatch.setattr(plan_scan, "plan_at_vantages", broken)
     planned = office.submit(body(targets=["127.0.0.1"]))
     assert f"{type(error).__name__}; this is a fault of cascan's" in planned.refused
     assert office.scan(planned.scan_id).refusals
@@ -238,7 +238,7 @@ def test_a_service_that_does_not_answer_is_no_reason_to_refuse(office: Office) -
 def test_a_request_that_its_queue_gave_up_is_refused_without_being_planned_again_and_kept(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan_scan, "plan", lambda *_: pytest.fail("it was planned again"))
+    monkeypatch.setattr(plan_scan, "plan_at_vantages", lambda *_: pytest.fail("it was planned again"))
     text = body(targets=["127.0.0.1"], idempotencyKey="k")
     planned = office.submit(text, last=True)
     assert "never came to an end" in planned.refused

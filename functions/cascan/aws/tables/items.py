@@ -30,6 +30,7 @@ address   scan/<scan id>      address/<of a name>         shard (number), which 
 due       agenda              <instant>/<scan id>/<task>
 switch    stack               switch                      body
 severity  stack               severity                    body, version
+vantage   vantages            vantage/<name>              body
 rule      rules               rule/<name>                 body, version, stored_at, deleted
           rule/<name>         version/<6 digits>          body, version, stored_at
 cascade   scan/<scan id>      cascade                     body, decided
@@ -79,10 +80,12 @@ from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.scan import Scan, ScanBrief
 from cascan.model.shard import Shard, ShardState
 from cascan.model.usage import USAGE_FIELDS
+from cascan.model.vantage import Vantage
 from cascan.rules.severity import StoredRules
 
 SCANS = "scans"  # the partition of the index that holds every scan
 AGENDA = "agenda"
+VANTAGES = "vantages"
 EARLIER_SHARDS = "shard/"  # the prefix of the sort keys of shards that an earlier version stored
 SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_description", "shards",
                    "shards_open", "shards_waiting", "shards_in_flight", "parallel", "deadline_at",
@@ -269,6 +272,18 @@ def read_layout(item: Item) -> ScanLayout:
     secret = item.get("shard_secret") or item.get("moved_secret") or {"S": ""}
     findings = int(item["findings_layout"]["N"]) if "findings_layout" in item else layout
     return ScanLayout(layout, spread, secret["S"], findings, is_set(item, "earlier_findings"))
+
+
+def vantage_key(name: str) -> Item:
+    return build_key(VANTAGES, f"vantage/{name}")
+
+
+def vantage_item(vantage: Vantage) -> Item:
+    return vantage_key(vantage.name) | {"body": encode_body(vantage)}
+
+
+def read_vantage(item: Item) -> Vantage:
+    return msgspec.json.decode(unpack_text(item["body"]), type=Vantage)
 
 
 def severity_rules_key() -> Item:

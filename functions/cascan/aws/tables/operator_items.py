@@ -1,4 +1,4 @@
-"""The agenda, the halt switch and the severity rules, in the scan table."""
+"""The agenda, the halt switch, the severity rules and the vantages, in the scan table."""
 
 from __future__ import annotations
 
@@ -10,23 +10,28 @@ from cascan.aws.dynamodb.table import TablePart
 from cascan.aws.dynamodb.wire import format_instant, read_item, readable_items
 from cascan.aws.tables.items import (
     AGENDA,
+    VANTAGES,
     agenda_key,
     read_agenda_entry,
     read_severity_rules,
     read_switch,
+    read_vantage,
     severity_rules_item,
     severity_rules_key,
     switch_item,
     switch_key,
+    vantage_item,
+    vantage_key,
 )
 from cascan.model.agenda import AgendaEntry, Switch
+from cascan.model.vantage import Vantage
 from cascan.rules.severity import StoredRules
 
 PAST_ANY_SCAN = "/~"  # sorts after every scan id
 
 
 class OperatorItems(TablePart):
-    """The part of ScanTable for the agenda, the halt switch and the severity rules."""
+    """The part of ScanTable for the agenda, the halt switch, the severity rules and the vantages."""
 
     def add_to_agenda(self, entry: AgendaEntry) -> None:
         self._table.put(agenda_key(entry))
@@ -60,3 +65,13 @@ class OperatorItems(TablePart):
 
     def put_severity_rules(self, stored: StoredRules) -> bool:
         return self._table.put_version(severity_rules_item(stored), stored.version)
+
+    def vantages(self) -> Iterator[Vantage]:
+        return readable_items(self._table.partition(VANTAGES), read_vantage)
+
+    def get_vantage(self, name: str) -> Vantage | None:
+        item = self._table.get(vantage_key(name))
+        return read_item(item, read_vantage) if item else None
+
+    def put_vantage(self, vantage: Vantage) -> None:
+        self._table.put(vantage_item(vantage))

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-from cascan.aws.dynamodb.table import DynamoTable
+from cascan.aws.dynamodb.table import DynamoTable, update
 from cascan.aws.dynamodb.wire import (
     Item,
     Value,
@@ -41,12 +41,13 @@ from cascan.aws.tables.items import (
 )
 from cascan.aws.tables.operator_items import OperatorItems
 from cascan.aws.tables.recording_items import RecordingItems
-from cascan.aws.tables.shard_actions import state_condition
+from cascan.aws.tables.shard_actions import COUNTER, count_closed_action, state_condition
 from cascan.aws.tables.shard_items import ShardItems
 from cascan.clock import Clock, utc_now
 from cascan.model.migration import MigrationResult, TellMigration
 from cascan.model.reason import Reasons
 from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState, Suspension
+from cascan.model.shard import ShardClosing, ShardState
 from cascan.model.usage import ScanCost
 
 PARSED_STATES = (ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING)
@@ -142,6 +143,14 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, H
             change, bodies[":cost"] = f"{change}, #cost = :cost", encode_body(cost)
         may_close = f"#shards_open = :none AND {may_end}"
         return self._change_scan(scan_id, change, may_close, values | states, bodies)
+
+    def count_member(self, member: Scan, closing: ShardClosing) -> bool:
+        key = scan_key(member.scan_id)
+        counted_once = "attribute_exists(pk) AND attribute_not_exists(#counted)"
+        mark = update(self._table.name, key, "SET #counted = :yes", when=counted_once, values=to_values({":yes": True}))
+        was = {COUNTER[ShardState.QUEUED]: 1}
+        count = count_closed_action(self._table.name, scan_key(member.member_of), closing, was=was)
+        return not self._table.transact([mark, count])
 
     def mark_announced(self, scan_id: str, *, announced: bool = True) -> None:
         self._change_scan(

@@ -81,6 +81,7 @@ def test_the_short_form_is_read_field_for_field() -> None:
         "windows": ["Mon-Fri 22:00-06:00 Europe/Berlin"],
         "portscan": None,
         "maxParallelShards": 4,
+        "vantage": ["internet", "vpc-a"],
         "retryTimedOut": True,
         "hostsPerShard": 64,
         "budgetUsd": 5.5,

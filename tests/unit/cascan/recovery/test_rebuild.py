@@ -17,11 +17,13 @@ from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaTask
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan.model.shard import Lane, ProposedCut, Shard, ShardClosing, ShardCut, ShardState, split_shard
+from cascan.model.vantage import Vantage
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.rates import ScanDefaults
 from cascan.recovery.rebuild import RebuildResult, rebuild
 from cascan.recovery.scan_records import ReportedShard, store_run
+from cascan.scans.close import close_shard
 from cascan.scans.close_open_shards import cancel_scan
 from cascan.scans.transitions import StopReason
 from on_control_requested.control_scan import control_scan
@@ -320,6 +322,44 @@ def test_what_is_to_expire_still_does(world: World) -> None:
     world.finish(scan_id)
     world.lose_the_table()
     assert [(entry.scan_id, entry.task) for entry in world.table.agenda] == [(scan_id, AgendaTask.EXPIRE)]
+
+
+def plan_at_two_vantages(world: World) -> tuple[Scan, list[Scan]]:
+    """A scan of one shard at each vantage, and its members."""
+    for name in ("inside", "outside"):
+        world.table.put_vantage(Vantage(name=name, queues={"connect": f"https://sqs.test/{name}"}))
+    scan = world.scan(world.plan(targets=["127.0.0.0"], vantage=["inside", "outside"]))
+    return scan, [world.scan(scan_id) for scan_id in scan.members]
+
+
+def test_a_scan_of_several_vantages_and_its_members_are_as_they_were(world: World) -> None:
+    scan, members = plan_at_two_vantages(world)
+    for member in members:
+        world.finish(member.scan_id, shards=1)
+    (completed,) = [e for e in world.bus.events if isinstance(e, ScanCompleted) and e.scan_id == scan.scan_id]
+    publish(completed, table=world.table, reports=world.reports)
+    before = {scan_id: world.scan(scan_id) for scan_id in (scan.scan_id, *scan.members)}
+    assert before[scan.scan_id].shard_outcomes == {"complete": 2}
+
+    assert world.lose_the_table().scans == 3
+    secret = {"shard_secret": ""}
+    after = {scan_id: replace(world.scan(scan_id), **secret) for scan_id in before}
+    assert after == {scan_id: replace(stored, **secret) for scan_id, stored in before.items()}
+    assert not world.bus.events
+
+
+def test_a_scan_whose_last_member_is_open_ends_with_it_after_a_rebuild(world: World) -> None:
+    scan, (ended, still_open) = plan_at_two_vantages(world)
+    world.finish(ended.scan_id, shards=1)
+    world.lose_the_table()
+    for vantage in ("inside", "outside"):
+        world.table.put_vantage(Vantage(name=vantage, queues={"connect": f"https://sqs.test/{vantage}"}))
+    assert world.scan(scan.scan_id).shards_open == 1
+
+    closing = ShardClosing(state=ShardState.RECORDED, outcome=Outcome.COMPLETE)
+    close_shard(still_open.scan_id, 0, closing, ScanGateways(world.table, world.queues, world.bus, later))
+    assert world.scan(scan.scan_id).state is ScanState.PARSE_COMPLETED
+    assert {event.scan_id for event in world.bus.events} == {scan.scan_id, still_open.scan_id}
 
 
 def test_a_scan_in_the_table_is_newer_than_its_records_and_left_alone(world: World) -> None:

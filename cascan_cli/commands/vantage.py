@@ -1,0 +1,120 @@
+"""`cascan vantage add|list|remove`: the places besides the stack itself that scans are run from."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from cascan.clock import utc_now
+from cascan.limits import MAX_VANTAGE_NETWORKS, MAX_VANTAGES
+from cascan.model.scan import FINAL_STATES
+from cascan.model.vantage import DEFAULT_VANTAGE, NAME_RULE, Vantage, is_vantage_name
+from cascan.permissions.worker_reach import WorkerReach
+from cascan.recovery.operator_records import record_vantage
+from cascan.settings import SettingsError
+from cascan_cli.errors import BadInput
+from cascan_cli.output.table import print_table
+from cascan_cli.output.text import pluralize, print_json, print_message
+from cascan_cli.stack.backup import back_up
+from cascan_cli.stack.open import StackGateways, open_stack
+
+if TYPE_CHECKING:
+    from cascan.gateways import ScanTable
+
+COLUMNS = ("VANTAGE", "LANES", "REACHES", "DESCRIPTION")
+MAX_OPEN_LOOKED_AT = 1_000  # of the newest scans, for those that are still open
+
+
+def run(args: Namespace) -> int:
+    """Exit code 0: done. 2: bad input, and nothing was changed."""
+    with open_stack(args) as stack:
+        if args.action == "list":
+            _list(stack.table, as_json=args.json)
+        elif args.action == "add":
+            _add(_build_vantage(args), stack, as_json=args.json)
+        else:
+            _remove(args.name, stack, as_json=args.json)
+    return 0
+
+
+def _build_vantage(args: Namespace) -> Vantage:
+    """Raises: BadInput: the name, a network or the queues are wrong."""
+    name = args.name
+    if name == DEFAULT_VANTAGE or not is_vantage_name(name):
+        reason = "is the stack itself" if name == DEFAULT_VANTAGE else f"is no name: {NAME_RULE}"
+        raise BadInput(f"NAME: {name!r} {reason}")
+    if len(args.network) > MAX_VANTAGE_NETWORKS:
+        raise BadInput(f"--network: {len(args.network)} networks are more than {MAX_VANTAGE_NETWORKS}")
+    queues = {"connect": args.connect_queue, "raw": args.raw_queue}
+    vantage = Vantage(
+        name=name,
+        queues={lane: url for lane, url in queues.items() if url},
+        description=args.description,
+        networks=tuple(args.network),
+        has_ipv6=args.ipv6,
+        stored_at=utc_now(),
+    )
+    try:
+        WorkerReach.of_vantage(vantage)
+    except SettingsError as exc:
+        raise BadInput(f"--network: {exc}") from exc
+    if not vantage.queues:
+        raise BadInput("--connect-queue, --raw-queue: give the URL of at least one; infra/vantage.yaml makes both")
+    return vantage
+
+
+def _add(vantage: Vantage, stack: StackGateways, *, as_json: bool) -> None:
+    others = [other for other in stack.table.vantages() if other.name != vantage.name]
+    if len(others) >= MAX_VANTAGES:
+        raise BadInput(f"NAME: the stack has {len(others)} vantages, and may have {MAX_VANTAGES}")
+    stack.table.put_vantage(vantage)
+    back_up(record_vantage, stack.operator_records, stack.table, vantage.name)
+    if as_json:
+        print_json(vantage)
+    else:
+        print(f"{vantage.name} is known; requests name it under `vantage`, commands with --vantage {vantage.name}")
+
+
+def _list(table: ScanTable, *, as_json: bool) -> None:
+    known = [vantage for vantage in table.vantages() if vantage.removed_at is None]
+    if as_json:
+        print_json(known)
+        return
+    print_table(COLUMNS, chain([_describe_default()], map(_describe, known)), whole=("VANTAGE",))
+
+
+def _describe_default() -> tuple[str, ...]:
+    return DEFAULT_VANTAGE, "express, connect, raw", "", "the stack's own workers"
+
+
+def _describe(vantage: Vantage) -> tuple[str, ...]:
+    networks = list(vantage.networks) or ["not stated"]
+    if vantage.has_ipv6:
+        networks.append("IPv6")
+    return vantage.name, ", ".join(sorted(vantage.queues)), ", ".join(networks), vantage.description
+
+
+def _remove(name: str, stack: StackGateways, *, as_json: bool) -> None:
+    vantage = stack.table.get_vantage(name)
+    if vantage is None or vantage.removed_at is not None:
+        raise BadInput(f"NAME: there is no vantage {name!r}; see cascan vantage list")
+    stack.table.put_vantage(replace(vantage, removed_at=utc_now()))
+    back_up(record_vantage, stack.operator_records, stack.table, name)
+    still_open = list(_find_open(name, stack.table))
+    if as_json:
+        print_json({"name": name, "openScans": still_open})
+        return
+    print(f"{name} takes no new scans; its inventory and its history stay")
+    if still_open:
+        listed = ", ".join(still_open[:5])
+        scans = pluralize(len(still_open), "scan")
+        print_message(f"{scans} of it not ended yet: {listed}; leave its queues and workers until then")
+
+
+def _find_open(name: str, table: ScanTable) -> Iterator[str]:
+    scans = table.list_scans(MAX_OPEN_LOOKED_AT)
+    return (scan.scan_id for scan in scans if scan.vantage == name and scan.state not in FINAL_STATES)
