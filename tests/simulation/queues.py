@@ -10,6 +10,7 @@ from cascan.errors import CascanError, GatewayUnavailable
 from cascan.events import ShardQueued, ShardReturned
 from cascan.gateways import Received
 from cascan.model.shard import Lane
+from cascan.model.vantage import DEFAULT_VANTAGE
 from tests.simulation.clockwork import Clockwork
 
 TWICE = 0.05  # of deliveries
@@ -105,7 +106,9 @@ class SimulatedShardQueues:
     def __init__(self, queues: dict[Lane, Queue]) -> None:
         self._queues = queues
 
-    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0) -> None:
+    def send(
+        self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0, vantage: str = DEFAULT_VANTAGE
+    ) -> None:
         for message in messages:
             self._queues[lane].send(message.to_wire(), delay_s)
 
