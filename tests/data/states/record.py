@@ -43,7 +43,7 @@ FLOW = (
     ("completions", "on_scan_completed"),
     ("controls", "on_control_requested"),
 )
-MANY_POINTERS = "network/4.0a00/tcp/"  # one for each port of the host with many: all alike
+MANY_POINTERS = "network/default/4.0a00/tcp/"  # one for each port of the host with many: all alike
 ROUNDS = 3  # a request, its child, and what comes of it
 SCHEDULE = {
     "apiVersion": "execution.securecodebox.io/v1",

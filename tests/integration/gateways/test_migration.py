@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.json import encode
 from msgspec.structs import replace
 
@@ -158,11 +159,12 @@ def test_a_damaged_finding_is_moved_as_it_is_and_stays_unreadable(dynamo_table: 
     assert all_items() == []
 
 
-def test_what_the_first_version_stored_is_moved(dynamo_table: DynamoScanTable) -> None:
+@pytest.mark.parametrize("version", ["0.1.0", "layout-1"])
+def test_what_an_earlier_version_stored_is_moved(dynamo_table: DynamoScanTable, version: str) -> None:
     def binary(value: Any) -> Any:
         return {"B": base64.b64decode(value["B"])} if "B" in value else value
 
-    for line in (STATES / "0.1.0" / "items.jsonl").read_text().splitlines():
+    for line in (STATES / version / "items.jsonl").read_text().splitlines():
         put({name: binary(value) for name, value in json.loads(line).items()})
     scans = list(dynamo_table.list_scans(10))
 
