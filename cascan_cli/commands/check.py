@@ -7,7 +7,6 @@ import shlex
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from msgspec.structs import replace
 
@@ -19,9 +18,11 @@ from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.forms.documents import read_documents
 from cascan.model.policy_profile import PolicyProfile
+from cascan.model.request import ScanRequest
 from cascan.model.shard import Lane
 from cascan.nmap.scripts import ScriptVerdict, Verdict
 from cascan.planning.explain import Explanation, TargetVerdict, explain
+from cascan.planning.plan import Plan
 from cascan.schedules.due import build_run_request
 from cascan.schedules.form import KIND as SCHEDULE_KIND
 from cascan.schedules.form import read_schedule
@@ -123,7 +124,11 @@ def explain_request(body: str, args: Namespace, *, is_issued: bool = False) -> E
         read = read_request(body, is_issued=is_issued)
     except RequestRefused as refused:
         return Explanation(accepted=False, refusals=refused.refusals)
-    check_budget = partial(require_budget, limit=read_cost_limit(args))
+    limit = read_cost_limit(args)
+
+    def check_budget(request: ScanRequest, planned: Plan) -> None:
+        require_budget(request, [planned], limit)
+
     explained = explain(read.request, read_permissions(args), read_scan_defaults(args), check_budget)
     notes = [*read.notes, *explained.notes, describe_windows(read.request.windows)]
     if explained.lane == Lane.RAW:

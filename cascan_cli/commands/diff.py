@@ -68,7 +68,15 @@ def _compare_scans(scan: Scan, args: Namespace, stack: StackGateways) -> _Compar
 
 def _read_changes(scan: Scan, stack: StackGateways) -> _Compared:
     """The changes that were recorded with the scan: since the last scans that covered the same."""
-    changes = [change for number in range(scan.shards) for change in stack.table.changes(scan.scan_id, number)]
+    scans = [scan]
+    if scan.members:  # each was compared within its vantage
+        scans = [member for member in map(stack.table.get_scan, scan.members) if member]
+    changes = [
+        change
+        for changed in scans
+        for number in range(changed.shards)
+        for change in stack.table.changes(changed.scan_id, number)
+    ]
     return _Compared([scan], changes, [] if changes else _find_incomparable([scan]))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from cascan.findings.to_json import scan_fields, to_json
+from cascan.queries.read_findings import read_findings
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import print_findings, print_reasons, scan_exit_code
 from cascan_cli.output.text import pluralize, print_json, print_message
@@ -20,7 +21,7 @@ def run(args: Namespace) -> int:
         return _print_current(args)
     with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan)
-        findings = list(stack.table.findings(scan.scan_id))
+        findings = list(read_findings(scan, stack.table))
     if args.json:
         print_json([to_json(finding, scan_fields(scan)) for finding in findings])
     else:

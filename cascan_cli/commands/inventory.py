@@ -38,15 +38,21 @@ MAX_INTERVALS = 256  # of one range with gaps; each needs a query
 def run(args: Namespace) -> int:
     query = parse_query(args.addresses, args.port, args.service, was_open=args.all)
     with open_stack(args) as stack:
-        hosts = list(stack.table.hosts(query))
+        hosts = list(stack.table.hosts(query, vantage=args.vantage))
     if args.json:
         print_json([_as_json(host, query) for host in hosts if args.all or host.is_up])
     else:
         rows = (row for host in hosts for row in _rows(host, query))
         print_table(COLUMNS, rows, drop=DROPPED, whole=("ADDRESS", "SCAN"))
     if not hosts:
-        print_message("the inventory has nothing that matches")
+        print_message(f"the inventory{_name_vantage(args.vantage)} has nothing that matches")
     return 0
+
+
+def _name_vantage(vantage: str) -> str:
+    from cascan.model.vantage import DEFAULT_VANTAGE
+
+    return "" if vantage == DEFAULT_VANTAGE else f" of vantage {vantage}"
 
 
 def parse_query(addresses: list[str], ports: list[str], service: str, *, was_open: bool = False) -> InventoryQuery:

@@ -46,6 +46,8 @@ def _find_reports(scan: Scan, shard: int | None, stack: StackGateways) -> dict[i
     reports = select_reports(stack.table.shards(scan.scan_id), stored)
     if shard is not None:
         reports = {number: key for number, key in reports.items() if number == shard}
+    if scan.members:
+        raise CliError(f"scan {scan.scan_id} has no report itself; its members have: {', '.join(scan.members)}")
     if not reports:
         reason = scan.error_description or scan.reasons.sentence or scan.state
         raise CliError(f"scan {scan.scan_id} has no report: {reason}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cascan.clock import to_wire, utc_now
 from cascan.model.scan import ScanState
+from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import (
     describe_suspension,
@@ -17,7 +18,7 @@ from cascan_cli.output.scan import (
     scan_summary,
 )
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json, print_message
+from cascan_cli.output.text import pluralize, print_json, print_message
 from cascan_cli.stack.health import describe_halt
 from cascan_cli.stack.open import open_stack
 
@@ -59,6 +60,13 @@ def run(args: Namespace) -> int:
     return 0
 
 
+def _describe_vantage(scan: Scan) -> str:
+    """Where the scan ran from, if that is not the stack itself."""
+    if scan.members:
+        return f"from {pluralize(len(scan.members), 'vantage')}: {', '.join(scan.members)}"
+    return f"from {scan.vantage}" if scan.vantage != DEFAULT_VANTAGE else ""
+
+
 def _remark(scan: Scan) -> str:
     """Why the scan ended as it did; or how many of its shards wait."""
     reasons = scan.reasons
@@ -68,7 +76,7 @@ def _remark(scan: Scan) -> str:
         others = f" (and {reasons.count - 1} more)" if reasons.count > 1 else ""
         return f"{format_reason(reasons.listed[0])}{others}"
     if not scan.shards_waiting:
-        return ""
+        return _describe_vantage(scan)
     waiting = f"{scan.shards_waiting} of {scan.shards} shards wait"
     if scan.state is ScanState.SUSPENDED:
         return f"{waiting} for cascan resume{describe_suspension(scan)}"

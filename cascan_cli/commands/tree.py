@@ -43,6 +43,8 @@ class _Cascade:
             "state": scan.state,
             "outcome": scan.outcome,
             "hop": scan.hop,
+            "vantage": scan.vantage,
+            "members": [self.read(member) for member in map(self.table.get_scan, scan.members) if member],
             "findings": scan.findings.count,
             "shards": scan.shards,
             "shardsOpen": scan.shards_open,
@@ -98,6 +100,7 @@ def _render(scan: dict[str, Any]) -> Iterator[str]:
 def _render_children(scan: dict[str, Any], indent: str) -> Iterator[str]:
     unlisted = scan.get("moreNotFollowed")
     entries: list[tuple[str, dict[str, Any] | None]] = [
+        *((f"from {member['vantage']}: {_describe(member)}", member) for member in scan.get("members", ())),
         *((f"{child['rule']}: {_describe(child)}", child) for child in scan.get("children", ())),
         *((_describe_refusal(line), None) for line in scan.get("notFollowed", ())),
         *([(f"and {unlisted} more that were not followed", None)] if unlisted else []),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections.abc import Iterator
 from itertools import chain
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 from cascan.clock import utc_now
 from cascan.limits import MAX_VANTAGE_NETWORKS, MAX_VANTAGES
 from cascan.model.scan import FINAL_STATES
-from cascan.model.vantage import DEFAULT_VANTAGE, NAME_RULE, Vantage, is_vantage_name
+from cascan.model.vantage import DEFAULT_VANTAGE, EXPRESS_VANTAGE, NAME_RULE, Vantage, is_vantage_name
 from cascan.permissions.worker_reach import WorkerReach
 from cascan.recovery.operator_records import record_vantage
 from cascan.settings import SettingsError
@@ -25,6 +26,7 @@ from cascan_cli.stack.open import StackGateways, open_stack
 if TYPE_CHECKING:
     from cascan.gateways import ScanTable
 
+NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 COLUMNS = ("VANTAGE", "LANES", "REACHES", "DESCRIPTION")
 MAX_OPEN_LOOKED_AT = 1_000  # of the newest scans, for those that are still open
 
@@ -35,10 +37,22 @@ def run(args: Namespace) -> int:
         if args.action == "list":
             _list(stack.table, as_json=args.json)
         elif args.action == "add":
+            if args.namespace:
+                _require_namespace(args, stack)
             _add(_build_vantage(args), stack, as_json=args.json)
         else:
             _remove(args.name, stack, as_json=args.json)
     return 0
+
+
+def _require_namespace(args: Namespace, stack: StackGateways) -> None:
+    """Raises: BadInput: the stack is not on this machine, or a queue is named, or it is no name."""
+    if not stack.is_local:
+        raise BadInput("--namespace: only the stack of this machine has vantages in its network namespaces")
+    if args.connect_queue or args.raw_queue:
+        raise BadInput("--namespace: its queues are made; leave --connect-queue and --raw-queue out")
+    if not NAMESPACE.fullmatch(args.namespace):
+        raise BadInput(f"--namespace: {args.namespace!r} is no name of a network namespace; `ip netns list` shows them")
 
 
 def _build_vantage(args: Namespace) -> Vantage:
@@ -47,12 +61,15 @@ def _build_vantage(args: Namespace) -> Vantage:
     if name == DEFAULT_VANTAGE or not is_vantage_name(name):
         reason = "is the stack itself" if name == DEFAULT_VANTAGE else f"is no name: {NAME_RULE}"
         raise BadInput(f"NAME: {name!r} {reason}")
+    if name == EXPRESS_VANTAGE:
+        raise BadInput(f"NAME: {name!r} is reserved for the express function; choose another name")
     if len(args.network) > MAX_VANTAGE_NETWORKS:
         raise BadInput(f"--network: {len(args.network)} networks are more than {MAX_VANTAGE_NETWORKS}")
     queues = {"connect": args.connect_queue, "raw": args.raw_queue}
     vantage = Vantage(
         name=name,
         queues={lane: url for lane, url in queues.items() if url},
+        namespace=args.namespace,
         description=args.description,
         networks=tuple(args.network),
         has_ipv6=args.ipv6,
@@ -62,8 +79,12 @@ def _build_vantage(args: Namespace) -> Vantage:
         WorkerReach.of_vantage(vantage)
     except SettingsError as exc:
         raise BadInput(f"--network: {exc}") from exc
+    if args.namespace:
+        from cascan.aws.sqs.vantage_queues import create_vantage_queues
+
+        return replace(vantage, queues=create_vantage_queues(name, queues))
     if not vantage.queues:
-        raise BadInput("--connect-queue, --raw-queue: give the URL of at least one; infra/vantage.yaml makes both")
+        raise BadInput("--connect-queue, --raw-queue: give the URL of at least one")
     return vantage
 
 

@@ -29,6 +29,7 @@ from cascan_cli.parser.shared_options import (
     wait_options,
 )
 from cascan_cli.parser.vantage import add_vantage_commands
+from cascan_cli.parser.worker import add_worker_command
 from cascan_cli.version import PrintVersion
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def build_parser() -> SentenceParser:
     add_schedule_commands(commands, stack, output)
     add_severity_commands(commands, stack, output)
     add_vantage_commands(commands, stack, output)
+    add_worker_command(commands, stack)
     return top
 
 

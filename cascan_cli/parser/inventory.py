@@ -63,6 +63,12 @@ def add_inventory_commands(commands: Commands, stack: ArgumentParser, output: Ar
         action="store_true",
         help="include hosts that are gone and ports that closed",
     )
+    inventory.add_argument(
+        "--vantage",
+        default="default",
+        metavar="NAME",
+        help="as seen from this vantage; default: from the stack itself",
+    )
     inventory.set_defaults(run="inventory")
 
     diff = commands.add_parser(

@@ -46,6 +46,12 @@ def add_vantage_commands(commands: Commands, stack: ArgumentParser, output: Argu
         metavar="CIDR",
         help="an IPv4 network that its workers reach; may be repeated; default: any",
     )
+    add.add_argument(
+        "--namespace",
+        default="",
+        metavar="NETNS",
+        help="on this machine alone: the network namespace that nmap enters; its queues are made",
+    )
     add.add_argument("--ipv6", action="store_true", help="its workers have IPv6")
     add.add_argument("--description", default="", metavar="TEXT", help="where it stands")
     add_command(actions, "list", [stack, output], "list the vantages")

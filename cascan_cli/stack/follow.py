@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cascan.clock import to_wire
 from cascan.findings.to_json import scan_fields, to_json
 from cascan.ids import digest_body
+from cascan.queries.read_findings import read_findings
 from cascan_cli.errors import CliError, NotEnded
 from cascan_cli.local.state import StateDir
 from cascan_cli.output.scan import (
@@ -54,7 +55,7 @@ def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
         disk = StateDir(args.state_dir).root if stack.is_local else None
         scan = wait_for_end(scan_ids, digest_body(body), stack, args.timeout, StackWatch(stack.table, disk))
         followed = wait_for_cascade(scan, stack, args.timeout, open_ids)
-    findings = list(stack.table.findings(scan.scan_id))
+    findings = list(read_findings(scan, stack.table))
     if args.json:
         reports = report_uris(scan.scan_id, stack)
         documents = [to_json(finding, scan_fields(scan)) for finding in findings]
@@ -113,7 +114,7 @@ def wait_for_cascade(scan: Scan, stack: StackGateways, timeout_s: float, open_id
 
 
 def _replace_ended(open_ids: list[str], stack: StackGateways) -> int:
-    """Replace each scan that has ended by its children. Returns the number of children."""
+    """Replace each scan that has ended by its children and members. Returns the number of children."""
     from cascan.model.scan import FINAL_STATES
 
     count = 0
@@ -124,7 +125,7 @@ def _replace_ended(open_ids: list[str], stack: StackGateways) -> int:
         # A scan requests its children before it is Done: there will be no more of them.
         children = {child.scan_id for child in stack.cascades.cascade_children(scan_id) if child.scan_id}
         count += len(children)
-        open_ids[:] = sorted({*open_ids, *children} - {scan_id})
+        open_ids[:] = sorted({*open_ids, *children, *scan.members} - {scan_id})
     return count
 
 

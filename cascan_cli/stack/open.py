@@ -220,6 +220,7 @@ def local_parameters(policy: LocalPolicy) -> dict[str, str]:
         "MetricMath": "disabled",
         "WorkerSecurityGroups": "sg-local",
         "WorkerPublicIp": "DISABLED",  # express workers reach all that this machine reaches
+        "PlanningConcurrency": "2",  # each is a process on this machine
         "MaxWorkers": str(os.cpu_count() or 1),
         "ExpressConcurrency": str(min(MAX_EXPRESS, 2 * (os.cpu_count() or 1))),
         "IdleExitSeconds": "8",  # a failed shard is delivered again after 5

@@ -19,6 +19,7 @@ from cascan.gateways import Findings, ReportStore, Scans, Shards
 from cascan.ids import results_key
 from cascan.model.finding import Finding
 from cascan.model.scan import Counts, Scan, ScanState
+from cascan.queries.read_findings import read_findings
 from cascan.recovery.scan_records import store_end
 from cascan.rules.severity import to_count_key
 from cascan.scans.load_scan import load_scan
@@ -68,17 +69,12 @@ def publish_again(
             _publish_report(scan.scan_id, table, reports)
     else:
         counter = _FindingCounter()
-        deque(counter.count(_findings_of(scan, table)), maxlen=0)
+        deque(counter.count(read_findings(scan, table)), maxlen=0)
         counts = counter.counts
     if not table.recount_findings(scan.scan_id, counts):
         return None
     record_end(scan.scan_id, table=table, reports=reports)
     return counts
-
-
-def _findings_of(scan: Scan, table: Findings) -> Iterator[Finding]:
-    """The scan's findings; of a scan with members theirs, one member after the other."""
-    return chain.from_iterable(map(table.findings, scan.members or (scan.scan_id,)))
 
 
 def record_end(scan_id: str, *, table: Scans, reports: ReportStore) -> ScanState:
@@ -93,7 +89,7 @@ def record_end(scan_id: str, *, table: Scans, reports: ReportStore) -> ScanState
 
 def _publish_findings(scan: Scan, table: Findings, reports: ReportStore) -> Counts:
     counter = _FindingCounter()
-    document = _encode_findings(counter.count(_findings_of(scan, table)), scan_fields(scan))
+    document = _encode_findings(counter.count(read_findings(scan, table)), scan_fields(scan))
     reports.put_result(scan.scan_id, "findings.json", document, "application/json")
     return counter.counts
 

@@ -93,7 +93,8 @@ class Stack:
         self.table.create_scan(a_scan(**refused, notes=("spec.env has no effect here",), name="refused"))
         for name in ("house", "lab"):
             self.table.put_vantage(Vantage(name=name, queues={"raw": "https://sqs.test/raw"}, stored_at=NOW))
-        self.table.create_scan(a_scan(scan_id="e" * 16, members=("f" * 16,), vantage=""))
+        done = {"state": ScanState.DONE, "outcome": Outcome.COMPLETE, "shards_open": 0, "finished_at": NOW}
+        self.table.create_scan(a_scan(scan_id="e" * 16, members=("f" * 16,), vantage="", **done))
         self._grow_cascade()
         self._add_schedules()
         self.rules.put_rule("follow", rule_document())

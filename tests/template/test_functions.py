@@ -182,6 +182,15 @@ def test_the_express_function_takes_one_shard_at_a_time_and_lambda_accepts_its_l
     assert most <= 1000
 
 
+def test_requests_are_planned_a_few_at_a_time() -> None:
+    _, event = events_of(FUNCTIONS["OnScanRequested"])["Request"]
+
+    most = event["ScalingConfig"]["MaximumConcurrency"]
+    assert most == {"Ref": "PlanningConcurrency"}
+    least, greatest = MODEL.bounds(most, ROOT)
+    assert (least, greatest) == (2, 1000)  # SQS event sources take 2 to 1000
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_each_function_logs_to_a_group_of_its_own(name: str) -> None:
     group = FUNCTIONS[name].properties["LoggingConfig"]["LogGroup"]

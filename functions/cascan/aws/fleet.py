@@ -2,7 +2,8 @@
 
 A launch gives each call a client token made of token, lane, provider and number. ECS answers a
 repeated call with the tasks that the first one started. Tasks for which Spot has no capacity are
-started on demand, in the same launch.
+started on demand, in the same launch. A provider that starts none of a call's tasks is not called
+again in that launch.
 """
 
 from __future__ import annotations
@@ -83,15 +84,18 @@ class EcsFleet:
     def launch(self, lane: Lane, count: int, token: str, *, spot: bool = True) -> Launch:
         providers = (SPOT, ON_DEMAND) if spot and self._spot_first else (ON_DEMAND,)
         started, reasons = 0, dict[str, None]()
+        exhausted = set[str]()  # a provider without room: hundreds of further calls would fail as well
         for number, start in enumerate(range(0, count, MAX_TASKS)):
             missing = min(MAX_TASKS, count - start)
             for provider in providers:
+                if missing <= 0 or provider in exhausted:
+                    continue
                 call_token = f"{token}/{lane}/{provider}/{number}"
                 running, failures = self._run(lane, missing, provider, call_token)
                 started, missing = started + running, missing - running
                 reasons |= dict.fromkeys(f"{provider}: {failure}" for failure in failures)
-                if missing <= 0:
-                    break
+                if failures and not running:
+                    exhausted.add(provider)
         return Launch(started, tuple(reasons) if started < count else ())
 
     def _run(self, lane: Lane, count: int, provider: str, token: str) -> tuple[int, list[str]]:

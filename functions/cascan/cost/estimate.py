@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from ipaddress import ip_address
+from itertools import chain
 
 import msgspec
 
@@ -20,7 +21,8 @@ from cascan.cost.stack_shape import STANDARD_SHAPE, StackShape
 from cascan.model.shard import Lane, TargetSlice
 from cascan.nmap.ports.scanned_ports import count_ports
 from cascan.nmap.special_addresses import HiddenIPv4, is_public
-from cascan.nmap.targets.target_set import enumerate_slice
+from cascan.nmap.targets.kinds import Name, Target
+from cascan.nmap.targets.syntax import parse_target
 from cascan.planning.lane import PROBING
 from cascan.planning.plan import Plan
 
@@ -106,17 +108,20 @@ def _estimate_packets(plan: Plan, live: Range) -> Range:
 
 def _measure_public_share(plan: Plan) -> float:
     """The share of the addresses on the Internet; the first of each slice decides. Names count as public."""
-    public = sum(
-        target_slice.stop - target_slice.start
-        for slices in plan.slices
-        for target_slice in slices
-        if _is_public_slice(target_slice, plan.family)
-    )
+    targets: dict[str, Target] = {}  # a wide target is in thousands of slices, and is parsed once
+    public = 0
+    for target_slice in chain.from_iterable(plan.slices):
+        expression = target_slice.expression
+        target = targets.get(expression) or targets.setdefault(expression, parse_target(expression, plan.family))
+        if _is_public_slice(target, target_slice, plan.family):
+            public += target_slice.stop - target_slice.start
     return min(1.0, public / plan.addresses)
 
 
-def _is_public_slice(target_slice: TargetSlice, family: int) -> bool:
-    first = next(enumerate_slice(target_slice, family, {}), None)
+def _is_public_slice(target: Target, target_slice: TargetSlice, family: int) -> bool:
+    if isinstance(target, Name):
+        return True
+    first = next(target.addresses(target_slice.start, target_slice.stop), None)
     if first is None:
         return True
     try:

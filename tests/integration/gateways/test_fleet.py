@@ -97,6 +97,14 @@ class TestEcs:
         assert launch == Launch(0, ("FARGATE_SPOT: RESOURCE:ENI", "FARGATE: RESOURCE:ENI"))
         assert len(requests) == 2
 
+    def test_a_provider_that_starts_no_task_of_a_call_is_not_called_again_in_this_launch(
+        self, ecs_fleet: EcsFleet, script: Script
+    ) -> None:
+        requests = script(clients.ecs(), "run_task", repeat({"tasks": [], "failures": [{"reason": "vCPU limit"}]}))
+
+        assert ecs_fleet.launch(Lane.RAW, 1_000, "1").started == 0
+        assert [provider(request) for request in requests] == ["FARGATE_SPOT", "FARGATE"]
+
     def test_spot_is_skipped_when_it_just_ran_short_or_is_turned_off(
         self, ecs_fleet: EcsFleet, subnet_id: str, script: Script
     ) -> None:

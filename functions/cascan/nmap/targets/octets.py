@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 OCTET_BITS = 8
+OCTET_TEXTS = tuple(map(str, range(256)))
 SHIFTS = (24, 16, 8, 0)  # of the four octets in an address
 Octet = tuple[int, ...]  # ascending, without repeats
 FourOctets = tuple[Octet, Octet, Octet, Octet]
@@ -36,7 +37,6 @@ class Octets(msgspec.Struct, frozen=True):
     def addresses(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
         """The addresses from number `start` up to, but not including, number `stop`."""
         a, b, c, d = self.octets
-        texts = [str(value) for value in d]
         stop = self.count if stop is None else min(stop, self.count)
         index = start
         while index < stop:  # one row of the last octet at a time
@@ -45,8 +45,8 @@ class Octets(msgspec.Struct, frozen=True):
             a_index, b_index = divmod(row, len(b))
             d_stop = min(len(d), d_start + stop - index)
             prefix = f"{a[a_index]}.{b[b_index]}.{c[c_index]}."
-            for text in texts[d_start:d_stop]:
-                yield prefix + text
+            for value in d[d_start:d_stop]:
+                yield prefix + OCTET_TEXTS[value]
             index += d_stop - d_start
 
     def contains(self, address: int) -> bool:

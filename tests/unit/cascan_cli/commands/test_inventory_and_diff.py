@@ -66,6 +66,20 @@ def printed(world: World, capsys: pytest.CaptureFixture[str]) -> Printed:
     return Printed(capsys)
 
 
+def test_the_inventory_of_a_vantage_is_asked_for_by_name(world: World, printed: Printed) -> None:
+    world.scan(2, xml({"10.0.0.1": (443,)}), vantage="office")
+    assert [row[:3] for row in printed("inventory", "--vantage", "office")] == [["10.0.0.1", "", "tcp/443"]]
+    assert "tcp/443" not in {row[2] for row in printed("inventory")}
+    assert printed("inventory", "--vantage", "attic") == []
+    assert "the inventory of vantage attic has nothing that matches" in printed.said
+
+
+def test_the_changes_of_a_scan_are_those_of_its_members(world: World, printed: Printed) -> None:
+    scan = replace(world.table.scans[SECOND], scan_id="p" * 16, members=(SECOND,), shards=1)
+    world.table.create_scan(scan)
+    assert printed("diff", scan.scan_id) == printed("diff", SECOND) != []
+
+
 NO_ANSWER = {"changes": {}, "shards_open": 0}
 
 

@@ -35,7 +35,7 @@ def table(records: MemoryOperatorRecords, monkeypatch: pytest.MonkeyPatch) -> Me
 
     @contextmanager
     def access(_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(table=table, operator_records=records)
+        yield SimpleNamespace(table=table, operator_records=records, is_local=False)
 
     monkeypatch.setattr(vantage, "open_stack", access)
     return table
@@ -58,7 +58,9 @@ def test_add_stores_the_vantage_in_the_table_and_beside_the_operators_other_reco
     ("arguments", "sentence"),
     [
         (["default", "--raw-queue", QUEUE], "'default' is the stack itself"),
+        (["express", "--raw-queue", QUEUE], "'express' is reserved"),
         (["Office", "--raw-queue", QUEUE], "'Office' is no name: 1 to 32 of"),
+        (["lab", "--namespace", "lab"], "--namespace: only the stack of this machine"),
         (["office"], "--connect-queue, --raw-queue: give the URL of at least one"),
         (["office", "--raw-queue", QUEUE, "--network", "10.0.0.1/8"], "--network: vantage office: 10.0.0.1/8"),
     ],
