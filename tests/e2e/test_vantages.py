@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -59,20 +60,22 @@ def open_ports(cascan: Cascan, vantage: str) -> list[int]:
     return [port["port"] for host in hosts for port in host["ports"] if port["port"] in PORTS.values()]
 
 
+def read_scan(cascan: Cascan, scan_id: str) -> dict[str, Any]:
+    """The scan as the command lists it; empty while there is none."""
+    return next((scan for scan in cascan("scans --json").json if scan["id"] == scan_id), {})
+
+
 def test_two_vantages_see_their_own_ports_of_the_same_address(cascan: Cascan, vantages: tuple[str, ...]) -> None:
     chosen = [word for name in vantages for word in ("--vantage", name)]
     accepted = cascan("scan 127.0.0.1 --no-wait --json", *chosen, nmap=("-p", "8001,8002")).json
+    eventually(lambda: read_scan(cascan, accepted["id"]).get("state") == "Scanning")  # its shards are queued
     for name in vantages:
         drained = cascan("worker --idle-exit 1 --vantage", name)
         assert drained.code == 0, drained.err
         assert "shard run" in drained.err
-
-    def ended() -> bool:
-        return bool(cascan("findings --json", accepted["id"]).code == 0)
-
-    eventually(ended)
+    eventually(lambda: read_scan(cascan, accepted["id"])["state"] == "Done")
     findings = cascan("findings --json", accepted["id"]).json
     assert [found["attributes"].get("port") for found in findings if found["category"] == "Open Port"] == [8001, 8002]
-    (scan,) = [one for one in cascan("scans --json").json if one["id"] == accepted["id"]]
+    scan = read_scan(cascan, accepted["id"])
     assert (scan["outcome"], scan["shardOutcomes"], scan["hostsUp"]) == ("complete", {"complete": 2}, 2)
     assert {name: open_ports(cascan, name) for name in vantages} == {"east": [8001], "west": [8002]}
