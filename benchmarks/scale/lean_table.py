@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from cascan.aws.tables.items import scan_item
 from cascan.model.agenda import AgendaEntry
 from cascan.model.scan import Scan, ScanState, Suspension
-from cascan.model.shard import IN_FLIGHT, NmapRun, Shard, ShardClosing, ShardState
+from cascan.model.shard import IN_FLIGHT, NmapRun, ProposedCut, Shard, ShardClosing, ShardState
 from tests.fakes import MemoryScanTable
 
 KB = 1024
@@ -124,9 +124,18 @@ class LeanScanTable(MemoryScanTable):
             scan_id, number, worker=worker, message_id=message_id, lease_until=lease_until, now=now
         )
 
-    def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun, *, token: str = "") -> bool:
+    def report_shard(
+        self,
+        scan_id: str,
+        number: int,
+        attempt: int,
+        run: NmapRun,
+        cut: ProposedCut | None = None,
+        *,
+        token: str = "",
+    ) -> bool:
         self.writes[f"shard/{scan_id}"] += 1
-        return super().report_shard(scan_id, number, attempt, run)
+        return super().report_shard(scan_id, number, attempt, run, cut)
 
     def close_shard(self, scan_id: str, number: int, closing: ShardClosing) -> bool:
         self.writes[f"shard/{scan_id}"] += IN_TRANSACTION

@@ -29,6 +29,8 @@ from cascan_cli.stack.dead_letters import (
     PARKED_SHARDS,
     QUEUES,
     READABLE,
+    RETURNED_SHARD,
+    RETURNED_SHARD_QUEUE,
     DeadLetterQueue,
     Description,
     ShardErrors,
@@ -216,6 +218,8 @@ def _find_target(held: HeldLetter, stack: StackGateways) -> str | None:
         return None
     if held.queue.name != PARKED_SHARDS:
         return held.queue.sent_back_to[0]
+    if held.description.kind == RETURNED_SHARD:
+        return RETURNED_SHARD_QUEUE
     shard = ShardErrors(stack.table).find(held.description)
     if shard is None:
         print_message(f"{held.letter.message_id} was not sent back: its shard is not in the table; drop it")

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 SHARD_TIMEOUT_S = 14_400  # nmap is stopped after so long on one shard, as in the stack
 UNTIL_STOPPED_S = 10**9
-DEAD_LETTERS = "-dlq"  # of a queue of a vantage: what follows its own name
 SHOWN = ("scan_id", "shard", "outcome", "error", "reason")  # of a log line
 
 
@@ -80,7 +79,7 @@ def _build_drain(
     idle_exit_s: int | None,
     scope: Scope,
 ) -> Drain:
-    from cascan.aws.sqs.shard_queues import SqsShardQueues
+    from cascan.aws.sqs.returned_shards import SqsReturnedShards
     from cascan.aws.sqs.shard_source import SqsShardSource
     from on_shard_queued.delivery import Worker
     from on_shard_queued.drain import Drain
@@ -92,11 +91,10 @@ def _build_drain(
         nmap=nmap,
         table=stack.table,
         reports=stack.reports,
-        queues=SqsShardQueues({lane: url}, {lane: f"{url}{DEAD_LETTERS}"}),
+        returns=SqsReturnedShards(stack.outputs["ReturnedShardQueueUrl"]),
         scope=scope,
         resolver=DnsResolver(),
         clock=utc_now,
-        lane=lane,
     )
     idle_s = UNTIL_STOPPED_S if idle_exit_s is None else idle_exit_s
     return Drain(SqsShardSource(url), worker, idle_s, SHARD_TIMEOUT_S)

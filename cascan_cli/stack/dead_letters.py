@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cascan.model.shard import Shard
 
 PARKED_REQUESTS, PARKED_SHARDS = "ParkedRequests", "ParkedShards"
+RETURNED_SHARD_QUEUE = "ReturnedShardQueue"
+RETURNED_SHARD = "returned shard"  # the kind of a message with which a worker returned its shard
 DLQ_BY_LANE = {Lane.EXPRESS: "ExpressShardDLQ", Lane.CONNECT: "ConnectShardDLQ", Lane.RAW: "RawShardDLQ"}
 
 
@@ -39,7 +41,7 @@ class DeadLetterQueue:
 
 QUEUES = (
     DeadLetterQueue(PARKED_REQUESTS, ("RequestQueue",)),
-    DeadLetterQueue(PARKED_SHARDS, tuple(DLQ_BY_LANE.values())),
+    DeadLetterQueue(PARKED_SHARDS, (*DLQ_BY_LANE.values(), RETURNED_SHARD_QUEUE)),
     DeadLetterQueue("ReportDLQ", ("ReportQueue",)),
     DeadLetterQueue("CompletionDLQ", ("CompletionQueue",)),
     DeadLetterQueue("ControlDLQ", ("ControlQueue",)),
@@ -160,7 +162,7 @@ def _describe_fields(fields: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]
     if "dueAt" in fields:
         return "schedule", fields
     if "scan_id" in fields and "shard" in fields:
-        return "shard", fields
+        return (RETURNED_SHARD if "attempt" in fields else "shard"), fields
     if "targets" in fields or "spec" in fields:
         return "request", {}
     return "unknown", {}

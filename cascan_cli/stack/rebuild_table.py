@@ -33,6 +33,7 @@ def rebuild_table(table: ScanTable, reports: ReportStore) -> RebuildResult:
         scope=Scope.of(EVERYWHERE),
         reports=reports,
         results=table,
+        is_rebuild=True,
     )
     with Progress() as progress:
         return rebuild(

@@ -27,6 +27,7 @@ VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 # Bytes that `translate` leaves as they are; the digits fill up its table
 UNCHANGED = bytes(range(256 - 40 - 32))
 SECRET_BYTES = 16  # 128 bits
+PROOF = "proof"  # the name of a report's metadata that shows who stored it
 TOKEN_CHARS = 32  # hex digits: 128 bits
 SCAN_ID = re.compile(r"[a-z2-7]{16}")
 REPORT_KEY = re.compile(r"reports/(?P<scan_id>[a-z2-7]{16})/(?P<shard>[0-9]{6})/(?P<attempt>[0-9]{1,4})\.xml")
@@ -120,6 +121,11 @@ def derive_shard_token(shard_secret: str, number: int) -> str:
     """
     text = f"shard:{number}".encode()
     return hmac.new(shard_secret.encode(), text, sha256).hexdigest()[:TOKEN_CHARS]
+
+
+def derive_report_proof(token: str, attempt: int) -> str:
+    """What shows that a report comes from a worker that has its shard's message."""
+    return sha256(f"report:{token}:{attempt}".encode()).hexdigest()[:TOKEN_CHARS]
 
 
 class ReportKey(NamedTuple):

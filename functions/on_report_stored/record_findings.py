@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from hmac import compare_digest
+
+from msgspec.structs import replace
 
 from cascan.clock import TimeLeft, no_time_limit
 from cascan.errors import MalformedMessage
@@ -27,7 +30,7 @@ from cascan.gateways import (
     ScanLifecycle,
     Shards,
 )
-from cascan.ids import ReportKey, derive_event_id
+from cascan.ids import PROOF, ReportKey, derive_event_id, derive_report_proof
 from cascan.inventory.scanned_addresses import extra_addresses, named_addresses
 from cascan.limits import MAX_GENERATIONS
 from cascan.log_context import add_log_context
@@ -35,8 +38,11 @@ from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import OPEN_STATES, Shard, ShardClosing, ShardState
 from cascan.model.usage import Usage
 from cascan.permissions.scope import Scope
+from cascan.recovery.scan_records import ReportedShard, store_run
 from cascan.scans.close import close_shard, settle_scan
+from cascan.scans.release import find_shard_token
 from on_report_stored.checkpoints import RETRY_AFTER_S, RecordingStatus, RecordingTurn
+from on_report_stored.cut_reported_shard import cut_reported_shard, send_remainder
 from on_report_stored.judge import Verdict, judge
 from on_report_stored.publish_changes import ChangeAnnouncer, publish_changes
 from on_report_stored.record_report import record_report
@@ -72,6 +78,7 @@ def record_findings(
     reports: ReportStore,
     results: ReportResults,
     left_s: TimeLeft = no_time_limit,
+    is_rebuild: bool = False,
 ) -> RecordingOutcome:
     """Write the report's findings, update the inventory, publish what changed, close the report's
     shard.
@@ -79,19 +86,30 @@ def record_findings(
     `left_s` says how much time there is; a report that needs more is continued with the next
     delivery. A repeat rewrites the same items, announces the same events and counts once.
 
+    `is_rebuild`: the report has a record, which a function made when it was first recorded.
+
     Raises: MalformedMessage: a key that no worker mints, of a shard that was not planned, or of an
-    attempt that was not started.
+    attempt that was not started; a worker stored it that does not have the shard's message; what the
+    worker says of its run does not fit the shard.
     """
     key, table, clock = stored.report, gateways.table, gateways.clock
     add_log_context(scan_id=key.scan_id, shard=key.shard, attempt=key.attempt)
     scan, shard = _find_scan_and_shard(stored, table)
     add_log_context(trace_id=scan.trace_id)
+    if not is_rebuild:
+        send_remainder(shard, scan, gateways)
     # An earlier delivery closed it, and may have gone no further
     if shard.state not in OPEN_STATES:
         settled = settle_scan(scan.scan_id, gateways, error=shard.error_description)
         return _build_outcome(settled or scan, shard, NOTHING_RECORDED, shard.outcome or "")
     if _is_superseded(shard, key):
         return _build_outcome(scan, shard, NOTHING_RECORDED, SUPERSEDED_BY_ATTEMPT)
+    if not is_rebuild:
+        _require_proof(key, scan, reports)
+        shard = cut_reported_shard(shard, scan, gateways)
+        if shard.cut or shard.state not in OPEN_STATES:  # a later attempt has it, or its scan is over
+            return _build_outcome(scan, shard, NOTHING_RECORDED, SUPERSEDED_BY_ATTEMPT)
+        _record_run(shard, table, reports)
     if scan.shards_open == 1:
         table.advance_scan(
             scan.scan_id,
@@ -143,6 +161,24 @@ def _find_scan_and_shard(stored: ReportStored, table: ScanLifecycle) -> tuple[Sc
     if key.attempt > shard.attempt:
         raise MalformedMessage(f"{stored.key}: attempt {key.attempt} was never started")
     return scan, shard
+
+
+def _record_run(shard: Shard, table: Shards, reports: ReportStore) -> None:
+    """Store the record of the run before anything is recorded of its report."""
+    number = shard.remainder
+    remainder = None if number is None else table.get_shard(shard.scan_id, number)
+    if shard.run:
+        store_run(reports, ReportedShard(replace(shard, lease_until=None, progress=None), remainder))
+
+
+def _require_proof(key: ReportKey, scan: Scan, reports: ReportStore) -> None:
+    """Raises: MalformedMessage: whoever stored the report does not have the shard's message."""
+    token = find_shard_token(scan, key.shard)
+    if not token:  # an earlier version stored the shard
+        return
+    proof = reports.report_metadata(key).get(PROOF, "")
+    if not compare_digest(proof.encode(), derive_report_proof(token, key.attempt).encode()):
+        raise MalformedMessage(f"{key}: a worker stored it that does not have the shard's message")
 
 
 def _cause_id(stored: ReportStored) -> str:

@@ -8,7 +8,7 @@ from cascan.errors import MalformedMessage, ShardBusy
 from cascan.events import ShardQueued
 from cascan.gateways import ScanGateways
 from cascan.log_context import add_log_context
-from cascan.model.scan import Outcome
+from cascan.model.scan import Outcome, Scan
 from cascan.model.shard import LOST, OPEN_STATES, Shard, ShardClosing, ShardState
 from cascan.scans.close import close_shard, settle_scan
 
@@ -56,14 +56,20 @@ def close_abandoned_shard(
     if shard.is_held(gateways.clock()):
         name = f"shard {shard.number} of scan {shard.scan_id}"
         raise ShardBusy(f"{name} is {shard.state} at {shard.worker}")
+    closed = give_up_shard(shard, gateways) or scan
+    state = ShardState.FAILED
+    return AbandonedShard(shard.scan_id, shard.number, shard.attempt, state, closed.state)
+
+
+def give_up_shard(shard: Shard, gateways: ScanGateways) -> Scan | None:
+    """Close the shard as failed, with its last error; the scan afterwards."""
     closing = ShardClosing(
         state=ShardState.FAILED,
         outcome=Outcome.FAILED,
         error_description=_describe_failure(shard),
         usage=shard.total_usage(gateways.clock()),
     )
-    closed = close_shard(shard.scan_id, shard.number, closing, gateways) or scan
-    return AbandonedShard(shard.scan_id, shard.number, shard.attempt, closing.state, closed.state)
+    return close_shard(shard.scan_id, shard.number, closing, gateways)
 
 
 def _has_holder(shard: Shard) -> bool:

@@ -3,10 +3,10 @@
 Wakes on    ShardQueued, through the express shard queue (batches of 1)
 Reads       the shard, from the scan table
 Writes      the shard's state and what nmap did; nmap's XML, to the report bucket
+Sends       ShardReturned, for a shard that it does not run to its end
 Emits       nothing: the report's arrival in the bucket is the event
-On failure  the shard gets a new message; one that is out of attempts goes to the DLQ, where
-            on_shard_abandoned closes it. A message that no retry can help goes there at once. What
-            is not finished in the function's time goes to the connect lane
+On failure  on_shard_abandoned queues the shard again, or gives it up; it parks a message that no
+            retry can help. What is not finished in the function's time goes to the connect lane
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan.aws.s3.report_store import S3ReportStore
-from cascan.aws.sqs.shard_queues import SqsShardQueues
+from cascan.aws.sqs.returned_shards import SqsReturnedShards
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
 from cascan.events import ShardQueued
-from cascan.model.shard import Lane
 from cascan.model.usage import Capacity
 from cascan.permissions.scope import Scope
 from cascan.settings import from_env
@@ -40,9 +39,7 @@ RESERVE_S = 20.0  # of the function's time, kept for storing the report
 class Settings:
     scan_table: str
     report_bucket: str
-    express_shard_queue_url: str
-    express_shard_dlq_url: str
-    connect_shard_queue_url: str
+    returned_shard_queue_url: str
     nmap_command: str
     denied_targets: tuple[str, ...]
     allowed_targets: tuple[str, ...]
@@ -64,17 +61,10 @@ def wire() -> Worker:
         nmap=tuple(settings.nmap_command.split()),
         table=DynamoScanTable(settings.scan_table),
         reports=S3ReportStore(settings.report_bucket),
-        queues=SqsShardQueues(
-            {
-                Lane.EXPRESS: settings.express_shard_queue_url,
-                Lane.CONNECT: settings.connect_shard_queue_url,
-            },
-            {Lane.EXPRESS: settings.express_shard_dlq_url},
-        ),
+        returns=SqsReturnedShards(settings.returned_shard_queue_url),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         resolver=DnsResolver(),
         clock=utc_now,
-        lane=Lane.EXPRESS,
         telemetry=ExpressTelemetry(),
         capacity=Capacity.LAMBDA,
     )
@@ -94,8 +84,7 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
 
 
 def park(body: str, reason: str) -> None:
-    worker = wire()
-    worker.queues.park(worker.lane, body, reason)
+    wire().returns.park(body, reason)
 
 
 handler = queue_handler(on_record, wire, park=park)

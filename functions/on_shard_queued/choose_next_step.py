@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from cascan.limits import MAX_GENERATIONS
-from cascan.model.shard import Lane, Shard, ShardState
+from cascan.model.shard import Lane, Shard
 from cascan.scans.transitions import HOLD_REASONS, StopReason
 from on_shard_queued.nmap_process import NmapResult
 
@@ -34,7 +34,6 @@ class NextStep:
     """The action, and for CUT and RETURN what the remainder or the shard is given."""
 
     action: ShardAction
-    to: ShardState = ShardState.QUEUED
     lane: Lane = Lane.CONNECT
     failed: bool = False  # whether it counts against the shard's backoff limit
     error: str = ""
@@ -69,24 +68,22 @@ def choose_next_step(
         return NextStep(ShardAction.REPORT)
     if result.stopped is StopReason.TIME_LIMIT and shard.lane is Lane.EXPRESS:
         # A Fargate worker may take longer, so this applies even if no host was finished.
-        return NextStep(ShardAction.CUT, ShardState.QUEUED, Lane.CONNECT)
+        return NextStep(ShardAction.CUT, Lane.CONNECT)
     may_cut = finished > 0 and shard.generation < MAX_GENERATIONS
     if result.stopped in SHARD_LIMITS and not may_cut:
         return NextStep(ShardAction.REPORT)  # the next attempt would reach the same limit
     failed = result.stopped not in NO_FAILURE
     error = _describe_failure(result, disk_full=disk_full) if failed else ""
-    to = ShardState.WAITING if result.stopped in HOLD_REASONS else ShardState.QUEUED
     if may_cut:
-        return NextStep(ShardAction.CUT, to, shard.lane, failed, error)
+        return NextStep(ShardAction.CUT, shard.lane, failed, error)
     if finished:  # it must not be cut again: without counting a failure it might be run for ever
         return NextStep(
             ShardAction.RETURN,
-            to,
             shard.lane,
             True,
             error or f"it was cut {shard.generation} times",
         )
-    return NextStep(ShardAction.RETURN, to, shard.lane, failed, error)
+    return NextStep(ShardAction.RETURN, shard.lane, failed, error)
 
 
 def _describe_failure(result: NmapResult, *, disk_full: bool) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from cascan.clock import Clock
-from cascan.gateways import ReportStore, Resolver, Scans, ShardQueues, Shards
-from cascan.model.shard import Lane
+from cascan.gateways import HeldShards, Resolver, ReturnedShards
+from cascan.ids import ReportKey
+from cascan.model.scan import ScanBrief
 from cascan.model.usage import Capacity
 from cascan.permissions.scope import Scope
 from on_shard_queued.nmap_process import NmapResult, OnTick, run_nmap
@@ -21,8 +22,18 @@ class RunNmap(Protocol):
     ) -> NmapResult: ...
 
 
-class ScansAndShards(Scans, Shards, Protocol):
-    """What a worker reads and moves."""
+class WorkerTable(HeldShards, Protocol):
+    """What a worker may do with the table: its role allows nothing else."""
+
+    def scan_brief(self, scan_id: str) -> ScanBrief | None:
+        """As in Scans."""
+
+
+class WorkerReports(Protocol):
+    """What a worker may do with the bucket."""
+
+    def put_report(self, key: ReportKey, path: Path, metadata: Mapping[str, str]) -> None:
+        """As in ReportStore."""
 
 
 class Telemetry(Protocol):
@@ -50,13 +61,12 @@ class Worker:
 
     name: str
     nmap: tuple[str, ...]  # the command, with its leading arguments
-    table: ScansAndShards
-    reports: ReportStore
-    queues: ShardQueues
+    table: WorkerTable
+    reports: WorkerReports
+    returns: ReturnedShards
     scope: Scope
     resolver: Resolver
     clock: Clock
-    lane: Lane = Lane.CONNECT
     run: RunNmap = run_nmap
     telemetry: Telemetry = NO_TELEMETRY
     capacity: Capacity = Capacity.ON_DEMAND

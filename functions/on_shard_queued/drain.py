@@ -106,10 +106,10 @@ class Drain:
         return False
 
     def _park(self, received: Received, reason: str) -> None:
-        """No retry can help this message: it goes to the dead-letter queue at once."""
+        """No retry can help this message: it is returned to be parked."""
         logger.error("message rejected", extra={"reason": reason})
         try:
-            self._worker.queues.park(self._worker.lane, received.body, reason)
+            self._worker.returns.park(received.body, reason)
             self._source.delete(received)
         except GatewayUnavailable:
             self._return_message(received)

@@ -1,10 +1,7 @@
-"""After nmap: report the shard, cut it in two, or return it to its queue.
+"""After nmap: report the shard, propose to cut it in two, or return it.
 
-Every order of writes survives a crash.
-
-The run is written to the table before its report is stored, so the reader of the report finds the
-run with the shard. A new message is sent before the one that it replaces is deleted.
-docs/life-of-a-shard.md goes through the crashes.
+The run, and what is to be cut off, is written to the shard before its report is stored: the reader
+of the report finds both. docs/life-of-a-shard.md goes through the crashes.
 """
 
 from __future__ import annotations
@@ -19,23 +16,22 @@ from msgspec.structs import replace
 
 from cascan.errors import ShardLost, UnreadableReport
 from cascan.events import ShardQueued
-from cascan.ids import ReportKey
-from cascan.limits import MAX_GENERATIONS, MAX_LOOKUP_FAILURES, MAX_RETRY_DELAY_S
+from cascan.ids import PROOF, ReportKey, derive_report_proof
+from cascan.limits import MAX_GENERATIONS, MAX_LOOKUP_FAILURES
 from cascan.model.host import Host
 from cascan.model.reason import Reason, Reasons
-from cascan.model.shard import NmapRun, Shard, ShardCut, ShardReturn, ShardState, split_shard
+from cascan.model.shard import NmapRun, ProposedCut, Shard, ShardState
 from cascan.nmap.options.host_timeout import lengthen_host_timeout
 from cascan.nmap.targets.cut_slices import CutSlices, cut_slices
 from cascan.nmap.targets.slices import enumerate_slice
-from cascan.recovery.scan_records import ReportedShard, store_run
 from on_shard_queued.choose_next_step import NextStep, ShardAction, choose_next_step, is_conclusive
+from on_shard_queued.claim_shard import build_return
 from on_shard_queued.delivery import Worker
 from on_shard_queued.nmap_process import NmapResult
 from on_shard_queued.pin_targets import PinnedTargets
 
 TIMED_OUT = attrgetter("timed_out")  # of a host
 CUT = "cut"
-RETRY_AFTER_S = 5  # after the first failure; four times as long after each further one
 CLOSING_TAG = b"</nmaprun>"
 TAIL_BYTES = 64
 DISK_FULL_BYTES = 64 * 1024  # a disk with less free space counts as full
@@ -65,10 +61,10 @@ class ShardFinisher:
     def _finish_conclusive(self, retry_names: Mapping[str, Reason]) -> str:
         if retry_names and not self.pinned.addresses:
             error = _first_sentence(retry_names)
-            to_queue = ShardReturn(to=ShardState.QUEUED, failed=True, error_description=error)
-            return return_shard(self.shard, self.message, to_queue, self.worker)
-        remainder = self._plan_second_look(retry_names)
-        return self._cut_off(remainder) if remainder else self._store_as_result(self.run)
+            failure = ShardFailure(error)
+            return return_shard(self.shard, self.message, self.worker, failure)
+        second_look = self._plan_second_look(retry_names)
+        return self._store(*second_look) if second_look else self._store(self.run)
 
     def _finish_interrupted(self, result: NmapResult, retry_names: Mapping[str, Reason]) -> str:
         unfinished = dict.fromkeys(self.pinned.addresses)
@@ -89,33 +85,27 @@ class ShardFinisher:
             case ShardAction.DROP:
                 raise shard_lost(self.shard)
             case ShardAction.REPORT:
-                return self._store_as_result(self.run if open_ends else replace(self.run, cut=True))
+                return self._store(self.run if open_ends else replace(self.run, cut=True))
             case ShardAction.RETURN:
-                returned = ShardReturn(
-                    to=step.to,
-                    failed=step.failed,
-                    error_description=step.error,
-                    stderr=result.stderr,
-                )
-                return return_shard(self.shard, self.message, returned, self.worker)
+                failure = ShardFailure(step.error, result.stderr) if step.failed else None
+                return return_shard(self.shard, self.message, self.worker, failure)
             case ShardAction.CUT:
-                return self._cut_off(self._plan_remainder(step, cutting, finished, retry_names))
+                return self._store(*self._plan_remainder(step, cutting, finished, retry_names))
 
     def _plan_remainder(
         self, step: NextStep, cutting: CutSlices, finished: int, retry_names: Mapping[str, Reason]
-    ) -> ShardCut:
-        """The unfinished part of an interrupted run, as a shard of its own."""
-        return ShardCut(
-            run=replace(self._run_without(retry_names), cut=True, addresses=finished),
-            done=cutting.done,
+    ) -> tuple[NmapRun, ProposedCut]:
+        """The run of the finished part, and the unfinished part as a shard of its own."""
+        run = replace(self._run_without(retry_names), cut=True, addresses=finished)
+        cut = ProposedCut(
             remaining=cutting.remainder,
             lane=step.lane,
-            to=step.to,
             failed=step.failed,
             error_description=step.error,
         )
+        return run, cut
 
-    def _plan_second_look(self, retry_names: Mapping[str, Reason]) -> ShardCut | None:
+    def _plan_second_look(self, retry_names: Mapping[str, Reason]) -> tuple[NmapRun, ProposedCut] | None:
         """Plan a shard with a longer time limit for names and hosts without a result.
 
         These are the names that DNS failed for and the hosts that timed out in a complete run.
@@ -129,17 +119,16 @@ class ShardFinisher:
         timed_out_targets = {address for address in timed_out if address in self.pinned.addresses}
         if not timed_out_targets and not retry_names:
             return None
-        done, rest = cut_slices(shard, self.pinned.resolved, timed_out_targets, retry_names)
-        return ShardCut(
-            run=replace(self._run_without(retry_names), asked_again=len(timed_out_targets)),
-            done=done,
+        _, rest = cut_slices(shard, self.pinned.resolved, timed_out_targets, retry_names)
+        run = replace(self._run_without(retry_names), asked_again=len(timed_out_targets))
+        cut = ProposedCut(
             remaining=rest,
             lane=shard.lane,
-            to=ShardState.QUEUED,
             failed=bool(retry_names),
             error_description=_first_sentence(retry_names),
-            longer=longer if timed_out_targets else (),
+            timed_out=bool(timed_out_targets),
         )
+        return run, cut
 
     def _names_to_retry(self) -> Mapping[str, Reason]:
         """The names that DNS failed for; empty after as many failures as the shard allows."""
@@ -153,73 +142,61 @@ class ShardFinisher:
         pinned = self.pinned
         return replace(self.run, unresolved=tuple(pinned.unresolved), reasons=tuple(pinned.reasons))
 
-    def _store_as_result(self, run: NmapRun) -> str:
-        shard = self.shard
-        is_reported = self.worker.table.report_shard(
+    def _store(self, run: NmapRun, cut: ProposedCut | None = None) -> str:
+        """Store the run, and then its report; what was done, for the log.
+
+        on_report_stored cuts the shard, if that is proposed.
+        """
+        shard, worker, token = self.shard, self.worker, self.message.token
+        is_reported = worker.table.report_shard(
             shard.scan_id,
             shard.number,
             shard.attempt,
             run,
-            token=self.message.token,
+            cut,
+            token=token,
         )
         if not is_reported:
             raise shard_lost(shard)
-        reported = replace(shard, state=ShardState.REPORTED, run=run, progress=None)
-        self._store_report(ReportedShard(reported))
-        return "reported"
-
-    def _cut_off(self, cut: ShardCut) -> str:
-        """Cut the shard in two: queue the remainder, and store the report of the finished part."""
-        shard, worker = self.shard, self.worker
-        remainder = worker.table.cut_shard(shard.scan_id, shard.number, shard.attempt, cut)
-        if remainder is None:
-            raise shard_lost(shard)
-        # First: the report closes this shard, so no retry would send it
-        if remainder.state is ShardState.QUEUED:
-            delay_s = retry_delay_s(remainder.failures) if cut.failed else 0
-            worker.queues.send(
-                remainder.lane,
-                [build_remainder_message(remainder, self.message)],
-                delay_s=delay_s,
-            )
-        finished_part, _ = split_shard(shard, cut, remainder.number)
-        self._store_report(ReportedShard(replace(finished_part, progress=None), remainder))
-        return f"{CUT}: shard {remainder.number} has the rest"
-
-    def _store_report(self, reported: ReportedShard) -> None:
-        """Store the record first, so that every report in the bucket has the record of its run."""
-        shard = self.shard
-        store_run(self.worker.reports, reported)
         key = ReportKey(shard.scan_id, shard.number, shard.attempt)
-        self.worker.reports.put_report(
-            key,
-            self.report,
-            {"scan": shard.scan_id, "shard": str(shard.number)},
-        )
+        proof = {PROOF: derive_report_proof(token, shard.attempt)}
+        metadata = {"scan": shard.scan_id, "shard": str(shard.number), **proof}
+        worker.reports.put_report(key, self.report, metadata)
+        return f"{CUT}: another shard gets the rest" if cut else "reported"
 
     def _enumerate_remainder(self, cutting: CutSlices) -> Iterator[str]:
         for target_slice in cutting.remainder:
             yield from enumerate_slice(target_slice, self.shard.family, self.pinned.resolved)
 
 
-def return_shard(shard: Shard, message: ShardQueued, returned: ShardReturn, worker: Worker) -> str:
-    """Release this worker's hold on the shard; what was done, for the log.
+@dataclass(frozen=True, slots=True)
+class ShardFailure:
+    """Why an attempt failed, and what nmap wrote to standard error."""
 
-    The shard gets a new message, delayed if the attempt failed: the old one may stay hidden for as
-    long as its function might have run. A shard that has used up its backoff limit is given up
-    instead. Raises: ShardLost: another worker has the shard, or its scan is over.
+    error: str = ""
+    stderr: str = ""
+
+
+def return_shard(
+    shard: Shard,
+    message: ShardQueued,
+    worker: Worker,
+    failure: ShardFailure | None = None,
+) -> str:
+    """End this attempt without a result; what was done, for the log.
+
+    on_shard_abandoned queues the shard again, has it wait, or gives it up if it has used up its
+    backoff limit. Raises: ShardLost: another worker has the shard, or its scan is over.
     """
-    returned = replace(returned, usage=shard.attempt_usage(worker.capacity, worker.clock()))
-    stored = worker.table.return_shard(shard.scan_id, shard.number, shard.attempt, returned)
-    if stored is None:
+    stored = worker.table.get_shard(shard.scan_id, shard.number, token=message.token)
+    is_held = stored and stored.state is ShardState.RUNNING and stored.attempt == shard.attempt
+    if not is_held:
         raise shard_lost(shard)
-    if stored.state is ShardState.WAITING:
-        return "waits"
-    if stored.failures > stored.backoff_limit:
-        worker.queues.give_up(shard.lane, message)
-        return "given up"
-    delay_s = retry_delay_s(stored.failures) if returned.failed else 0
-    worker.queues.send(shard.lane, [message], delay_s=delay_s)
+    returned = build_return(message, worker, shard.attempt)
+    if failure:
+        error, stderr = failure.error, failure.stderr
+        returned = replace(returned, failed=True, error_description=error, stderr=stderr)
+    worker.returns.send(returned)
     return "returned"
 
 
@@ -227,23 +204,6 @@ def shard_lost(shard: Shard) -> ShardLost:
     """The error that keeps the message: the worker that took the shard over may need it."""
     name = f"shard {shard.number} of scan {shard.scan_id}"
     return ShardLost(f"{name} was lost during attempt {shard.attempt}")
-
-
-def retry_delay_s(failures: int) -> int:
-    """Seconds until a shard with so many failures is tried again."""
-    delay_s: int = RETRY_AFTER_S * 4 ** max(0, failures - 1)
-    return min(delay_s, MAX_RETRY_DELAY_S)
-
-
-def build_remainder_message(remainder: Shard, cause: ShardQueued) -> ShardQueued:
-    """The message of a remainder, with the cause and the hop of the shard that it was cut from."""
-    return ShardQueued(
-        scan_id=remainder.scan_id,
-        cause_id=cause.cause_id,
-        hop=cause.hop,
-        shard=remainder.number,
-        trace_id=cause.trace_id,
-    )
 
 
 def _first_sentence(names: Mapping[str, Reason]) -> str:

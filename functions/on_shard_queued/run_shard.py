@@ -12,7 +12,7 @@ from pathlib import Path
 from cascan.events import ShardQueued
 from cascan.log_context import add_log_context
 from cascan.model.reason import Reasons
-from cascan.model.shard import NmapRun, Shard, ShardReturn, ShardState
+from cascan.model.shard import NmapRun, Shard
 from cascan.nmap.command import build_nmap_command
 from cascan.nmap.ports.scanned_ports import count_ports
 from cascan.scans.transitions import RunPermission, StopReason
@@ -75,7 +75,7 @@ def run_shard(message: ShardQueued, delivery: Delivery, *, worker: Worker) -> Sh
     shard = claim.shard
     add_log_context(attempt=shard.attempt)
     if shard.failures > shard.backoff_limit:
-        did = return_shard(shard, message, ShardReturn(to=ShardState.QUEUED, failed=False), worker)
+        did = return_shard(shard, message, worker)
         return ShardRun(
             message.scan_id,
             message.shard,

@@ -3,11 +3,11 @@
 Wakes on    its start; then polls ShardQueued from the queue of its lane
 Reads       the shard, from the scan table
 Writes      the shard's state and what nmap did; nmap's XML, to the report bucket
+Sends       ShardReturned, for a shard that it does not run to its end
 Emits       nothing: the report's arrival in the bucket is the event
-On failure  the shard gets a new message; one that is out of attempts goes to the DLQ, where
-            on_shard_abandoned closes it. A message that no retry can help goes there at once. On
-            SIGTERM nmap is stopped, its finished hosts are kept, the others are returned to the
-            queue at once, and the worker ends.
+On failure  on_shard_abandoned queues the shard again, or gives it up; it parks a message that no
+            retry can help. On SIGTERM nmap is stopped, its finished hosts are kept, the others are
+            returned at once, and the worker ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from types import FrameType
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from cascan.aws.s3.report_store import S3ReportStore
-from cascan.aws.sqs.shard_queues import SqsShardQueues
+from cascan.aws.sqs.returned_shards import SqsReturnedShards
 from cascan.aws.sqs.shard_source import SqsShardSource
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.trace_segments import put_segment
@@ -53,7 +53,7 @@ logger = build_logger(SERVICE)  # drain.py and heartbeat.py log through it, by i
 class Settings:
     lane: Lane
     shard_queue_url: str
-    shard_dlq_url: str
+    returned_shard_queue_url: str
     scan_table: str
     report_bucket: str
     allowed_targets: tuple[str, ...]
@@ -119,14 +119,10 @@ def main() -> int:
         nmap=tuple(settings.nmap_command.split()),
         table=DynamoScanTable(settings.scan_table),
         reports=S3ReportStore(settings.report_bucket),
-        queues=SqsShardQueues(
-            {settings.lane: settings.shard_queue_url},
-            {settings.lane: settings.shard_dlq_url},
-        ),
+        returns=SqsReturnedShards(settings.returned_shard_queue_url),
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         resolver=DnsResolver(),
         clock=utc_now,
-        lane=settings.lane,
         telemetry=WorkerTelemetry(settings.lane, os.environ),
         capacity=find_capacity(os.environ),
     )

@@ -260,6 +260,12 @@ def keys(stack: Stack, prefix: str) -> list[str]:
 def touch(stack: Stack, key: str) -> None:
     bucket = stack.output("ReportBucketName")
     assert ReportKey.parse(key)
-    stack.client("s3").copy_object(
-        Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": key}, MetadataDirective="REPLACE", Metadata={}
+    s3 = stack.client("s3")
+    metadata = s3.head_object(Bucket=bucket, Key=key)["Metadata"]  # with the proof of its worker
+    s3.copy_object(
+        Bucket=bucket,
+        Key=key,
+        CopySource={"Bucket": bucket, "Key": key},
+        MetadataDirective="REPLACE",
+        Metadata=metadata,
     )

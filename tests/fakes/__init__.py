@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from cascan.clock import to_wire
 from cascan.errors import MalformedMessage
-from cascan.events import BusEvent, ShardQueued
+from cascan.events import BusEvent, ShardQueued, ShardReturned
 from cascan.findings.by_host import address_key
 from cascan.findings.truncate_finding import truncate_finding
 from cascan.gateways import FindingReplacement, Launch, Lookup
@@ -249,6 +249,12 @@ class MemoryReportStore(Breakable):
             raise MalformedMessage(f"there is no report {key}")
         return BytesIO(self.objects[str(key)][start:])
 
+    def report_metadata(self, key: ReportKey) -> Mapping[str, str]:
+        self._reach()
+        if str(key) not in self.objects:
+            raise MalformedMessage(f"there is no report {key}")
+        return self.metadata.get(str(key), {})
+
     def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
         self._reach()
         return iter(sorted(ReportKey.parse(key) for key in self.objects if key.startswith(f"reports/{scan_id}/")))
@@ -339,8 +345,6 @@ class MemoryShardQueues(Breakable):
         self.sent: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)  # to the stack's own workers
         self.sent_to = _SentByVantage(self.sent)
         self.delays_s: list[int] = []  # of each call, the delays included
-        self.given_up: defaultdict[Lane, list[ShardQueued]] = defaultdict(list)
-        self.parked: defaultdict[Lane, list[tuple[str, str]]] = defaultdict(list)  # with the reasons
         self.held_by_workers: defaultdict[Lane, int] = defaultdict(int)  # messages, as the test says
 
     def send(
@@ -350,14 +354,6 @@ class MemoryShardQueues(Breakable):
         self.sent_to[vantage, lane].extend(messages)
         self.delays_s.append(delay_s)
 
-    def give_up(self, lane: Lane, message: ShardQueued) -> None:
-        self._reach()
-        self.given_up[lane].append(message)
-
-    def park(self, lane: Lane, body: str, reason: str) -> None:
-        self._reach()
-        self.parked[lane].append((body, reason))
-
     def waiting(self, lane: Lane) -> int:
         self._reach()
         return len(self.sent[lane])
@@ -365,6 +361,22 @@ class MemoryShardQueues(Breakable):
     def held(self, lane: Lane) -> int:
         self._reach()
         return self.held_by_workers[lane]
+
+
+class MemoryReturnedShards(Breakable):
+    """ReturnedShards whose messages wait until the test takes them."""
+
+    def __init__(self) -> None:
+        self.sent: list[ShardReturned] = []
+        self.parked: list[tuple[str, str]] = []  # with the reasons
+
+    def send(self, message: ShardReturned) -> None:
+        self._reach()
+        self.sent.append(message)
+
+    def park(self, body: str, reason: str) -> None:
+        self._reach()
+        self.parked.append((body, reason))
 
 
 class MemoryFleet(Breakable):

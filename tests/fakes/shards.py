@@ -18,6 +18,7 @@ from cascan.model.shard import (
     LOST,
     NmapRun,
     Progress,
+    ProposedCut,
     Shard,
     ShardClosing,
     ShardCut,
@@ -122,15 +123,24 @@ class MemoryShards:
             self._store(replace(shard, lease_until=lease_until, progress=progress or shard.progress))
         return shard is not None
 
-    def report_shard(self, scan_id: str, number: int, attempt: int, run: NmapRun, *, token: str = "") -> bool:
+    def report_shard(
+        self,
+        scan_id: str,
+        number: int,
+        attempt: int,
+        run: NmapRun,
+        cut: ProposedCut | None = None,
+        *,
+        token: str = "",
+    ) -> bool:
         shard = self._held(life_cycle.REPORT, scan_id, number, attempt, token)
         if shard:
-            self._store(replace(shard, state=ShardState.REPORTED, run=run))
+            self._store(replace(shard, state=ShardState.REPORTED, run=run, cut=cut))
         return shard is not None
 
     def cut_shard(self, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
         shard, scan = self._held(life_cycle.CUT, scan_id, number, attempt), self.scans.get(scan_id)
-        if shard is None or scan is None or scan.state in FINAL_STATES:
+        if shard is None or shard.cut is None or scan is None or scan.state in FINAL_STATES:
             return None
         done, rest = split_shard(shard, cut, scan.shards)
         self._store(done)
@@ -138,6 +148,13 @@ class MemoryShards:
         waits = rest.state is ShardState.WAITING
         self._count(scan_id, shards=1, shards_open=1, shards_waiting=int(waits), shards_in_flight=int(not waits))
         return rest
+
+    def move_shard(self, scan_id: str, number: int) -> str:
+        """The fake has one place for shards of every layout."""
+        return derive_shard_token(self.scans[scan_id].shard_secret, number) if self.get_shard(scan_id, number) else ""
+
+    def find_moved_token(self, scan_id: str, number: int) -> str:
+        return ""
 
     def return_shard(self, scan_id: str, number: int, attempt: int, back: ShardReturn) -> Shard | None:
         shard = self._held(life_cycle.RETURN, scan_id, number, attempt)
@@ -164,7 +181,7 @@ class MemoryShards:
         if shard is None or scan is None or shard.state not in life_cycle.CLOSE.expected:
             return False
         ended = {"state": closing.state, "outcome": closing.outcome, "error_description": closing.error_description}
-        self._store(replace(shard, progress=None, reasons=closing.reasons_at(number), **ended))
+        self._store(replace(shard, progress=None, cut=None, reasons=closing.reasons_at(number), **ended))
         in_flight = shard.state in IN_FLIGHT
         self._count(scan_id, shards_waiting=-int(not in_flight), shards_in_flight=-int(in_flight))
         self.scans[scan_id] = add_closing(self.scans[scan_id], closing)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from cascan.events import ReportStored, ShardQueued
+from cascan.events import ReportStored
 from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, Scan
@@ -16,7 +16,7 @@ from cascan.permissions.scope import Scope
 from on_report_stored.record_findings import record_findings
 from on_shard_queued.run_shard import run_shard
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
-from tests.support.builders import SCAN_ID, a_scan, a_shard, a_table, clock
+from tests.support.builders import SCAN_ID, a_scan, a_shard, a_table, clock, shard_queued
 from tests.support.workers import a_delivery, a_worker
 
 pytestmark = pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")
@@ -66,8 +66,8 @@ def scanned(arguments: str, exclude: tuple[str, ...] = ()) -> tuple[MemoryScanTa
     """The table and the scan, once two addresses of loopback were scanned with these options."""
     shard = a_shard(slices=(TWO,), arguments=("-n", *arguments.split()), addresses=2, exclude=exclude)
     table, reports, queues = a_table(a_scan(addresses=2), shard), MemoryReportStore(), MemoryShardQueues()
-    worker = a_worker("nmap", table, reports=reports, queues=queues)
-    run_shard(ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0), a_delivery(time_limit_s=60), worker=worker)
+    worker = a_worker("nmap", table, reports=reports)
+    run_shard(shard_queued(), a_delivery(time_limit_s=60), worker=worker)
     stored = ReportStored(key=str(ReportKey(SCAN_ID, 0, 1)), bucket="reports", size=1, event_id="e")
     scope = Scope.of(["127.0.0.0/8"])
     record_findings(

@@ -14,12 +14,11 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import pytest
 
-from cascan.events import ShardQueued
 from cascan.model.shard import TargetSlice
 from on_shard_queued.run_shard import run_shard
 from tests.data.services import certificate
 from tests.fakes import FixedResolver, MemoryReportStore
-from tests.support.builders import SCAN_ID, a_scan, a_shard, a_table
+from tests.support.builders import a_scan, a_shard, a_table, shard_queued
 from tests.support.workers import a_delivery, a_worker
 
 NMAP = shutil.which("nmap") or ""
@@ -76,7 +75,7 @@ class Recorder:
         table, reports = a_table(a_scan(), a_shard(slices=slices, arguments=arguments)), MemoryReportStore()
         resolver = FixedResolver({NAME: ["127.0.0.1"], "b.example.test": ["127.0.0.1"]})
         worker = a_worker(NMAP, table, reports=reports, resolver=resolver)
-        message = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
+        message = shard_queued()
         assert run_shard(message, a_delivery(time_limit_s=60), worker=worker).exit_code == 0
         (report,) = reports.objects.values()
         return report

@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pytest
 
-from cascan.events import ReportStored, ShardQueued
+from cascan.events import ReportStored
 from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
@@ -19,7 +19,7 @@ from on_report_stored.record_findings import record_findings
 from on_shard_queued.run_shard import run_shard
 from tests.data.services import services
 from tests.fakes import FixedResolver, MemoryEventBus, MemoryReportStore, MemoryShardQueues
-from tests.support.builders import SCAN_ID, a_scan, a_shard, a_table, clock
+from tests.support.builders import SCAN_ID, a_scan, a_shard, a_table, clock, shard_queued
 from tests.support.workers import a_delivery, a_worker
 
 pytestmark = pytest.mark.skipif(not shutil.which("nmap"), reason="nmap is not installed")
@@ -37,9 +37,9 @@ def test_a_host_that_timed_out_is_asked_once_more_with_twice_the_time_and_its_sc
             MemoryShardQueues(),
             MemoryEventBus(),
         )
-        worker = a_worker("nmap", table, reports=reports, queues=queues, resolver=FixedResolver({}))
+        worker = a_worker("nmap", table, reports=reports, resolver=FixedResolver({}))
         for number in (0, 1):
-            message = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=number)
+            message = shard_queued(number)
             run_shard(message, a_delivery(f"message {number}", time_limit_s=60), worker=worker)
             stored = ReportStored(key=str(ReportKey(SCAN_ID, number, 1)), bucket="reports", size=1, event_id="e")
             record_findings(

@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 
 from cascan.clock import utc_now
-from cascan.events import ShardQueued
 from cascan.forms import read_request
 from cascan.ids import ReportKey
 from cascan.model.policy_profile import PolicyProfile
@@ -24,7 +23,7 @@ from on_shard_queued.resolver import DnsResolver
 from on_shard_queued.run_shard import run_shard
 from tests.fakes import MemoryReportStore
 from tests.lab.network import FAR_NETWORK
-from tests.support.builders import SCAN_ID, a_scan, a_table
+from tests.support.builders import SCAN_ID, a_scan, a_table, shard_queued
 from tests.support.workers import a_delivery, a_worker
 
 SCOPE = Scope.of(["192.0.2.0/24", FAR_NETWORK, "lab.example"])
@@ -37,9 +36,7 @@ def main() -> None:
     (shard,) = planned.shards(SCAN_ID)
     table, reports = a_table(a_scan(), shard), MemoryReportStore()
     worker = a_worker("/usr/bin/nmap", table, reports=reports, scope=SCOPE, resolver=DnsResolver(), clock=utc_now)
-    outcome = run_shard(
-        ShardQueued(scan_id=SCAN_ID, cause_id="a test", shard=0), a_delivery(time_limit_s=DEADLINE_S), worker=worker
-    )
+    outcome = run_shard(shard_queued(), a_delivery(time_limit_s=DEADLINE_S), worker=worker)
     report = reports.objects[str(ReportKey(SCAN_ID, 0, 1))].decode()
     run = msgspec.to_builtins(table.shards_by_key[SCAN_ID, 0].run)
     answer = {"lane": shard.lane, "did": outcome.did, "run": run, "report": report, "rights": rights()}

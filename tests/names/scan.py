@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from cascan.events import BusEvent, ReportStored, ShardQueued
+from cascan.events import BusEvent, ReportStored
 from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
 from cascan.model.shard import Lane, TargetSlice
@@ -28,8 +28,8 @@ from on_shard_queued.run_shard import run_shard
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryShardQueues
 from tests.names.namespace import Result, Scenario
 from tests.names.server import DnsServer
-from tests.support.builders import SCAN_ID, a_request, a_scan, a_shard, a_table, clock
-from tests.support.workers import a_delivery, a_worker
+from tests.support.builders import SCAN_ID, a_request, a_scan, a_shard, a_table, clock, shard_queued
+from tests.support.workers import a_delivery, a_worker, take_back_all
 
 MAX_DELIVERIES = 50
 
@@ -72,22 +72,22 @@ def _scan(scenario: Scenario, server: DnsServer) -> Result:
     table, reports, queues, bus = a_table(scan, *shards), MemoryReportStore(), MemoryShardQueues(), MemoryEventBus()
     scope = Scope.of(scenario.allowed)
     names = DnsResolver(sleep=lambda _: None)
-    worker = a_worker("nmap", table, reports=reports, queues=queues, scope=scope, resolver=names)
-    waiting = [ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=number) for number in range(len(shards))]
+    worker = a_worker("nmap", table, reports=reports, scope=scope, resolver=names)
+    waiting = [shard_queued(number) for number in range(len(shards))]
     done: list[str] = []
     while waiting and len(done) < MAX_DELIVERIES:
         message = waiting.pop(0)
         run = run_shard(message, a_delivery(f"message {len(done)}", time_limit_s=120), worker=worker)
         done.append(run.did)
-        for lane in Lane:
-            waiting += queues.sent[lane]
-            queues.sent[lane].clear()
+        gateways = ScanGateways(table, queues, bus, clock)
+        take_back_all(worker, gateways)
         key = ReportKey(SCAN_ID, message.shard, run.attempt)
         if str(key) in reports.objects:
             stored = ReportStored(key=str(key), bucket="reports", size=1, event_id="e")
-            record_findings(
-                stored, ScanGateways(table, queues, bus, clock), scope=scope, reports=reports, results=table
-            )
+            record_findings(stored, gateways, scope=scope, reports=reports, results=table)
+        for lane in Lane:
+            waiting += queues.sent[lane]
+            queues.sent[lane].clear()
     return Result(
         scan=table.scans[SCAN_ID],
         shards=tuple(table.shards(SCAN_ID)),

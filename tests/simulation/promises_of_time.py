@@ -22,8 +22,8 @@ LONGEST_HOST = timedelta(seconds=max(SECONDS_A_HOST))  # nmap is looked at when 
 STOPS_WITHIN = timedelta(seconds=HOLD_S) + LONGEST_HOST  # a heartbeat, or a lease that could not be extended
 ENDS_WITHIN = timedelta(seconds=REPORT_GRACE_S + 600)  # of the last report, and of a tick
 NO_FAULT = frozenset({StopReason.SUSPENDED, StopReason.HALTED, StopReason.WINDOW, StopReason.WORKER})
-GIVES_BACK = frozenset({"return_shard", "cut_shard"})
-BY_THE_HOLDER = frozenset({"beat", "report_shard"}) | GIVES_BACK
+GIVES_BACK = frozenset({"send", "report_shard"})  # a worker returns its shard, or proposes to cut it
+BY_THE_HOLDER = frozenset({"beat", "report_shard"})
 
 
 def nmap_runs_only_while_its_scan_may(world: World, scan: Scan, shards: list[Shard]) -> Iterator[str]:
@@ -57,8 +57,9 @@ def a_stop_that_is_no_fault_of_the_shard_counts_no_failure(
             continue
         after = (c for c in world.journal if c.actor == run.actor and c.at >= run.ended_at and c.method in GIVES_BACK)
         call = next(after, None)
-        if call and call.args[0] == scan.scan_id and call.args[3].failed:
-            yield f"shard {call.args[1]} counts a failure, though nmap was stopped for {run.stopped}"
+        proposal = call and (call.args[0] if call.method == "send" else call.args[4])
+        if proposal and proposal.failed:
+            yield f"a shard counts a failure, though nmap was stopped for {run.stopped}"
 
 
 def a_refused_heartbeat_ends_the_run(world: World, scan: Scan, shards: list[Shard]) -> Iterator[str]:

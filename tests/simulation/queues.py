@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cascan.errors import CascanError, GatewayUnavailable
-from cascan.events import ShardQueued
+from cascan.events import ShardQueued, ShardReturned
 from cascan.gateways import Received
 from cascan.model.shard import Lane
+from cascan.model.vantage import DEFAULT_VANTAGE
 from tests.simulation.clockwork import Clockwork
 
 TWICE = 0.05  # of deliveries
@@ -105,19 +106,11 @@ class SimulatedShardQueues:
     def __init__(self, queues: dict[Lane, Queue]) -> None:
         self._queues = queues
 
-    def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0, vantage: str = "") -> None:
+    def send(
+        self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0, vantage: str = DEFAULT_VANTAGE
+    ) -> None:
         for message in messages:
             self._queues[lane].send(message.to_wire(), delay_s)
-
-    def give_up(self, lane: Lane, message: ShardQueued) -> None:
-        dead = self._queues[lane].dead
-        assert dead
-        dead.send(message.to_wire())
-
-    def park(self, lane: Lane, body: str, reason: str) -> None:
-        dead = self._queues[lane].dead
-        assert dead
-        dead.send(body)
 
     def waiting(self, lane: Lane) -> int:
         return len(self._queues[lane].messages)
@@ -125,6 +118,19 @@ class SimulatedShardQueues:
     def held(self, lane: Lane) -> int:
         queue = self._queues[lane]
         return sum(message.visible_at > queue.clockwork.now for message in queue.messages.values())
+
+
+class SimulatedReturnedShards:
+    """ReturnedShards over Queue."""
+
+    def __init__(self, queue: Queue, parked: Queue) -> None:
+        self._queue, self._parked = queue, parked
+
+    def send(self, message: ShardReturned) -> None:
+        self._queue.send(message.to_wire())
+
+    def park(self, body: str, reason: str) -> None:
+        self._parked.send(body)
 
 
 class SimulatedShardSource:

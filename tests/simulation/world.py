@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from cascan.clock import no_time_limit
-from cascan.events import BusEvent, ReportStored, ScanCompleted, ShardQueued
+from cascan.events import BusEvent, ReportStored, ScanCompleted, ShardQueued, ShardReturned
 from cascan.events.control import Action, ControlRequested
 from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
@@ -30,6 +30,7 @@ from on_scan_completed.publish import publish
 from on_scan_requested.message import Message as RequestMessage
 from on_scan_requested.plan_scan import plan_scan
 from on_shard_abandoned.close_abandoned_shard import close_abandoned_shard
+from on_shard_abandoned.take_back_shard import take_back_shard
 from on_shard_queued.delivery import Delivery, Worker
 from on_shard_queued.drain import HOLD_S, Drain
 from on_shard_queued.heartbeat import Heartbeat
@@ -37,10 +38,17 @@ from on_shard_queued.run_shard import run_shard
 from tests.fakes import FixedResolver, MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable
 from tests.fakes.cascades import MemoryIssuedRequests
 from tests.simulation.clockwork import NONE, Clockwork, Faults
-from tests.simulation.queues import Message, Queue, SimulatedShardQueues, SimulatedShardSource
+from tests.simulation.queues import (
+    Message,
+    Queue,
+    SimulatedReturnedShards,
+    SimulatedShardQueues,
+    SimulatedShardSource,
+)
 from tests.simulation.scripted_nmap import ScriptedNmap
 from tests.simulation.stepping import Call, stepping
 from tests.support.builders import NOW
+from tests.support.workers import as_worker
 
 SCOPE = Scope.of(["10.0.0.0/8"])
 FAULTS_END = timedelta(minutes=40)  # from then on everything works; what was begun has to come to its end
@@ -79,6 +87,8 @@ class World:
         self.connect = Queue("connect", clockwork, HOLD_S, 25, self.dead)
         self.stored = queue("reports", self._record)
         self.completed = queue("completed", self._publish)
+        self.given_back = queue("returned", self._take_back)
+        self.returns = SimulatedReturnedShards(self.given_back, parked)
         self.queues = SimulatedShardQueues({Lane.EXPRESS: self.express, Lane.CONNECT: self.connect})
         self.workers = 0
 
@@ -201,6 +211,11 @@ class World:
     def _close_abandoned(self, message: Message) -> None:
         close_abandoned_shard(ShardQueued.from_wire(message.body), message.message_id, self._scan_gateways())
 
+    def _take_back(self, message: Message) -> None:
+        returned = ShardReturned.from_wire(message.body)
+        did = take_back_shard(returned, self._scan_gateways(), deliveries=message.received)
+        self.clockwork.say(str(did))
+
     def _record(self, message: Message) -> None:
         size = len(self.reports.objects.get(message.body, b""))
         stored = ReportStored(key=message.body, bucket="reports", size=size, event_id=message.message_id)
@@ -228,16 +243,13 @@ class World:
         for _ in range(2 if self.clockwork.chance(0.05) else 1):
             self.stored.send(str(key))
 
-    def put_record(self, scan_id: str, name: str, body: Iterable[bytes]) -> None:
-        self.reports.put_record(scan_id, name, body)
-
     def _worker(self, name: str) -> Worker:
         return Worker(
             name=name,
             nmap=("nmap",),
-            table=self._stepping_table(),
+            table=as_worker(self._stepping_table()),
             reports=self._gateway(self, "reports"),
-            queues=self._gateway(self.queues, "queues"),
+            returns=stepping(self.returns, "returns", self.clockwork, self.journal),
             scope=SCOPE,
             resolver=FixedResolver({}),
             clock=self.clockwork.clock,

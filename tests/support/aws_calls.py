@@ -106,7 +106,13 @@ def _in_table(operation: str, request: Request, names: ResourceNames) -> Iterato
 def _on_items(action: str, request: Request, items: list[Any], names: ResourceNames) -> Permission:
     """`items` have the key, or the whole item, of each item that the call is about."""
     keys = dict.fromkeys((item.get("Key") or item["Item"])["pk"]["S"] for item in items)
-    return Permission(f"dynamodb:{action}", names.tables[request["TableName"]], {"dynamodb:leadingkeys": tuple(keys)})
+    context = {"dynamodb:leadingkeys": tuple(keys)}
+    if action in ("GetItem", "UpdateItem"):
+        named = request.get("ExpressionAttributeNames", {}).values()
+        context["dynamodb:attributes"] = tuple(dict.fromkeys((*request["Key"], *named)))
+    if action == "GetItem":
+        context["dynamodb:select"] = ("SPECIFIC_ATTRIBUTES" if "ProjectionExpression" in request else "ALL_ATTRIBUTES",)
+    return Permission(f"dynamodb:{action}", names.tables[request["TableName"]], context)
 
 
 def _by_partition(query: Request, names: ResourceNames) -> Permission:

@@ -8,8 +8,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from cascan.events import ShardQueued
 from cascan.gateways import ScanTable
-from cascan.ids import derive_scan_id
+from cascan.ids import PROOF, ReportKey, derive_report_proof, derive_scan_id, derive_shard_token
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
@@ -17,6 +18,7 @@ from tests.fakes import MemoryEventBus, MemoryScanTable
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SCAN_ID = derive_scan_id("a message")
+SECRET = "a secret"  # of the scan's shards
 
 
 def clock() -> datetime:
@@ -39,11 +41,27 @@ def a_scan(**fields: Any) -> Scan:
         "shards": 1,
         "shards_open": 1,
         "addresses": 1,
-        "shard_secret": "a secret",
+        "shard_secret": SECRET,
     }
     scan = Scan(**plain | fields)
     counted = {"shards_waiting", "shards_in_flight"} & fields.keys()
     return scan if counted else replace(scan, shards_in_flight=scan.shards_open)
+
+
+def shard_token(number: int = 0) -> str:
+    """The token of a shard of `a_scan`."""
+    return derive_shard_token(SECRET, number)
+
+
+def shard_queued(number: int = 0, **fields: Any) -> ShardQueued:
+    """The message of a shard of `a_scan`."""
+    plain: dict[str, Any] = {"scan_id": SCAN_ID, "cause_id": "planned", "shard": number, "token": shard_token(number)}
+    return ShardQueued(**plain | fields)
+
+
+def proven(key: ReportKey, secret: str = SECRET) -> dict[str, str]:
+    """The metadata of a report that a worker stores which has the message of its shard."""
+    return {PROOF: derive_report_proof(derive_shard_token(secret, key.shard), key.attempt)}
 
 
 def a_shard(**fields: Any) -> Shard:

@@ -25,7 +25,9 @@ CONDITION_KEYS = {
     "aws:securetransport",
     "aws:sourceaccount",
     "aws:sourcearn",
+    "dynamodb:attributes",
     "dynamodb:leadingkeys",
+    "dynamodb:select",
     "ecs:cluster",
     "ecs:createaction",
     "events:detail-type",
@@ -33,7 +35,10 @@ CONDITION_KEYS = {
     "iam:passedtoservice",
     "lambda:sourcefunctionarn",
 }
-MULTIVALUED_KEYS = {"dynamodb:leadingkeys"}  # AWS compares them only under ForAllValues or ForAnyValue
+MULTIVALUED_KEYS = {
+    "dynamodb:attributes",
+    "dynamodb:leadingkeys",
+}  # AWS compares them only under ForAllValues or ForAnyValue
 ARN_COMPONENTS = 6
 
 

@@ -16,7 +16,7 @@ from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.permissions.scope import Scope
 from on_report_stored.record_findings import RecordingOutcome, record_findings
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
-from tests.support.builders import NOW, a_run, a_scan, a_shard, claim
+from tests.support.builders import NOW, a_run, a_scan, a_shard, claim, proven
 
 SCOPE = Scope.of(["10.0.0.0/8", "2001:db8::/32", "example.test"])
 Hosts = dict[str, tuple[int, ...]]  # address → its open ports
@@ -76,7 +76,7 @@ class World:
         path = self.folder / "report.xml"
         path.write_bytes(report)
         key = ReportKey(scan_id, 0, 1)
-        self.reports.put_report(key, path, {})
+        self.reports.put_report(key, path, proven(key))
         return str(key)
 
     def deliver(self, key: str, left_s: Callable[[], float] = no_time_limit) -> RecordingOutcome:

@@ -29,7 +29,7 @@ LANES = {"ConnectTask": "connect", "RawTask": "raw"}
 PATTERNS = [name for name, rule in RULES.items() if rule.pattern]
 NOT_AFTER_A_RESOURCE = {
     "SHARD_QUEUE_URL",  # of a worker: its lane's queues, below
-    "SHARD_DLQ_URL",
+    "RETURNED_SHARD_QUEUE_URL",
     "SCAN_TYPE_NMAP",  # of on_minute_passed: what the scan type is made of, in test_schedules.py
 }
 
@@ -74,7 +74,7 @@ def test_each_task_drains_the_queue_of_its_lane_and_gives_up_in_its_dead_letters
 
     assert environment["LANE"] == LANES[name]
     assert MODEL.text(environment["SHARD_QUEUE_URL"], "Workers") == f"Messaging/{camel(LANES[name])}ShardQueue"
-    assert MODEL.text(environment["SHARD_DLQ_URL"], "Workers") == f"Messaging/{camel(LANES[name])}ShardDLQ"
+    assert MODEL.text(environment["RETURNED_SHARD_QUEUE_URL"], "Workers") == "Messaging/ReturnedShardQueue"
 
 
 @pytest.mark.parametrize("name", [*FUNCTIONS, *TASKS])

@@ -22,7 +22,10 @@ BUCKET = "Storage/ReportBucket.Arn"
 USED_BY_AWS = {
     "LaunchRole": "ECS pulls the image and opens the log stream with it",
     "SchedulerRole": "EventBridge Scheduler sends what is due with it",
+    "ConnectRole": "tasks of the version before have it until they end",
+    "RawRole": "tasks of the version before have it until they end",
 }
+TOGETHER = {"dynamodb:Attributes"}  # a call names several of its values at once
 # Granted to the role of a function, and used by Lambda: its resources are the function's own.
 USED_BY_LAMBDA = {
     "sqs:ReceiveMessage": "Lambda reads the queue that wakes the function",
@@ -39,9 +42,6 @@ NOT_RECORDED = {
     ("OnMinutePassedRole", "sqs:SendMessage", "Messaging/WakeupDLQ.Arn"): "Lambda puts failed calls there",
     ("OnMinutePassedRole", "s3:DeleteObject", f"{BUCKET}/*"): (
         "each object is deleted by its version, for which AWS asks s3:DeleteObjectVersion; the emulator asks this"
-    ),
-    ("OnShardQueuedRole", "sqs:SendMessage", "Messaging/ExpressShardQueue.Arn"): (
-        "a shard that is tried again: its message of before is still in the queue while the function handles it"
     ),
     (
         "*",
@@ -66,7 +66,7 @@ def grants(role: str) -> Iterator[Statement]:
             (operator, key, value)
             for operator, keys in statement.get("Condition", {}).items()
             for key, values in keys.items()
-            for value in [as_list(values)]
+            for value in [[as_list(values)] if key in TOGETHER else as_list(values)]
         ]
         for action, resource in product(as_list(statement["Action"]), as_list(statement["Resource"])):
             for chosen in product(*(value for _, _, value in values)):

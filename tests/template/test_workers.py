@@ -173,7 +173,7 @@ def test_a_task_runs_the_worker_in_the_image_of_its_lane(task: Resource) -> None
 def test_a_task_takes_its_roles_from_this_stack_and_its_own_lane(task: Resource) -> None:
     lane = LANES[task.name].capitalize()
 
-    assert MODEL.text(task.properties["TaskRoleArn"], task.stack) == f"Workers/{lane}Role.Arn"
+    assert MODEL.text(task.properties["TaskRoleArn"], task.stack) == f"Workers/{lane}WorkerRole.Arn"
     assert MODEL.text(task.properties["ExecutionRoleArn"], task.stack) == "Workers/LaunchRole.Arn"
 
 

@@ -30,10 +30,23 @@ def key(pk: str) -> dict[str, Any]:
     return {"pk": {"S": pk}, "sk": {"S": "x"}}
 
 
-@pytest.mark.parametrize("operation", ["GetItem", "UpdateItem", "DeleteItem"])
-def test_an_item_has_its_partition_as_leading_key(operation: str) -> None:
-    assert needed("dynamodb", operation, TableName="t", Key=key("scan/a")) == [
-        f"dynamodb:{operation} table dynamodb:leadingkeys=scan/a"
+def test_an_item_has_its_partition_as_leading_key() -> None:
+    assert needed("dynamodb", "DeleteItem", TableName="t", Key=key("scan/a")) == [
+        "dynamodb:DeleteItem table dynamodb:leadingkeys=scan/a"
+    ]
+
+
+def test_a_read_and_a_change_have_the_attributes_that_they_name() -> None:
+    names = {"#a": "state", "#b": "lease_until"}
+    about = {"TableName": "t", "Key": key("scan/a"), "ExpressionAttributeNames": names}
+    keys = "dynamodb:attributes=pk,sk,state,lease_until dynamodb:leadingkeys=scan/a"
+
+    assert needed("dynamodb", "UpdateItem", **about) == [f"dynamodb:UpdateItem table {keys}"]
+    assert needed("dynamodb", "GetItem", **about, ProjectionExpression="#a, #b") == [
+        f"dynamodb:GetItem table {keys} dynamodb:select=SPECIFIC_ATTRIBUTES"
+    ]
+    assert needed("dynamodb", "GetItem", TableName="t", Key=key("scan/a")) == [
+        "dynamodb:GetItem table dynamodb:attributes=pk,sk dynamodb:leadingkeys=scan/a dynamodb:select=ALL_ATTRIBUTES"
     ]
 
 
@@ -76,7 +89,7 @@ def test_a_transaction_needs_the_action_of_each_part_on_its_own_partition() -> N
 
     assert needed("dynamodb", "TransactWriteItems", TransactItems=parts) == [
         "dynamodb:PutItem table dynamodb:leadingkeys=scan/a",
-        "dynamodb:UpdateItem table dynamodb:leadingkeys=scan/b",
+        "dynamodb:UpdateItem table dynamodb:attributes=pk,sk dynamodb:leadingkeys=scan/b",
         "dynamodb:DeleteItem table dynamodb:leadingkeys=agenda",
         "dynamodb:ConditionCheckItem table dynamodb:leadingkeys=stack",
     ]

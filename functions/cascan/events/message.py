@@ -9,6 +9,7 @@ import msgspec
 
 from cascan.errors import MalformedMessage
 from cascan.model.scan import Scan
+from cascan.model.usage import Capacity
 from cascan.model.vantage import DEFAULT_VANTAGE
 
 SOURCE = "cascan"
@@ -58,9 +59,11 @@ class ShardReturned(Message, frozen=True, kw_only=True):
     shard: int
     token: str = ""  # as the shard's message has it
     attempt: int = 0  # the attempt that ended; 0: the worker did not claim the shard
+    capacity: Capacity = Capacity.ON_DEMAND  # what the worker's time is paid as
     failed: bool = False  # the attempt counts as a failure
     error_description: str = ""  # empty: the last error stays
     stderr: str = ""  # of nmap
+    trace_id: str = ""  # of the scan
 
 
 class BusEvent(Message, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from cascan.gateways.history import History
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.issued_requests import IssuedRequests
 from cascan.gateways.operator_records import OperatorRecords
-from cascan.gateways.queues import Received, RequestQueue, ShardQueues, ShardSource
+from cascan.gateways.queues import Received, RequestQueue, ReturnedShards, ShardQueues, ShardSource
 from cascan.gateways.recordings import Recordings
 from cascan.gateways.report_store import ReportStore
 from cascan.gateways.resolver import Lookup, Resolver
@@ -27,7 +27,7 @@ from cascan.gateways.scan_table import ReportResults, ScanLifecycle, ScanTable
 from cascan.gateways.scans import Scans
 from cascan.gateways.schedules import ScheduleTable
 from cascan.gateways.severity_rules import SeverityRules
-from cascan.gateways.shards import Shards
+from cascan.gateways.shards import HeldShards, Shards
 from cascan.gateways.stack_switch import StackSwitch
 from cascan.gateways.vantages import Vantages
 
@@ -40,6 +40,7 @@ __all__ = [
     "FindingReplacement",
     "Findings",
     "Fleet",
+    "HeldShards",
     "History",
     "Inventory",
     "IssuedRequests",
@@ -52,6 +53,7 @@ __all__ = [
     "ReportStore",
     "RequestQueue",
     "Resolver",
+    "ReturnedShards",
     "RuleTable",
     "ScanGateways",
     "ScanLifecycle",

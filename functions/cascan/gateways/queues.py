@@ -1,4 +1,4 @@
-"""The request queue, and both ends of the shard queues."""
+"""The request queue, both ends of the shard queues, and the queue of returned shards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from cascan.events import ShardQueued
+from cascan.events import ShardQueued, ShardReturned
 from cascan.model.shard import Lane
 from cascan.model.vantage import DEFAULT_VANTAGE
 
@@ -33,17 +33,21 @@ class ShardQueues(Protocol):
         Raises: GatewayUnavailable: some messages were not accepted.
         """
 
-    def give_up(self, lane: Lane, message: ShardQueued) -> None:
-        """Send a message that has no attempts left to the lane's dead-letter queue."""
-
-    def park(self, lane: Lane, body: str, reason: str) -> None:
-        """Send a message that no retry can help to the lane's dead letters, with the reason."""
-
     def waiting(self, lane: Lane) -> int:
         """How many messages no worker has received; SQS counts approximately."""
 
     def held(self, lane: Lane) -> int:
         """How many messages workers hold, or held until lately; approximate as well."""
+
+
+class ReturnedShards(Protocol):
+    """The queue of shards that workers return, the only one that they send to."""
+
+    def send(self, message: ShardReturned) -> None:
+        """Return a shard: a function decides what becomes of it."""
+
+    def park(self, body: str, reason: str) -> None:
+        """Return a message of a shard queue that no retry can help; it is parked with the reason."""
 
 
 class Received(msgspec.Struct, frozen=True):

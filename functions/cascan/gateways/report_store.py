@@ -21,6 +21,12 @@ class ReportStore(Protocol):
         Raises: MalformedMessage: there is no report with this key.
         """
 
+    def report_metadata(self, key: ReportKey) -> Mapping[str, str]:
+        """The metadata of the report, as they were stored.
+
+        Raises: MalformedMessage: there is no report with this key.
+        """
+
     def report_keys(self, scan_id: str) -> Iterator[ReportKey]:
         """The keys of the scan's reports, in order of shard and attempt."""
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from cascan.model.shard import (
     NmapRun,
     Progress,
+    ProposedCut,
     Shard,
     ShardClosing,
     ShardCut,
@@ -17,39 +18,15 @@ from cascan.model.shard import (
 )
 
 
-class Shards(Protocol):
-    """Shards. Every transition is a conditional write that also updates the scan's counters.
+class HeldShards(Protocol):
+    """What a worker may do: read, claim, keep and report the shards whose messages it received.
 
-    `cascan.scans.transitions` lists the states from which each move is allowed. None or False: the
-    condition did not hold.
-
-    `token`: of the shard, as its message has it. Needed where the scan's secret cannot be read, as
-    by a worker; there is no such shard under another token.
+    `token`: of the shard, as its message has it. A worker cannot read the scan's secret, from which
+    functions derive it; under another token there is no such shard.
     """
-
-    def add_shards(self, shards: Iterable[Shard]) -> None:
-        """Store the shards. One that is already stored stays as it is."""
-
-    def shards(self, scan_id: str) -> Iterator[Shard]:
-        """All shards of the scan, in order of their number."""
-
-    def list_shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
-        """The scan's shards in this state, in order of their number.
-
-        Waiting shards are found in an index, without reading the others; the index lags a moment.
-        """
 
     def get_shard(self, scan_id: str, number: int, *, token: str = "") -> Shard | None:
         """The shard, read consistently. None: there is none."""
-
-    def release_shard(self, scan_id: str, number: int) -> bool:
-        """waiting → queued, if fewer than `parallel` shards of the scan are in flight.
-
-        The caller has sent the shard's message before.
-        """
-
-    def hold_shard(self, scan_id: str, number: int) -> bool:
-        """queued → waiting. The caller deletes the shard's message afterwards."""
 
     def claim_shard(
         self,
@@ -90,18 +67,61 @@ class Shards(Protocol):
         number: int,
         attempt: int,
         run: NmapRun,
+        cut: ProposedCut | None = None,
         *,
         token: str = "",
     ) -> bool:
-        """running → reported, with the run. False: this attempt no longer holds the shard."""
+        """running → reported, with the run, and with what is to be cut off.
+
+        False: this attempt no longer holds the shard.
+        """
+
+
+class Shards(HeldShards, Protocol):
+    """Shards. Every transition is a conditional write that also updates the scan's counters.
+
+    `cascan.scans.transitions` lists the states from which each move is allowed. None or False: the
+    condition did not hold.
+    """
+
+    def add_shards(self, shards: Iterable[Shard]) -> None:
+        """Store the shards. One that is already stored stays as it is."""
+
+    def shards(self, scan_id: str) -> Iterator[Shard]:
+        """All shards of the scan, in order of their number."""
+
+    def list_shards_in(self, scan_id: str, state: ShardState) -> Iterator[Shard]:
+        """The scan's shards in this state, in order of their number.
+
+        Waiting shards are found in an index, without reading the others; the index lags a moment.
+        """
+
+    def release_shard(self, scan_id: str, number: int) -> bool:
+        """waiting → queued, if fewer than `parallel` shards of the scan are in flight.
+
+        The caller has sent the shard's message before.
+        """
+
+    def hold_shard(self, scan_id: str, number: int) -> bool:
+        """queued → waiting. The caller deletes the shard's message afterwards."""
 
     def cut_shard(self, scan_id: str, number: int, attempt: int, cut: ShardCut) -> Shard | None:
-        """running → reported for the finished part; the remainder becomes a new shard.
+        """Reduce a reported shard to its finished part; the remainder becomes a new shard.
 
         One transaction writes both, and the scan's counters. Returns the remainder; if it is
-        queued, the caller sends its message. None: this attempt no longer holds the shard, or this
-        call was made before; then the shard's `remainder` is the number of the new shard.
+        queued, the caller sends its message. None: no cut is proposed, the shard has moved on, or
+        this call was made before; then its `remainder` is the number of the new shard.
         """
+
+    def move_shard(self, scan_id: str, number: int) -> str:
+        """Give a shard that an earlier version stored the key that a worker of this version needs.
+
+        No worker may hold it. Returns its token, also where it has been moved before. Empty: there
+        is no such shard, or it is being changed.
+        """
+
+    def find_moved_token(self, scan_id: str, number: int) -> str:
+        """The token of a shard that was moved. Empty: it was not."""
 
     def return_shard(
         self,

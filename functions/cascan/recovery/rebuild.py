@@ -45,10 +45,6 @@ class NoQueues:
 
     def send(self, lane: Lane, messages: Iterable[ShardQueued], *, delay_s: int = 0, vantage: str = "") -> None: ...
 
-    def give_up(self, lane: Lane, message: ShardQueued) -> None: ...
-
-    def park(self, lane: Lane, body: str, reason: str) -> None: ...
-
     def held(self, lane: Lane) -> int:  # noqa: ARG002 - of the protocol
         return 0
 

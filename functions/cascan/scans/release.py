@@ -13,12 +13,14 @@ from itertools import islice
 from cascan.events import ShardQueued
 from cascan.gateways import ScanGateways
 from cascan.ids import derive_shard_token
-from cascan.limits import MAX_RELEASED_AT_ONCE
+from cascan.limits import MAX_RELEASED_AT_ONCE, MAX_RETRY_DELAY_S
 from cascan.model.agenda import AgendaEntry, AgendaTask
 from cascan.model.scan import UNDER_WAY, Scan
 from cascan.model.shard import IN_FLIGHT, Lane, Shard, ShardState
 from cascan.scans.agenda import next_minute
 from cascan.scans.transitions import StopReason, run_permission
+
+RETRY_AFTER_S = 5  # after the first failure; four times as long after each further one
 
 
 def release_waiting(scan: Scan, gateways: ScanGateways) -> dict[str, int]:
@@ -56,14 +58,14 @@ def resend_messages(scan: Scan, gateways: ScanGateways) -> dict[str, int]:
     return {lane.value: len(lane_messages) for lane, lane_messages in messages.items()}
 
 
-def build_shard_message(shard: Shard, scan: Scan) -> ShardQueued:
-    """The message of the shard, for a worker."""
+def build_shard_message(shard: Shard, scan: Scan, token: str = "") -> ShardQueued:
+    """The message of the shard, for a worker. `token`: of a shard that was moved."""
     return ShardQueued(
         scan_id=scan.scan_id,
         cause_id=scan.cause_id,
         hop=scan.hop,
         shard=shard.number,
-        token=find_shard_token(scan, shard.number),
+        token=token or find_shard_token(scan, shard.number),
         trace_id=scan.trace_id,
     )
 
@@ -71,6 +73,12 @@ def build_shard_message(shard: Shard, scan: Scan) -> ShardQueued:
 def find_shard_token(scan: Scan, number: int) -> str:
     """The token of a shard. Empty: an earlier version stored the shard, without one."""
     return derive_shard_token(scan.shard_secret, number) if scan.shard_secret else ""
+
+
+def retry_delay_s(failures: int) -> int:
+    """Seconds until a shard with so many failures is tried again."""
+    delay_s: int = RETRY_AFTER_S * 4 ** max(0, failures - 1)
+    return min(delay_s, MAX_RETRY_DELAY_S)
 
 
 def _is_blocked(scan: Scan, gateways: ScanGateways) -> bool:

@@ -37,14 +37,14 @@ RELEASE = Move(
     "release_shard",
     frozenset({WAITING}),
     frozenset({QUEUED}),
-    "the sender of its message, or the worker that receives it first",
+    "the sender of its message, or on_shard_abandoned, if a worker returns the message",
     "fewer than `parallel` shards of the scan are in flight, and it is Init, Scanning or Parsing",
 )
 HOLD = Move(
     "hold_shard",
     frozenset({QUEUED}),
     frozenset({WAITING}),
-    "the worker that receives its message while the scan may not run",
+    "on_shard_abandoned, if a worker returns the shard because the scan may not run",
     "always: suspended, halted, or outside its window",
 )
 CLAIM = Move(
@@ -77,16 +77,16 @@ REPORT = Move(
 )
 CUT = Move(
     "cut_shard",
-    frozenset({RUNNING}),
     frozenset({REPORTED}),
-    "the holder, when nmap was stopped after some hosts were finished, or some hosts timed out",
-    "the attempt is still the holder's; the remainder is stored and counted as a new shard in the same transaction",
+    frozenset({REPORTED}),
+    "on_report_stored, if the holder proposed it: nmap was stopped after some hosts, or some hosts timed out",
+    "no later attempt was begun; the remainder is stored and counted as a new shard in the same transaction",
 )
 RETURN = Move(
     "return_shard",
     frozenset({RUNNING}),
     frozenset({QUEUED, WAITING}),
-    "the holder, when nmap was stopped, or failed, before a host was finished",
+    "on_shard_abandoned, if the holder says that nmap was stopped, or failed, before a host was finished",
     "the attempt is still the holder's",
 )
 CLOSE = Move(

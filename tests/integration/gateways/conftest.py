@@ -77,10 +77,9 @@ def s3_store(aws: None) -> S3ReportStore:
 @pytest.fixture
 def sqs_queues(aws: None) -> SqsShardQueues:
     urls = {lane: clients.sqs().create_queue(QueueName=lane)["QueueUrl"] for lane in Lane}
-    dead = {lane: clients.sqs().create_queue(QueueName=f"{lane}-dead")["QueueUrl"] for lane in Lane}
     office = clients.sqs().create_queue(QueueName="office-raw")["QueueUrl"]
     vantages = {"office": Vantage(name="office", queues={Lane.RAW.value: office})}
-    return SqsShardQueues(urls, dead, vantages.get)
+    return SqsShardQueues(urls, vantages.get)
 
 
 @pytest.fixture

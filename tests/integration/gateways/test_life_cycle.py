@@ -11,11 +11,22 @@ import pytest
 
 from cascan.gateways import ScanTable
 from cascan.model.scan import Outcome
-from cascan.model.shard import Lane, NmapRun, Shard, ShardClosing, ShardCut, ShardReturn, ShardState, TargetSlice
+from cascan.model.shard import (
+    Lane,
+    NmapRun,
+    ProposedCut,
+    Shard,
+    ShardClosing,
+    ShardCut,
+    ShardReturn,
+    ShardState,
+    TargetSlice,
+)
 from cascan.scans import transitions as life_cycle
 from tests.integration.gateways.examples import AT, SCAN_ID, a_scan, a_shard
 
 HALF = (TargetSlice("10.0.0.0/24", 0, 128),)
+PROPOSED = ProposedCut(remaining=HALF, lane=Lane.RAW)
 LATER = AT + timedelta(hours=1)
 
 
@@ -70,7 +81,8 @@ ALLOWED = {(move.name, expected, to) for move in life_cycle.MOVES for expected i
 @pytest.mark.parametrize("call", CALLS)
 def test_a_shard_actions_only_as_the_life_cycle_says(table: ScanTable, call: str, state: ShardState) -> None:
     method, do = CALLS[call]
-    before = a_shard(state=state, attempt=1, message_id="own", lease_until=AT + timedelta(minutes=1))
+    lease = AT + timedelta(minutes=1)
+    before = a_shard(state=state, attempt=1, message_id="own", lease_until=lease, run=NmapRun(), cut=PROPOSED)
     waiting = int(state is ShardState.WAITING)
     table.create_scan(a_scan(shards=1, shards_open=1, shards_waiting=waiting, shards_in_flight=1 - waiting))
     table.add_shards([before])
@@ -110,7 +122,8 @@ def _fresh(table: ScanTable, state: ShardState, key: str) -> str:
     scan = a_scan(key, shards=1, shards_open=1)
     table.create_scan(scan)
     lease = AT + timedelta(minutes=1)
-    table.add_shards([a_shard(scan_id=scan.scan_id, state=state, attempt=1, message_id="own", lease_until=lease)])
+    held: dict[str, Any] = {"attempt": 1, "message_id": "own", "lease_until": lease, "cut": PROPOSED}
+    table.add_shards([a_shard(scan_id=scan.scan_id, state=state, **held)])
     return scan.scan_id
 
 

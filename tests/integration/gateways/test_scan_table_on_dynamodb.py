@@ -359,3 +359,54 @@ class TestItems:
         shard = dynamo_table.get_shard(SCAN_ID, 0)
         assert shard is not None
         assert shard.run == run
+
+
+class TestEarlierLayout:
+    """A scan that the version before this layout accepted, some of whose shards were moved."""
+
+    @staticmethod
+    def stored(table: DynamoScanTable) -> None:
+        table.create_scan(a_scan(shard_secret="", shards=3, shards_open=3))
+        key = scan_key(SCAN_ID)
+        clients.dynamodb().update_item(TableName=TABLE, Key=key, UpdateExpression="REMOVE layout, shard_secret")
+        for number in range(3):
+            item = items.shard_item(a_shard(number), items.earlier_shard_key(SCAN_ID, number))
+            clients.dynamodb().put_item(TableName=TABLE, Item=item)
+
+    def test_its_shards_stay_where_they_are_and_one_moves_to_where_a_worker_reaches_it(
+        self, dynamo_table: DynamoScanTable
+    ) -> None:
+        self.stored(dynamo_table)
+        assert [shard.number for shard in dynamo_table.shards(SCAN_ID)] == [0, 1, 2]
+        token = dynamo_table.move_shard(SCAN_ID, 1)
+        assert token == dynamo_table.move_shard(SCAN_ID, 1) == DynamoScanTable(TABLE).move_shard(SCAN_ID, 1)
+        assert dynamo_table.get_shard(SCAN_ID, 1, token=token) == a_shard(1)
+        assert [shard.number for shard in dynamo_table.shards(SCAN_ID)] == [0, 1, 2]
+        for number in range(3):
+            assert dynamo_table.get_shard(SCAN_ID, number) == a_shard(number)
+            assert dynamo_table.close_shard(SCAN_ID, number, CLOSING)
+        scan = dynamo_table.get_scan(SCAN_ID)
+        assert scan
+        assert (scan.shards_open, scan.shard_secret) == (0, "")
+        assert dynamo_table.remove_scan(SCAN_ID, 100)
+        assert clients.dynamodb().scan(TableName=TABLE)["Items"] == []
+
+    def test_a_shard_that_a_worker_claims_meanwhile_is_not_moved(
+        self, dynamo_table: DynamoScanTable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.stored(dynamo_table)
+        transact = dynamo_table._table.transact
+
+        def claimed_first(actions: list[dict[str, Any]]) -> dict[int, Item]:
+            assert DynamoScanTable(TABLE).claim_shard(
+                SCAN_ID, 0, worker="earlier", message_id="m", lease_until=AT, now=AT
+            )
+            return transact(actions)
+
+        monkeypatch.setattr(dynamo_table._table, "transact", claimed_first)
+        assert dynamo_table.move_shard(SCAN_ID, 0) == ""
+        monkeypatch.undo()
+        shard = dynamo_table.get_shard(SCAN_ID, 0)
+        assert shard
+        assert (shard.worker, shard.attempt) == ("earlier", 1)
+        assert dynamo_table.move_shard(SCAN_ID, 9) == ""

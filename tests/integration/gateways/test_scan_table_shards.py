@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.gateways import ScanTable
-from cascan.ids import derive_scan_id
+from cascan.ids import derive_scan_id, derive_shard_token
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.scan import FINAL_STATES, UNDER_WAY, Outcome, Scan, ScanState
 from cascan.model.shard import (
@@ -20,6 +20,7 @@ from cascan.model.shard import (
     Lane,
     NmapRun,
     Progress,
+    ProposedCut,
     Shard,
     ShardClosing,
     ShardCut,
@@ -270,12 +271,19 @@ class TestHolding:
         assert _counts(table) == (2, 1, 1)
 
 
+def cut_off(table: ScanTable, number: int, attempt: int, cut: ShardCut) -> Shard | None:
+    """Report the shard, with a cut that its worker proposes, and cut it. Returns the remainder."""
+    proposed = ProposedCut(remaining=cut.remaining, lane=cut.lane)
+    table.report_shard(SCAN_ID, number, attempt, cut.run, proposed)
+    return table.cut_shard(SCAN_ID, number, attempt, cut)
+
+
 class TestCutting:
     def test_a_cut_shard_keeps_what_is_done_and_a_new_one_gets_the_rest(self, table: ScanTable) -> None:
         table.create_scan(a_scan())
         table.add_shards([a_shard(0), a_shard(1, failures=1, generation=2, backoff_limit=7)])
         claim(table, 1)
-        rest = table.cut_shard(SCAN_ID, 1, 1, CUT)
+        rest = cut_off(table, 1, 1, CUT)
         assert rest == table.get_shard(SCAN_ID, 2)
         assert rest == a_shard(
             2,
@@ -300,7 +308,7 @@ class TestCutting:
         table.create_scan(a_scan(shards=1, shards_open=1))
         table.add_shards([a_shard()])
         claim(table)
-        rest = table.cut_shard(SCAN_ID, 0, 1, replace(CUT, to=WAITING, failed=False))
+        rest = cut_off(table, 0, 1, replace(CUT, to=WAITING, failed=False))
         assert rest is not None
         assert (rest.failures, rest.stderr) == (0, "")
         assert list(table.list_shards_in(SCAN_ID, WAITING)) == [rest]
@@ -310,7 +318,7 @@ class TestCutting:
         table.create_scan(a_scan())
         table.add_shards([a_shard(0), a_shard(1)])
         claim(table)
-        assert table.cut_shard(SCAN_ID, 0, 1, CUT) is not None
+        assert cut_off(table, 0, 1, CUT) is not None
         assert table.cut_shard(SCAN_ID, 0, 1, CUT) is None
         assert len(list(table.shards(SCAN_ID))) == 3
         assert _counts(table) == (3, 0, 3)
@@ -320,7 +328,7 @@ class TestCutting:
         table.add_shards([a_shard()])
         for attempt, remainder in ((1, 1), (2, 2)):
             claim(table)
-            rest = table.cut_shard(SCAN_ID, 0, attempt, CUT)
+            rest = cut_off(table, 0, attempt, CUT)
             assert rest is not None
             assert rest.number == remainder
         shard = table.get_shard(SCAN_ID, 0)
@@ -331,9 +339,10 @@ class TestCutting:
     def test_a_scan_that_is_over_gets_no_shard_more(self, table: ScanTable, state: ScanState) -> None:
         table.create_scan(a_scan(state=state))
         table.add_shards([a_shard()])
-        claimed = claim(table)
-        assert table.cut_shard(SCAN_ID, 0, 1, CUT) is None
-        assert list(table.shards(SCAN_ID)) == [claimed]
+        claim(table)
+        assert cut_off(table, 0, 1, CUT) is None
+        (shard,) = table.shards(SCAN_ID)
+        assert (shard.slices, shard.remainder) == (a_shard().slices, None)
         assert _scan(table) == a_scan(state=state)
 
 
@@ -538,3 +547,29 @@ def _counts(table: ScanTable) -> tuple[int, int, int]:
     """Open, waiting, in flight."""
     scan = _scan(table)
     return scan.shards_open, scan.shards_waiting, scan.shards_in_flight
+
+
+class TestTokens:
+    def test_under_another_token_there_is_no_such_shard(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        table.add_shards([a_shard(0), a_shard(1)])
+        token = derive_shard_token(a_scan().shard_secret, 0)
+        assert table.get_shard(SCAN_ID, 0, token=token) == a_shard(0)
+        for other in (derive_shard_token(a_scan().shard_secret, 1), "0" * 32):
+            assert table.get_shard(SCAN_ID, 0, token=other) is None
+            assert claim(table, token=other) is None
+            assert not table.beat(SCAN_ID, 0, 0, lease_until=AT, token=other)
+            assert not table.report_shard(SCAN_ID, 0, 0, RUN, token=other)
+        assert list(table.shards(SCAN_ID)) == [a_shard(0), a_shard(1)]
+
+    def test_with_its_token_a_shard_is_claimed_kept_and_reported(self, table: ScanTable) -> None:
+        table.create_scan(a_scan())
+        table.add_shards([a_shard(0)])
+        token = derive_shard_token(a_scan().shard_secret, 0)
+        assert claim(table, token=token)
+        assert table.beat(SCAN_ID, 0, 1, lease_until=AT + timedelta(minutes=9), token=token)
+        cut = ProposedCut(remaining=CUT.remaining, lane=Lane.RAW)
+        assert table.report_shard(SCAN_ID, 0, 1, RUN, cut, token=token)
+        shard = table.get_shard(SCAN_ID, 0)
+        assert shard
+        assert (shard.state, shard.run, shard.cut) == (ShardState.REPORTED, RUN, cut)

@@ -46,11 +46,6 @@ class TestSqs:
         with pytest.raises(GatewayUnavailable, match=f"vantage {vantage} has no queue for {lane} shards"):
             sqs_queues.send(lane, [a_message()], vantage=vantage)
 
-    def test_a_message_that_is_given_up_goes_to_the_dead_letters_of_its_lane(self, sqs_queues: SqsShardQueues) -> None:
-        sqs_queues.give_up(Lane.RAW, a_message(7))
-        assert _received("raw-dead") == [a_message(7)]
-        assert sqs_queues.waiting(Lane.RAW) == 0
-
     def test_a_delayed_message_is_not_received_before_its_time(
         self, sqs_queues: SqsShardQueues, script: Script
     ) -> None:

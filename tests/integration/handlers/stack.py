@@ -16,6 +16,7 @@ from cascan.model.shard import Shard
 from cascan_cli.local.template import read_template
 from tests.data.envelopes.build import Envelope
 from tests.support.aws_calls import ResourceNames
+from tests.support.builders import proven
 
 REGION: Final = "eu-central-1"
 TABLE, BUCKET, BUS, CLUSTER = "scan-table", "report-bucket", "scan-bus", "workers"
@@ -26,6 +27,7 @@ QUEUES = {  # name → the queue of infra/messaging.yaml; "heard" has our events
     "connect": "ConnectShardQueue",
     "raw": "RawShardQueue",
     "dead": "ExpressShardDLQ",
+    "returned": "ReturnedShardQueue",
     "connect-dead": "ConnectShardDLQ",
     "raw-dead": "RawShardDLQ",
     "parked": "ParkedShards",
@@ -35,6 +37,7 @@ QUEUES = {  # name → the queue of infra/messaging.yaml; "heard" has our events
     "schedules": "ScheduleQueue",
     "heard": "",
 }
+RETURNED_ARN = f"arn:aws:sqs:{REGION}:123456789012:returned"
 ECS_ARN = "arn:AWS::Partition:ecs:AWS::Region:AWS::AccountId"
 RECORDS: Final = "scans/"
 INFRA = Path(__file__).parents[3] / "infra"
@@ -63,7 +66,8 @@ class Stack:
             "EXPRESS_SHARD_QUEUE_URL": self.queue_urls["express"],
             "CONNECT_SHARD_QUEUE_URL": self.queue_urls["connect"],
             "RAW_SHARD_QUEUE_URL": self.queue_urls["raw"],
-            "EXPRESS_SHARD_DLQ_URL": self.queue_urls["dead"],
+            "RETURNED_SHARD_QUEUE_URL": self.queue_urls["returned"],
+            "RETURNED_SHARD_QUEUE_ARN": RETURNED_ARN,
             "PARKED_SHARDS_URL": self.queue_urls["parked"],
             "ALLOWED_TARGETS": "127.0.0.1, 10.0.0.0/16",
             "DENIED_TARGETS": "10.0.9.0/24",
@@ -118,7 +122,7 @@ class Stack:
                 family: f"{ECS_ARN}:task-definition/AWS::StackName-{lane.lower()}" for family, lane in families.items()
             },
             task_roles={
-                family: ("Workers/LaunchRole.Arn", f"Workers/{lane}Role.Arn") for family, lane in families.items()
+                family: ("Workers/LaunchRole.Arn", f"Workers/{lane}WorkerRole.Arn") for family, lane in families.items()
             },
             tasks=f"{ECS_ARN}:task/Workers/Cluster/",
         )
@@ -138,7 +142,8 @@ class Stack:
         return shard
 
     def put_report(self, key: ReportKey | str, data: bytes) -> None:
-        clients.s3().put_object(Bucket=BUCKET, Key=str(key), Body=data)
+        metadata = proven(key) if isinstance(key, ReportKey) else {}
+        clients.s3().put_object(Bucket=BUCKET, Key=str(key), Body=data, Metadata=metadata)
 
     def read(self, key: ReportKey | str) -> bytes:
         return clients.s3().get_object(Bucket=BUCKET, Key=str(key))["Body"].read()

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 import pytest
 
 from cascan.aws import clients
-from cascan.events import ShardQueued
 from cascan.ids import derive_scan_id, results_key
 from cascan.model.scan import Outcome, ScanState
 from tests.data.envelopes.build import sqs_event
 from tests.integration.handlers.conftest import ColdStart
 from tests.integration.handlers.stack import Stack
-from tests.support.builders import SCAN_ID, a_scan, a_shard
+from tests.support.builders import SCAN_ID, a_scan, a_shard, shard_queued
 
 FLOW = (  # queue → the function behind it, in flow order
     ("requests", "on_scan_requested"),
@@ -83,7 +82,7 @@ def test_an_nmap_that_refuses_its_ports_ends_the_scan_errored_with_its_own_messa
     stack: Stack, cold_start: ColdStart
 ) -> None:
     stack.store(a_scan(), a_shard(arguments=("-n", "-p", "99999")))  # a request for it would have been refused
-    message = ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=0).to_wire()
+    message = shard_queued().to_wire()
     assert cold_start("on_shard_queued").failed(sqs_event(message)) == []
     assert cold_start("on_report_stored").failed({"Records": stack.received("reports")}) == []
     scan = stack.scan(SCAN_ID)

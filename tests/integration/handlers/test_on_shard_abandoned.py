@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
-from cascan.events import ShardQueued
+from cascan.events import ShardReturned
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
 from tests.data.envelopes.build import sqs_event, sqs_record
 from tests.integration.handlers.conftest import ColdStart, Function
-from tests.integration.handlers.stack import Stack
-from tests.support.builders import SCAN_ID, a_scan, a_shard
+from tests.integration.handlers.stack import RETURNED_ARN, Stack
+from tests.support.builders import SCAN_ID, a_scan, a_shard, shard_queued, shard_token
 
 RECORDED = ShardClosing(state=ShardState.RECORDED, outcome=Outcome.COMPLETE, hosts_up=1)
 
 
 def dead_letter(shard: int = 0) -> str:
-    return ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=shard).to_wire()
+    return shard_queued(shard).to_wire()
 
 
 @pytest.fixture
@@ -92,3 +95,41 @@ def test_what_no_retry_can_help_is_parked_at_once_with_its_reason_and_costs_its_
         unreadable["messageId"],
         unknown["messageId"],
     ]
+
+
+def returned(body: str, **more: Any) -> dict[str, Any]:
+    return {"Records": [sqs_record(body) | {"eventSourceARN": RETURNED_ARN} | more]}
+
+
+def test_a_returned_shard_is_queued_again_or_waits_with_its_counters(
+    stack: Stack, on_shard_abandoned: Function
+) -> None:
+    stack.store(a_scan(), a_shard(state=ShardState.RUNNING, attempt=1))
+    message = ShardReturned(scan_id=SCAN_ID, cause_id="x", shard=0, token=shard_token(), attempt=1)
+    assert on_shard_abandoned.failed(returned(message.to_wire())) == []
+    (queued,) = stack.received("express")
+    assert json.loads(queued["body"])["token"] == shard_token()
+    stack.table.advance_scan(SCAN_ID, ScanState.SUSPENDED, expected=[ScanState.SCANNING])
+    assert on_shard_abandoned.failed(returned(shard_returned_unclaimed())) == []
+    scan = stack.scan(SCAN_ID)
+    assert (stack.shard(SCAN_ID).state, scan.shards_waiting, scan.shards_in_flight) == (ShardState.WAITING, 1, 0)
+
+
+def shard_returned_unclaimed() -> str:
+    return ShardReturned(scan_id=SCAN_ID, cause_id="x", shard=0, token=shard_token()).to_wire()
+
+
+def test_what_a_worker_could_not_read_is_parked_with_its_reason(stack: Stack, on_shard_abandoned: Function) -> None:
+    attributes = {"reason": {"stringValue": "not a shard", "dataType": "String"}}
+    assert on_shard_abandoned.failed(returned("junk", messageAttributes=attributes)) == []
+    (parked,) = stack.received("parked")
+    assert parked["body"] == "junk"
+    assert parked["messageAttributes"]["reason"] == "not a shard"
+
+
+def test_a_return_without_the_token_is_parked_and_changes_nothing(stack: Stack, on_shard_abandoned: Function) -> None:
+    stack.store(a_scan(), a_shard(state=ShardState.RUNNING, attempt=1))
+    before = stack.items()
+    message = ShardReturned(scan_id=SCAN_ID, cause_id="x", shard=0, token="0" * 32, attempt=1, failed=True)
+    assert on_shard_abandoned.failed(returned(message.to_wire())) == []
+    assert (stack.items(), len(stack.received("parked"))) == (before, 1)

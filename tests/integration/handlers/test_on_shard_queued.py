@@ -13,17 +13,16 @@ import pytest
 
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.errors import GatewayUnavailable
-from cascan.events import ShardQueued
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome
 from cascan.model.shard import Lane, Shard, ShardClosing, ShardState, TargetSlice
 from tests.data.envelopes.build import sqs_event, sqs_record
 from tests.integration.handlers.conftest import ColdStart, Function
-from tests.integration.handlers.stack import Stack
-from tests.support.builders import SCAN_ID, a_scan, a_shard, claim
+from tests.integration.handlers.stack import RETURNED_ARN, Stack
+from tests.support.builders import SCAN_ID, a_scan, a_shard, claim, shard_queued
 
 KEY = ReportKey(SCAN_ID, 0, 1)
-MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=0).to_wire()
+MESSAGE = shard_queued().to_wire()
 RECORDED = ShardClosing(state=ShardState.RECORDED, outcome=Outcome.COMPLETE)
 KEEPING_NMAP = """#!/bin/sh
 /usr/bin/nmap "$@"; code=$?
@@ -160,11 +159,11 @@ def test_what_no_retry_can_help_is_parked_at_once_with_its_reason(
     stack: Stack, on_shard_queued: Function, port: int
 ) -> None:
     stack.store(a_scan(), shard("-p", str(port)))
-    unknown = sqs_record(ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=7).to_wire())
+    unknown = sqs_record(shard_queued(7).to_wire())
     unreadable = sqs_record("no message")
     batch = {"Records": [unreadable, sqs_record(MESSAGE), unknown]}
     assert on_shard_queued.failed(batch) == []
-    parked = {message["body"]: message["messageAttributes"]["reason"] for message in stack.received("dead")}
+    parked = {message["body"]: message["messageAttributes"]["reason"] for message in stack.received("returned")}
     assert parked[unknown["body"]] == f"scan {SCAN_ID} has no shard 7"
     assert parked["no message"].startswith("not a ShardQueued message")
     assert stack.keys() == [str(KEY)]
@@ -213,8 +212,11 @@ def test_an_nmap_that_is_not_there_is_named_in_the_log_and_the_shard_is_tried_ag
     function = cold_start("on_shard_queued", NMAP_COMMAND="/nowhere/nmap")
     assert function.failed(sqs_event(MESSAGE)) == []
     assert "/nowhere/nmap" in next(vars(record)["error"] for record in caplog.records if record.levelname == "WARNING")
-    assert [record["body"] for record in stack.received("dead")] == [MESSAGE]
-    assert stack.shard(SCAN_ID).failures == 1
+    returned = stack.received("returned")
+    assert [json.loads(record["body"])["failed"] for record in returned] == [True]
+    records = [record | {"eventSourceARN": RETURNED_ARN} for record in returned]
+    assert cold_start("on_shard_abandoned").failed({"Records": records}) == []
+    assert (stack.shard(SCAN_ID).failures, stack.shard(SCAN_ID).state) == (1, ShardState.FAILED)
 
 
 def test_what_does_not_end_in_the_functions_time_is_kept_and_the_rest_left_to_a_worker(
@@ -225,6 +227,7 @@ def test_what_does_not_end_in_the_functions_time_is_kept_and_the_rest_left_to_a_
     function = cold_start("on_shard_queued", NMAP_COMMAND="/usr/bin/nmap", ALLOWED_TARGETS="127.0.0.0/8")
     time_passes(b"</host>", 3.0)
     assert function.failed(sqs_event(MESSAGE), remaining_s=23.0) == []
+    assert cold_start("on_report_stored").failed({"Records": stack.received("reports")}) == []
     done, rest = stack.shard(SCAN_ID), stack.shard(SCAN_ID, 1)
     assert done.run is not None
     assert (done.run.stopped, done.run.cut) == ("deadline", True)
@@ -232,4 +235,4 @@ def test_what_does_not_end_in_the_functions_time_is_kept_and_the_rest_left_to_a_
     assert (rest.lane, rest.state, rest.addresses) == (Lane.CONNECT, ShardState.QUEUED, 100 - done.addresses)
     assert [json.loads(record["body"])["shard"] for record in stack.received("connect")] == [1]
     assert f'portid="{port}"><state state="open"'.encode() in stack.read(KEY)
-    assert (stack.scan(SCAN_ID).shards, stack.scan(SCAN_ID).shards_open) == (2, 2)
+    assert (stack.scan(SCAN_ID).shards, stack.scan(SCAN_ID).shards_open) == (2, 1)

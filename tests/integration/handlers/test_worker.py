@@ -12,7 +12,6 @@ import pytest
 from cascan.aws import clients, trace_segments
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.errors import GatewayUnavailable
-from cascan.events import ShardQueued
 from cascan.ids import ReportKey
 from cascan.model.shard import Lane, ShardState, TargetSlice
 from cascan.scans.transitions import StopReason
@@ -21,11 +20,11 @@ from on_shard_queued.heartbeat import Heartbeat
 from tests.integration.handlers.conftest import acts_as
 from tests.integration.handlers.stack import Stack
 from tests.integration.handlers.test_on_shard_queued import port, shard  # noqa: F401 - port is a fixture
-from tests.support.builders import SCAN_ID, a_scan
+from tests.support.builders import SCAN_ID, a_scan, shard_queued
 
 TRACE_ID = "1-6b0cdb5f-9a5062fd62e222493665ce2e"
-MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=0).to_wire()
-TRACED_MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="a message", shard=0, trace_id=TRACE_ID).to_wire()
+MESSAGE = shard_queued().to_wire()
+TRACED_MESSAGE = shard_queued(trace_id=TRACE_ID).to_wire()
 LANES = [Lane.CONNECT, Lane.RAW]
 RunWorker = Callable[..., None]
 
@@ -42,14 +41,13 @@ def run_worker(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> RunWorker:
         environment = {
             "LANE": lane,
             "SHARD_QUEUE_URL": stack.queue_urls[lane],
-            "SHARD_DLQ_URL": stack.queue_urls[f"{lane}-dead"],
             "IDLE_EXIT_S": "0",
             "SHARD_TIMEOUT_S": "3600",
             "ECS_CONTAINER_METADATA_URI_V4": "http://169.254.170.2/v4/x",  # where it is, traces are sent
         }
         for name, value in (stack.environment() | environment | variables).items():
             monkeypatch.setenv(name, value)
-        with acts_as(f"{lane.title()}Role", stack.resource_names()):
+        with acts_as(f"{lane.title()}WorkerRole", stack.resource_names()):
             assert worker.main() == 0
 
     return run
@@ -79,7 +77,7 @@ def test_a_message_becomes_a_report_and_one_that_cannot_be_read_is_parked(
     run_worker(lane)
     assert stack.keys() == [str(ReportKey(SCAN_ID, 0, 1))]
     assert stack.shard(SCAN_ID).state is ShardState.REPORTED
-    assert [record["body"] for record in stack.received(f"{lane}-dead")] == ["no message"]
+    assert [record["body"] for record in stack.received("returned")] == ["no message"]
     assert stack.received(lane) == []
 
 
@@ -126,17 +124,14 @@ def test_the_message_of_a_shard_whose_report_could_not_be_stored_returns_to_the_
 
 
 @pytest.mark.parametrize("lane", LANES)
-def test_a_shard_whose_nmap_is_not_there_gets_a_new_message_until_it_is_given_up(
+def test_a_shard_whose_nmap_is_not_there_is_returned_with_a_failure(
     stack: Stack, run_worker: RunWorker, lane: Lane
 ) -> None:
     stack.store(a_scan(), shard("-p", "22", lane=lane, backoff_limit=1))
     send(stack, lane)
     run_worker(lane, NMAP_COMMAND="/nowhere/nmap")
-    assert stack.shard(SCAN_ID).failures >= 1
-    for _ in range(2):  # a new message is delayed, so it may wait for the next worker
-        send(stack, lane)
-        run_worker(lane, NMAP_COMMAND="/nowhere/nmap")
-    assert [json.loads(record["body"])["shard"] for record in stack.received(f"{lane}-dead")][:1] == [0]
+    (returned,) = (json.loads(record["body"]) for record in stack.received("returned"))
+    assert (returned["shard"], returned["attempt"], returned["failed"]) == (0, 1, True)
 
 
 @pytest.mark.parametrize("lane", LANES)
@@ -158,7 +153,8 @@ def test_a_worker_that_must_end_keeps_finished_hosts_and_leaves_the_others_to_an
     stack.store(a_scan(), shard(*slow, slices=(TargetSlice("127.0.0.1-100", 0, 100),), addresses=100, lane=lane))
     send(stack, lane)
     run_worker(lane, ALLOWED_TARGETS="127.0.0.0/8")
-    done, remainder = stack.shard(SCAN_ID), stack.shard(SCAN_ID, 1)
-    assert (done.state, remainder.state) == (ShardState.REPORTED, ShardState.QUEUED)
-    assert done.addresses + remainder.addresses == 100
-    assert [json.loads(record["body"])["shard"] for record in stack.received(lane)] == [1]
+    done = stack.shard(SCAN_ID)
+    assert (done.state, done.addresses) == (ShardState.REPORTED, 100)
+    assert done.cut
+    assert done.run
+    assert 0 < done.run.addresses == 100 - sum(each.stop - each.start for each in done.cut.remaining)

@@ -20,7 +20,7 @@ from on_report_stored.record_findings import RecordingOutcome, record_findings
 from on_report_stored.report_summary import ReportCounter
 from on_report_stored.scope_filter import ScopeFilter
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
-from tests.support.builders import SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
+from tests.support.builders import SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names, proven
 
 SCOPE = Scope.of(
     ["127.0.0.0/8", "10.0.0.0/16", "2001:db8::/32", "example.test"], ["10.0.9.0/24", "secret.example.test"]
@@ -174,7 +174,8 @@ class Bench:
         self.table.report_shard(SCAN_ID, 0, 1, a_run())
         self.reports, self.bus = MemoryReportStore(), MemoryEventBus()
         (folder / "report.xml").write_bytes(report)
-        self.reports.put_report(ReportKey(SCAN_ID, 0, 1), folder / "report.xml", {})
+        key = ReportKey(SCAN_ID, 0, 1)
+        self.reports.put_report(key, folder / "report.xml", proven(key))
 
     def deliver(self) -> RecordingOutcome:
         stored = ReportStored(key=str(ReportKey(SCAN_ID, 0, 1)), bucket="reports", size=1, event_id="e")

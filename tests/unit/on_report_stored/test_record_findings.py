@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -13,14 +14,15 @@ from cascan.events import FindingsRecorded, ReportStored, ScanFailed
 from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
-from cascan.model.shard import Lane, NmapRun, Shard, ShardClosing, ShardCut, ShardState, TargetSlice
+from cascan.model.shard import Lane, NmapRun, ProposedCut, Shard, ShardClosing, ShardCut, ShardState, TargetSlice
 from cascan.permissions.scope import Scope
+from cascan.recovery.scan_records import read_runs
 from cascan.rules.severity import StoredRules
 from cascan.rules.severity_form import read_severity_rules
 from on_report_stored.record_findings import RecordingOutcome, record_findings
 from tests.data.reports import hosts, report
 from tests.fakes import MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
-from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names
+from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table, claim, clock, event_names, proven
 
 REAL = "connect"  # one host of real nmap output
 
@@ -43,7 +45,8 @@ class Pipeline:
             self.table.report_shard(SCAN_ID, shard.number, 1, run or a_run())
             path = self.folder / "report.xml"
             path.write_bytes(xml)
-            self.reports.put_report(ReportKey(SCAN_ID, shard.number, 1), path, {})
+            key = ReportKey(SCAN_ID, shard.number, 1)
+            self.reports.put_report(key, path, proven(key))
 
     def deliver(self, key: str = str(ReportKey(SCAN_ID, 0, 1))) -> RecordingOutcome:
         stored = ReportStored(key=key, bucket="reports", size=1, event_id="e")
@@ -141,8 +144,14 @@ def test_findings_recorded_tells_the_counts_of_its_shard(pipeline: Pipeline) -> 
     assert event.findings.count == sum(event.findings.severities.values()) == sum(event.findings.categories.values())
 
 
+def cut_off(table: MemoryScanTable, number: int, cut: ShardCut) -> Shard | None:
+    """Report a shard with a proposed cut, and cut it, as an earlier invocation did."""
+    table.report_shard(SCAN_ID, number, 1, cut.run, ProposedCut(remaining=cut.remaining, lane=cut.lane))
+    return table.cut_shard(SCAN_ID, number, 1, cut)
+
+
 def test_a_cut_report_keeps_its_whole_hosts_and_is_partial(pipeline: Pipeline) -> None:
-    pipeline.report(report("killed"), a_run(addresses=300))
+    pipeline.report(report("killed"), a_run(addresses=16))
     recorded = pipeline.deliver()
     assert recorded.hosts == len(hosts("killed")) > 0
     scan = pipeline.table.scans[SCAN_ID]
@@ -232,10 +241,10 @@ class TestShardsThatWereCut:
         halves = [replace(LOOPBACK, stop=done)], [replace(LOOPBACK, start=done)]
         own, rest = (tuple(half) for half in halves)
         cut = ShardCut(run=run, done=own, remaining=rest, lane=Lane.EXPRESS, to=ShardState.QUEUED)
-        assert pipeline.table.cut_shard(SCAN_ID, 0, 1, cut)
+        assert cut_off(pipeline.table, 0, cut)
         path = pipeline.folder / "report.xml"
         path.write_bytes(xml)
-        pipeline.reports.put_report(ReportKey(SCAN_ID, 0, 1), path, {})
+        pipeline.reports.put_report(ReportKey(SCAN_ID, 0, 1), path, proven(ReportKey(SCAN_ID, 0, 1)))
 
     def test_what_was_finished_is_complete_and_the_scan_waits_for_the_rest(self, pipeline: Pipeline) -> None:
         self.cut(pipeline, done=3)
@@ -254,7 +263,7 @@ class TestShardsThatWereCut:
         claim(pipeline.table, 1)
         two, three = (replace(LOOPBACK, start=n, stop=n + 1) for n in (1, 2))
         again = ShardCut(run=a_run(cut=True), done=(two,), remaining=(three,), lane=Lane.EXPRESS, to=ShardState.QUEUED)
-        assert pipeline.table.cut_shard(SCAN_ID, 1, 1, again)
+        assert cut_off(pipeline.table, 1, again)
         recorded = pipeline.deliver()
         assert (recorded.hosts, recorded.quarantined) == (1, 0)
 
@@ -265,10 +274,10 @@ def test_a_host_that_timed_out_and_is_another_shards_by_now_is_left_to_it(pipeli
     late, others = replace(LOOPBACK, stop=1), replace(LOOPBACK, start=1)
     run, longer = a_run(attempt=1, addresses=1, asked_again=1), ("--host-timeout", "2s")
     cut = ShardCut(run=run, done=(others,), remaining=(late,), lane=Lane.EXPRESS, to=ShardState.QUEUED, longer=longer)
-    assert pipeline.table.cut_shard(SCAN_ID, 0, 1, cut)
+    assert cut_off(pipeline.table, 0, cut)
     path = pipeline.folder / "report.xml"
     path.write_bytes(report("host-timeout"))
-    pipeline.reports.put_report(ReportKey(SCAN_ID, 0, 1), path, {})
+    pipeline.reports.put_report(ReportKey(SCAN_ID, 0, 1), path, proven(ReportKey(SCAN_ID, 0, 1)))
     recorded = pipeline.deliver()
     assert (recorded.hosts, recorded.quarantined, recorded.outcome) == (0, 0, Outcome.COMPLETE)
     assert pipeline.table.scans[SCAN_ID].shards_open == 1
@@ -287,3 +296,29 @@ def test_the_report_of_an_earlier_attempt_is_the_answer_while_the_later_one_runs
     claim(pipeline.table)
     assert pipeline.deliver().outcome is Outcome.COMPLETE
     assert not pipeline.table.beat(SCAN_ID, 0, 2, lease_until=NOW)
+
+
+def test_a_report_without_the_proof_of_its_shard_is_rejected(pipeline: Pipeline) -> None:
+    pipeline.report(report("versions"))
+    key = ReportKey(SCAN_ID, 0, 1)
+    for metadata in ({}, proven(ReportKey(SCAN_ID, 1, 1)), proven(ReportKey(SCAN_ID, 0, 2)), {"proof": "ü"}):
+        pipeline.reports.metadata[str(key)] = metadata
+        with pytest.raises(MalformedMessage, match="does not have the shard's message"):
+            pipeline.deliver()
+    assert (list(pipeline.table.findings(SCAN_ID)), pipeline.bus.events) == ([], [])
+
+
+def test_the_record_of_a_run_is_stored_before_anything_of_its_report(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.report(report("versions"))
+    put_findings = pipeline.table.put_findings
+
+    def put(*args: Any) -> None:
+        assert pipeline.reports.records_by_key[SCAN_ID, "runs/000000-1.json"]
+        put_findings(*args)
+
+    monkeypatch.setattr(pipeline.table, "put_findings", put)
+    pipeline.deliver()
+    (run,) = read_runs(pipeline.reports, SCAN_ID)
+    assert (run.shard.state, run.shard.run, run.rest) == (ShardState.REPORTED, a_run(), None)

@@ -11,9 +11,9 @@ from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardClosing, ShardState
 from on_shard_abandoned.close_abandoned_shard import AbandonedShard, close_abandoned_shard
 from tests.fakes import MemoryEventBus, MemoryScanTable, MemoryShardQueues
-from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, a_table, claim, clock, event_names
+from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, a_table, claim, clock, event_names, shard_queued
 
-MESSAGE = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
+MESSAGE = shard_queued()
 
 
 def abandon(
@@ -55,7 +55,7 @@ def test_a_shard_that_was_recorded_after_all_stays_recorded() -> None:
 
 def test_a_dead_letter_of_no_shard_is_malformed() -> None:
     with pytest.raises(MalformedMessage, match="has no shard 3"):
-        abandon(a_table(a_scan(), a_shard()), MemoryEventBus(), ShardQueued(scan_id=SCAN_ID, cause_id="x", shard=3))
+        abandon(a_table(a_scan(), a_shard()), MemoryEventBus(), shard_queued(3))
 
 
 def test_a_shard_whose_worker_died_with_its_last_message_is_failed() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cascan.limits import MAX_GENERATIONS
-from cascan.model.shard import Lane, Shard, ShardState
+from cascan.model.shard import Lane, Shard
 from cascan.scans.transitions import HOLD_REASONS, StopReason
 from on_shard_queued.choose_next_step import NextStep, ShardAction, choose_next_step, is_conclusive
 from on_shard_queued.nmap_process import NmapResult
@@ -57,17 +57,17 @@ def test_at_the_scans_deadline_what_was_found_is_the_answer(finished: int) -> No
 
 @pytest.mark.parametrize("stop", [StopReason.WORKER, StopReason.TIME_LIMIT, StopReason.SIZE])
 def test_finished_hosts_are_kept_and_the_rest_returns_at_once_without_counting_a_failure(stop: StopReason) -> None:
-    assert after(stop) == NextStep(ShardAction.CUT, ShardState.QUEUED, Lane.RAW)
+    assert after(stop) == NextStep(ShardAction.CUT, Lane.RAW)
 
 
 @pytest.mark.parametrize("stop", sorted(HOLD_REASONS))
-def test_the_rest_of_a_scan_that_is_held_waits(stop: StopReason) -> None:
-    assert after(stop) == NextStep(ShardAction.CUT, ShardState.WAITING, Lane.RAW)
-    assert after(stop, finished=0) == NextStep(ShardAction.RETURN, ShardState.WAITING, Lane.RAW)
+def test_the_rest_of_a_scan_that_is_held_counts_no_failure(stop: StopReason) -> None:
+    assert after(stop) == NextStep(ShardAction.CUT, Lane.RAW)
+    assert after(stop, finished=0) == NextStep(ShardAction.RETURN, Lane.RAW)
 
 
 def test_a_worker_that_must_end_before_a_host_is_finished_gives_the_shard_back_as_it_is() -> None:
-    assert after(StopReason.WORKER, finished=0) == NextStep(ShardAction.RETURN, ShardState.QUEUED, Lane.RAW)
+    assert after(StopReason.WORKER, finished=0) == NextStep(ShardAction.RETURN, Lane.RAW)
 
 
 @pytest.mark.parametrize("stop", [StopReason.TIME_LIMIT, StopReason.SIZE])
@@ -78,9 +78,7 @@ def test_a_limit_that_would_only_be_met_again_ends_the_shard(stop: StopReason) -
 @pytest.mark.parametrize("finished", [0, 3])
 def test_what_a_lambda_has_no_time_for_goes_to_the_connect_lane(finished: int) -> None:
     express = a_shard(lane=Lane.EXPRESS)
-    assert after(StopReason.TIME_LIMIT, finished=finished, shard=express) == NextStep(
-        ShardAction.CUT, ShardState.QUEUED, Lane.CONNECT
-    )
+    assert after(StopReason.TIME_LIMIT, finished=finished, shard=express) == NextStep(ShardAction.CUT, Lane.CONNECT)
 
 
 @pytest.mark.parametrize(
@@ -94,12 +92,8 @@ def test_what_a_lambda_has_no_time_for_goes_to_the_connect_lane(finished: int) -
     ],
 )
 def test_a_failure_is_counted_and_named_whether_hosts_were_finished_or_not(ended: NmapResult, error: str) -> None:
-    assert choose_next_step(RAW, ended, finished=3, unfinished=5) == NextStep(
-        ShardAction.CUT, ShardState.QUEUED, Lane.RAW, True, error
-    )
-    assert choose_next_step(RAW, ended, finished=0, unfinished=8) == NextStep(
-        ShardAction.RETURN, ShardState.QUEUED, Lane.RAW, True, error
-    )
+    assert choose_next_step(RAW, ended, finished=3, unfinished=5) == NextStep(ShardAction.CUT, Lane.RAW, True, error)
+    assert choose_next_step(RAW, ended, finished=0, unfinished=8) == NextStep(ShardAction.RETURN, Lane.RAW, True, error)
 
 
 def test_a_full_disk_is_named() -> None:
@@ -116,6 +110,6 @@ def test_a_run_that_was_stopped_when_everything_was_done_is_the_answer() -> None
 def test_a_shard_is_not_cut_for_ever() -> None:
     old = a_shard(lane=Lane.RAW, generation=MAX_GENERATIONS)
     assert after(StopReason.WORKER, shard=old) == NextStep(
-        ShardAction.RETURN, ShardState.QUEUED, Lane.RAW, True, f"it was cut {MAX_GENERATIONS} times"
+        ShardAction.RETURN, Lane.RAW, True, f"it was cut {MAX_GENERATIONS} times"
     )
     assert after(StopReason.TIME_LIMIT, shard=old) == NextStep(ShardAction.REPORT)

@@ -10,15 +10,14 @@ from pathlib import Path
 import pytest
 
 from cascan.errors import GatewayUnavailable
-from cascan.events import ShardQueued
 from cascan.gateways import Received
-from cascan.model.shard import Lane, ShardState
+from cascan.model.shard import Shard, ShardState
 from on_shard_queued import drain as drain_module
 from on_shard_queued import heartbeat
 from on_shard_queued.delivery import Worker
 from on_shard_queued.drain import HOLD_S, QUEUE_ERRORS_IN_A_ROW, Drain
-from tests.fakes import MemoryShardQueues
-from tests.support.builders import SCAN_ID, a_scan, a_shard, a_table
+from tests.fakes import MemoryReturnedShards
+from tests.support.builders import SCAN_ID, a_scan, a_shard, a_table, shard_queued, shard_token
 from tests.support.workers import a_program, a_worker
 
 WRITES_A_REPORT = '#!/bin/sh\nwhile [ "$1" != -oX ]; do shift; done\necho "<nmaprun></nmaprun>" > "$2"\n'
@@ -53,12 +52,23 @@ class MemoryShardSource:
 
 
 def queued(shard: int = 0) -> str:
-    return ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=shard).to_wire()
+    return shard_queued(shard).to_wire()
 
 
 def worker(folder: Path, nmap: str = WRITES_A_REPORT) -> Worker:
     table = a_table(a_scan(shards=2, shards_open=2), a_shard(), a_shard(number=1))
     return a_worker(a_program(folder, nmap), table)
+
+
+def returned_by(worker: Worker) -> MemoryReturnedShards:
+    assert isinstance(worker.returns, MemoryReturnedShards)
+    return worker.returns
+
+
+def stored(worker: Worker, number: int = 0) -> Shard:
+    shard = worker.table.get_shard(SCAN_ID, number, token=shard_token(number))
+    assert shard
+    return shard
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +80,7 @@ def test_shards_are_run_and_their_messages_deleted_until_the_queue_is_empty(tmp_
     source, it = MemoryShardSource(queued(0), queued(1)), worker(tmp_path)
     Drain(source, it, idle_exit_s=0, shard_timeout_s=20).run()
     assert source.deleted == ["receipt 0", "receipt 1"]
-    states = [shard.state for shard in it.table.shards(SCAN_ID)]
-    assert states == [ShardState.REPORTED, ShardState.REPORTED]
+    assert [stored(it, number).state for number in (0, 1)] == [ShardState.REPORTED, ShardState.REPORTED]
 
 
 POISON = {
@@ -86,16 +95,14 @@ POISON = {
 def test_a_message_that_no_retry_can_help_is_parked_at_once_with_its_reason(tmp_path: Path, body: str) -> None:
     source, it = MemoryShardSource(body, queued()), worker(tmp_path)
     Drain(source, it, idle_exit_s=0, shard_timeout_s=20).run()
-    assert isinstance(it.queues, MemoryShardQueues)
-    ((parked, reason),) = it.queues.parked[it.lane]
+    ((parked, reason),) = returned_by(it).parked
     assert (parked, source.deleted, source.held) == (body, ["receipt 0", "receipt 1"], [])
     assert POISON[body] in reason
 
 
 def test_a_message_that_could_not_be_parked_is_given_back(tmp_path: Path) -> None:
     source, it = MemoryShardSource("not a message"), worker(tmp_path)
-    assert isinstance(it.queues, MemoryShardQueues)
-    it.queues.down = True
+    returned_by(it).down = True
     Drain(source, it, idle_exit_s=0, shard_timeout_s=20).run()
     assert (source.held, source.deleted) == ([("receipt 0", drain_module.RETRY_AFTER_S)], [])
 
@@ -110,13 +117,10 @@ def test_asked_to_stop_while_nmap_runs_the_worker_gives_its_shard_back_at_once(t
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert drain.stopping == "SIGUSR1"
-    assert source.deleted == ["receipt 0"]  # after a fresh message left
-    assert isinstance(it.queues, MemoryShardQueues)
-    assert [message.shard for message in it.queues.sent[Lane.EXPRESS]] == [0]
+    assert source.deleted == ["receipt 0"]  # after the shard was returned
+    (returned,) = returned_by(it).sent
+    assert (returned.shard, returned.attempt, returned.failed) == (0, 1, False)
     assert len(source.waiting) == 1  # the next one is not even taken
-    shard = it.table.get_shard(SCAN_ID, 0)
-    assert shard
-    assert (shard.state, shard.failures, shard.lease_until) == (ShardState.QUEUED, 0, None)
 
 
 def test_a_message_that_arrives_with_the_signal_goes_back_at_once(tmp_path: Path) -> None:

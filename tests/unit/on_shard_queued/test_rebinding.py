@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from cascan.events import ShardQueued
 from cascan.gateways import Lookup
 from cascan.limits import MAX_ADDRESSES_PER_NAME
 from cascan.model.shard import NmapRun, ShardState, TargetSlice
@@ -18,7 +17,7 @@ from on_shard_queued.delivery import Worker
 from on_shard_queued.pin_targets import PinnedTargets, pin_targets
 from on_shard_queued.run_shard import run_shard
 from tests.fakes import dns_failure
-from tests.support.builders import SCAN_ID, a_request, a_scan, a_shard, a_table
+from tests.support.builders import SCAN_ID, a_request, a_scan, a_shard, a_table, shard_queued, shard_token
 from tests.support.workers import a_delivery, a_program, a_worker
 
 SCOPE = Scope.of(["127.0.0.0/8", "10.0.0.0/16", "2001:db8::/32", "example.test"], ["10.0.9.0/24"])
@@ -133,9 +132,9 @@ class TestTwoAnswers:
 
     @staticmethod
     def run(worker: Worker) -> NmapRun:
-        message = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
+        message = shard_queued()
         run_shard(message, a_delivery(), worker=worker)
-        shard = worker.table.get_shard(SCAN_ID, 0)
+        shard = worker.table.get_shard(SCAN_ID, 0, token=shard_token())
         assert shard
         assert shard.run
         return shard.run
@@ -162,12 +161,13 @@ class TestTwoAnswers:
 
     def test_a_resolver_that_fails_leaves_the_shard_to_the_next_try_and_starts_no_nmap(self, tmp_path: Path) -> None:
         worker = self.worker(tmp_path, RebindingResolver(dns_failure(NAME), [PUBLIC]))
-        message = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=0)
+        message = shard_queued()
         tried = run_shard(message, a_delivery(), worker=worker)
         assert (tried.did, tried.error) == ("returned", f"{NAME}: DNS failed: SERVFAIL from 192.0.2.53")
-        shard = worker.table.get_shard(SCAN_ID, 0)
+        shard = worker.table.get_shard(SCAN_ID, 0, token=shard_token())
         assert shard
-        assert (shard.state, shard.run, shard.failures) == (ShardState.QUEUED, None, 1)
-        assert shard.error_description == f"{NAME}: DNS failed: SERVFAIL from 192.0.2.53"
+        assert (shard.state, shard.run) == (ShardState.RUNNING, None)  # until a function takes it back
+        (returned,) = worker.returns.sent  # type: ignore[attr-defined]
+        assert (returned.attempt, returned.failed, returned.error_description) == (1, True, tried.error)
         assert worker.reports.objects == {}  # type: ignore[attr-defined]
         assert self.run(worker).resolved == {NAME: (PUBLIC,)}

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from cascan.errors import GatewayUnavailable, MalformedMessage, ShardBusy, ShardLost
-from cascan.events import ShardQueued
+from cascan.errors import GatewayUnavailable, MalformedMessage, ShardLost
+from cascan.gateways import ScanGateways
 from cascan.model.agenda import Switch
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import Lane, Shard, ShardClosing, ShardState, TargetSlice
 from cascan.nmap.command import build_nmap_command
 from cascan.scans.transitions import StopReason
+from on_report_stored.cut_reported_shard import send_remainder
 from on_shard_queued import heartbeat
 from on_shard_queued.delivery import Worker
 from on_shard_queued.nmap_process import NmapResult, OnTick
 from on_shard_queued.run_shard import ShardRun, run_shard
 from tests.data.reports import report
-from tests.fakes import FixedResolver, MemoryReportStore, MemoryScanTable, MemoryShardQueues
-from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, a_table, claim
-from tests.support.workers import a_delivery, a_program, a_worker
+from tests.fakes import FixedResolver, MemoryEventBus, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, a_table, claim, shard_queued
+from tests.support.workers import a_delivery, a_program, a_worker, cut_reported, take_back_all
 
 WRITES_A_REPORT = """#!/bin/sh
 while [ $# -gt 0 ]; do case "$1" in -oX) report=$2;; -iL) targets=$2;; esac; shift; done
@@ -47,12 +48,23 @@ class Bench:
     worker: Worker
     table: MemoryScanTable
     reports: MemoryReportStore
-    queues: MemoryShardQueues
+    queues: MemoryShardQueues  # to which the functions send
     now: datetime = NOW
+    taken_back: list[str] = field(default_factory=list)  # after the last run
 
     def run(self, message_id: str = "a message", shard: int = 0, **delivery: object) -> ShardRun:
-        message = ShardQueued(scan_id=SCAN_ID, cause_id="planned", shard=shard)
-        return run_shard(message, a_delivery(message_id, **delivery), worker=self.worker)
+        run = run_shard(shard_queued(shard), a_delivery(message_id, **delivery), worker=self.worker)
+        self.taken_back = self.take_back()
+        cut_reported(SCAN_ID, shard, self.gateways)
+        return run
+
+    def take_back(self) -> list[str]:
+        """What became of the shards that the worker returned."""
+        return [taken.did for taken in take_back_all(self.worker, self.gateways)]
+
+    @property
+    def gateways(self) -> ScanGateways:
+        return ScanGateways(self.table, self.queues, MemoryEventBus(), lambda: self.now)
 
     def nmap(self, does: Nmap) -> None:
         """Let `does` stand in for nmap, in this process."""
@@ -96,7 +108,7 @@ class Bench:
 def bench(folder: Path, script: str = WRITES_A_REPORT, **fields: object) -> Bench:
     table, queues = a_table(a_scan(), a_shard(**fields)), MemoryShardQueues()
     reports, resolver = MemoryReportStore(), FixedResolver({"localhost": ["127.0.0.1"]})
-    worker = a_worker(a_program(folder, script), table, reports=reports, queues=queues, resolver=resolver)
+    worker = a_worker(a_program(folder, script), table, reports=reports, resolver=resolver)
     it = Bench(worker, table, reports, queues)
     it.worker = replace(worker, clock=lambda: it.now)
     return it
@@ -206,29 +218,9 @@ class TestMessages:
     def test_a_message_that_is_quicker_than_the_release_of_its_shard_releases_it(self, tmp_path: Path) -> None:
         it = bench(tmp_path, state=ShardState.WAITING)
         it.table.scans[SCAN_ID] = a_scan(shards_waiting=1, shards_in_flight=0, parallel=1)
-        assert it.run().did == "reported"
+        assert (it.run().did, it.taken_back) == ("returned: it waits", ["queued"])
+        assert [message.shard for message in it.queues.sent[Lane.EXPRESS]] == [0]
         assert it.counts() == (1, 1, 0, 1)
-
-    def test_a_message_of_a_shard_that_has_no_place_yet_is_done_with(self, tmp_path: Path) -> None:
-        it = bench(tmp_path, state=ShardState.WAITING)
-        it.table.scans[SCAN_ID] = a_scan(shards=2, shards_open=2, shards_waiting=1, shards_in_flight=1, parallel=1)
-        for deliveries in (1, 2):  # whoever sent it may be about to release the shard
-            with pytest.raises(ShardBusy, match="waits"):
-                it.run(deliveries=deliveries)
-        assert it.run(deliveries=3).did == "waits for a place"
-        assert it.shard().state is ShardState.WAITING
-
-    def test_a_message_that_left_before_its_shard_was_released_is_not_lost_when_the_stack_is_halted_between(
-        self, tmp_path: Path
-    ) -> None:
-        it = bench(tmp_path, state=ShardState.WAITING)
-        it.table.scans[SCAN_ID] = a_scan(shards_waiting=1, shards_in_flight=0, parallel=1)
-        it.table.halt(Switch(halted_at=NOW))
-        with pytest.raises(ShardBusy, match="waits"):
-            it.run()
-        assert it.table.release_shard(SCAN_ID, 0)  # as whoever sent the message goes on
-        assert it.run(deliveries=2).did == "halted"
-        assert it.shard().state is ShardState.WAITING
 
     @pytest.mark.parametrize("state", [ScanState.CANCELLED, ScanState.ERRORED, ScanState.DONE])
     def test_a_message_of_a_scan_that_is_over_is_done_with(self, it: Bench, state: ScanState) -> None:
@@ -282,7 +274,7 @@ class TestCutting:
     ) -> None:
         finished = ["127.0.0.0", "127.0.0.1", "127.0.0.7"]
         block.ends(ended, *finished)
-        assert block.run().did == "cut: shard 1 has the rest"
+        assert block.run().did == "cut: another shard gets the rest"
         done, rest = block.shard(0), block.shard(1)
         assert done.slices == (TargetSlice("127.0.0.0/28", 0, 2), TargetSlice("127.0.0.0/28", 7, 8))
         assert rest.slices == (TargetSlice("127.0.0.0/28", 2, 7), TargetSlice("127.0.0.0/28", 8, 16))
@@ -321,7 +313,7 @@ class TestCutting:
 
         block.worker = replace(block.worker, run=held)
         run = block.run()
-        assert (run.stopped, run.did) == (how, "cut: shard 1 has the rest")
+        assert (run.stopped, run.did) == (how, "cut: another shard gets the rest")
         assert block.shard(1).state is ShardState.WAITING
         assert not block.queues.sent
         assert block.counts() == (2, 2, 1, 1)
@@ -341,7 +333,7 @@ class TestCutting:
             block.run()
         assert (block.reports.objects, block.counts()) == ({}, (1, 0, 0, 0))
 
-    def test_a_worker_that_dies_before_the_message_of_the_remainder_leaves_it_to_the_next_claim(
+    def test_a_function_that_dies_before_the_message_of_the_remainder_leaves_it_to_the_next_report(
         self, block: Bench
     ) -> None:
         block.ends(NmapResult(-15, StopReason.WORKER), "127.0.0.3")
@@ -352,12 +344,13 @@ class TestCutting:
         block.nmap(lambda addresses, on_tick: NmapResult(1))
         assert block.run().did == "reported"  # only what was done is asked again
         assert block.shard().slices == (TargetSlice("127.0.0.0/28", 3, 4),)
+        send_remainder(block.shard(), a_scan(), block.gateways)
         assert [message.shard for message in block.queues.sent[Lane.RAW]] == [1]
 
     def test_what_a_lambda_had_no_time_for_is_a_connect_shard(self, tmp_path: Path) -> None:
         it = bench(tmp_path, slices=(BLOCK,), addresses=16)
         it.ends(NmapResult(-15, StopReason.TIME_LIMIT))
-        assert it.run().did == "cut: shard 1 has the rest"
+        assert it.run().did == "cut: another shard gets the rest"
         assert (it.shard(0).addresses, it.shard(1).addresses, it.shard(1).lane) == (0, 16, Lane.CONNECT)
         assert [message.shard for message in it.queues.sent[Lane.CONNECT]] == [1]
 
@@ -388,7 +381,7 @@ class TestTimedOutHosts:
 
     def test_they_become_a_shard_of_their_own_with_twice_the_time(self, tmp_path: Path) -> None:
         it = self.ended(tmp_path, retry_timed_out=True)
-        assert it.run().did == "cut: shard 1 has the rest"
+        assert it.run().did == "cut: another shard gets the rest"
         done, rest = it.shard(0), it.shard(1)
         assert done.slices == (TargetSlice("127.0.0.0/28", 0, 1), TargetSlice("127.0.0.0/28", 2, 16))
         assert (done.state, done.addresses, done.arguments) == (ShardState.REPORTED, 15, self.LIMITED)
@@ -415,7 +408,7 @@ class TestTimedOutHosts:
         assert it.run().did == "reported"
         assert it.counts() == (1, 1, 0, 1)
 
-    def test_a_worker_that_dies_before_its_report_asks_only_the_others_again(self, tmp_path: Path) -> None:
+    def test_a_worker_that_dies_before_its_report_leaves_the_whole_shard_to_the_next(self, tmp_path: Path) -> None:
         it = self.ended(tmp_path, retry_timed_out=True)
         it.reports.down = True
         with pytest.raises(GatewayUnavailable):
@@ -423,8 +416,7 @@ class TestTimedOutHosts:
         it.reports.down = False
         it.ends(NmapResult(1))
         assert it.run().did == "reported"
-        assert it.shard().addresses == 15
-        assert [message.shard for message in it.queues.sent[Lane.EXPRESS]] == [1, 1]
+        assert (it.shard().cut, it.shard().addresses, it.counts()) == (None, 16, (1, 1, 0, 1))
 
 
 class TestReturning:
@@ -440,23 +432,22 @@ class TestReturning:
 
     def test_an_nmap_that_was_killed_is_tried_again_after_a_while_and_then_given_up(self, tmp_path: Path) -> None:
         it = bench(tmp_path, script="#!/bin/sh\necho 'no memory' >&2\nkill -KILL $$\n", backoff_limit=2)
-        assert [it.run(f"message {n}").did for n in range(3)] == ["returned", "returned", "given up"]
+        assert [(it.run(f"message {n}").did, *it.taken_back) for n in range(3)] == [
+            ("returned", "queued"),
+            ("returned", "queued"),
+            ("returned", "given up"),
+        ]
         assert it.queues.delays_s == [5, 20]
-        assert [message.shard for message in it.queues.given_up[Lane.EXPRESS]] == [0]
         shard = it.shard()
-        assert (shard.state, shard.failures, shard.error_description) == (
-            ShardState.QUEUED,
-            3,
-            "nmap was ended by SIGKILL",
-        )
-        assert shard.stderr == "no memory"
+        assert (shard.state, shard.failures, shard.stderr) == (ShardState.FAILED, 3, "no memory")
+        assert "nmap was ended by SIGKILL; nmap said: no memory" in shard.error_description
         assert it.reports.objects == {}
 
     def test_a_shard_out_of_attempts_whose_message_comes_again_is_given_up_again_and_not_run(self, it: Bench) -> None:
         it.table.shards_by_key[SCAN_ID, 0] = a_shard(failures=4, error_description="why")
         run = it.run()
-        assert (run.did, run.error) == ("given up", "why")
-        assert (it.shard().failures, it.reports.objects) == (4, {})
+        assert (run.did, run.error, it.taken_back) == ("returned", "why", ["given up"])
+        assert (it.shard().state, it.shard().failures, it.reports.objects) == (ShardState.FAILED, 4, {})
 
     def test_an_nmap_that_is_not_there_is_a_failure_of_the_worker(self, it: Bench) -> None:
         it.worker = replace(it.worker, nmap=("/nowhere/nmap",))

@@ -10,7 +10,7 @@ from on_shard_queued import worker
 
 ENVIRONMENT = {
     "SHARD_QUEUE_URL": "https://sqs.test/queue",
-    "SHARD_DLQ_URL": "https://sqs.test/dead",
+    "RETURNED_SHARD_QUEUE_URL": "https://sqs.test/returned",
     "WORKER_SLOTS": "1",
     "SCAN_TABLE": "scans",
     "REPORT_BUCKET": "reports",

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -47,6 +47,16 @@ class S3ReportStore:
         if report is None:
             raise MalformedMessage(f"there is no report {key}")
         return report
+
+    def report_metadata(self, key: ReportKey) -> Mapping[str, str]:
+        with translate_errors(GATEWAY):
+            try:
+                answer = clients.s3().head_object(Bucket=self._bucket, Key=str(key))
+            except ClientError as exc:
+                if error_code(exc) not in ("404", "NoSuchKey"):
+                    raise
+                raise MalformedMessage(f"there is no report {key}") from exc
+        return {name: unquote(value) for name, value in answer["Metadata"].items()}
 
     def _open(self, key: str, start: int = 0) -> IO[bytes] | None:
         request: Any = {"Range": f"bytes={start}-"} if start else {}

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from cascan.aws import clients
 from cascan.aws.boundary import chunks, translate_errors, tries
-from cascan.aws.sqs.park_message import park_message
 from cascan.errors import GatewayUnavailable
 from cascan.events import ShardQueued
 from cascan.model.shard import Lane
@@ -26,17 +25,15 @@ Counted = Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNot
 class SqsShardQueues:
     """ShardQueues on SQS. Messages that SQS rejects are sent again.
 
-    Raises: KeyError: the URL of the lane's queue, or of its dead-letter queue, is missing.
+    Raises: KeyError: the URL of the lane's queue is missing.
     """
 
     def __init__(
         self,
         queue_urls: Mapping[Lane, str],
-        dead_letter_urls: Mapping[Lane, str] | None = None,
         find_vantage: Callable[[str], Vantage | None] = lambda _name: None,
     ) -> None:
         self._queue_urls = dict(queue_urls)
-        self._dead_letter_urls = dict(dead_letter_urls or {})
         self._find_vantage = find_vantage
 
     @classmethod
@@ -61,16 +58,6 @@ class SqsShardQueues:
             for entry in entries if delay_s else ():
                 entry["DelaySeconds"] = delay_s
             _send_all(url, entries)
-
-    def give_up(self, lane: Lane, message: ShardQueued) -> None:
-        with translate_errors(GATEWAY):
-            clients.sqs().send_message(
-                QueueUrl=self._dead_letter_urls[lane],
-                MessageBody=message.to_wire(),
-            )
-
-    def park(self, lane: Lane, body: str, reason: str) -> None:
-        park_message(self._dead_letter_urls[lane], body, reason)
 
     def waiting(self, lane: Lane) -> int:
         return self._count(lane, WAITING)

@@ -20,7 +20,7 @@ scan      scan/<scan id>      scan                        body, state, announced
 shard     shard/<scan id>     <number, 6 digits>/<token>  body, state, attempt, failures, worker,
                                                           message_id, lease_until, claimed_at,
                                                           lambda_ms, spot_ms, on_demand_ms, progress,
-                                                          remainder, run, outcome, reasons,
+                                                          remainder, run, cut, outcome, reasons,
                                                           error_description, stderr; while it
                                                           waits: listing="waiting/<scan id>",
                                                           listed_at=<number, 6 digits>
@@ -94,6 +94,7 @@ SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_descri
 BRIEF_ATTRIBUTES = ("state", "deadline_at", "windows")
 SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lease_until",
                     "remainder", "outcome", "error_description", "stderr")  # fmt: skip
+SHARD_BODIES = ("run", "progress", "cut")  # each a JSON text of its own
 LAYOUT = 2  # of the items of scans that this version accepts
 FIRST_LAYOUT = 1  # of the items of a scan without the attribute
 LAYOUT_ATTRIBUTES = ("layout", "findings_layout", "earlier_findings", "spread", "shard_secret", "moved_secret")
@@ -187,7 +188,7 @@ def shard_item(shard: Shard, key: Item) -> Item:
 def _shard_attributes(shard: Shard) -> Item:
     """The attributes of a shard's item, without its key and its place in the index."""
     fields = msgspec.to_builtins(shard)
-    run, progress = fields.pop("run"), fields.pop("progress")
+    bodies = {name: fields.pop(name) for name in SHARD_BODIES}
     reasons = fields.pop("reasons") if shard.reasons.counts else None
     attributes = {name: fields.pop(name) for name in SHARD_ATTRIBUTES}
     # Conditions compare the lease as a text.
@@ -197,7 +198,7 @@ def _shard_attributes(shard: Shard) -> Item:
     del fields["usage"]
     attributes |= shard.usage.counts
     item = {"body": encode_body(fields)} | to_values(attributes)
-    for name, value in (("run", run), ("progress", progress), ("reasons", reasons)):
+    for name, value in (bodies | {"reasons": reasons}).items():
         if value:
             item[name] = encode_body(value)
     return item
@@ -231,7 +232,7 @@ def encode_shard_body(shard: Shard) -> Value:
 
 
 def read_shard(item: Item) -> Shard:
-    bodies = {name: decode_attribute(item, name) for name in ("run", "progress")}
+    bodies = {name: decode_attribute(item, name) for name in SHARD_BODIES}
     bodies["reasons"] = decode_attribute(item, "reasons") or {}
     bodies["usage"] = _read_usage(item)
     attributes = (*SHARD_ATTRIBUTES, "claimed_at")

@@ -81,7 +81,7 @@ class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, H
 
     def scan_brief(self, scan_id: str) -> ScanBrief | None:
         item = self._table.get(scan_key(scan_id), *BRIEF_ATTRIBUTES)
-        is_halted = self._table.get(switch_key()) is not None
+        is_halted = self._table.get(switch_key(), "pk") is not None
         return read_item(item, partial(read_brief, halted=is_halted)) if item else None
 
     def list_scans(self, limit: int) -> Iterator[Scan]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cascan.aws.dynamodb.table import update
-from cascan.aws.dynamodb.wire import Item, encode_body, to_values
+from cascan.aws.dynamodb.wire import Item, encode_body, find_names, to_values
 from cascan.aws.tables.items import (
     address_item,
     encode_shard_body,
@@ -56,7 +56,7 @@ def close_action(
     values = to_values(plain | states) | {":reasons": encode_body(closing.reasons_at(number))}
     change = (
         "SET #state = :to, #outcome = :outcome, #error_description = :error, #reasons = :reasons "
-        "REMOVE #listing, #listed_at, #progress"
+        "REMOVE #listing, #listed_at, #progress, #cut"
     )
     return update(table, key, change, when=in_state, values=values)
 
@@ -85,14 +85,27 @@ def count_action(
 
 
 def cut_action(table: str, key: Item, done: Shard) -> dict[str, Any]:
-    """The action that reduces a shard to its finished part, if this attempt holds it."""
+    """The action that reduces a shard to its finished part, if its attempt proposed that."""
     in_state, states = state_condition(life_cycle.CUT.expected)
     fields = {":to": done.state, ":attempt": done.attempt, ":remainder": done.remainder}
     values = to_values(fields | states)
     values |= {":body": encode_shard_body(done), ":run": encode_body(done.run)}
-    change = "SET #state = :to, #body = :body, #run = :run, #remainder = :remainder"
-    when = f"{in_state} AND #attempt = :attempt"
+    change = "SET #state = :to, #body = :body, #run = :run, #remainder = :remainder REMOVE #cut"
+    when = f"{in_state} AND #attempt = :attempt AND attribute_exists(#cut)"
     return update(table, key, change, when=when, values=values)
+
+
+def delete_action(table: str, key: Item, when: str, values: Item) -> dict[str, Any]:
+    """The action that removes an item, if `when` holds."""
+    return {
+        "Delete": {
+            "TableName": table,
+            "Key": key,
+            "ConditionExpression": when,
+            "ExpressionAttributeNames": find_names(when),
+            "ExpressionAttributeValues": values,
+        }
+    }
 
 
 def count_remainder_action(table: str, remainder: Shard) -> dict[str, Any]:

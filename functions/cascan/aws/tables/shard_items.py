@@ -55,18 +55,20 @@ from cascan.aws.tables.shard_actions import (
     count_remainder_action,
     counted_alike,
     cut_action,
+    delete_action,
     state_action,
     state_condition,
     waiting_values,
 )
 from cascan.errors import GatewayUnavailable
-from cascan.ids import derive_shard_token
+from cascan.ids import derive_shard_token, make_shard_secret
 from cascan.model.scan import FINAL_STATES, UNDER_WAY
 from cascan.model.shard import (
     IN_FLIGHT,
     LOST,
     NmapRun,
     Progress,
+    ProposedCut,
     Shard,
     ShardClosing,
     ShardCut,
@@ -78,6 +80,7 @@ from cascan.model.usage import NO_USAGE
 from cascan.scans import transitions as life_cycle
 
 MAX_CLOSED_TOGETHER = MAX_TRANSACTION - 1  # shards; one action updates the scan's counters
+FENCED = ("state", "attempt", "lease_until")  # unchanged while no worker and no function moves a shard
 BACK_TO_WAITING = {"shards_waiting": 1, "shards_in_flight": -1}
 TO_RUNNING = (
     "SET #state = :running, #attempt = #attempt + :one, #worker = :worker, #message_id = :message, "
@@ -207,12 +210,18 @@ class ShardItems(ScanLayouts):
         number: int,
         attempt: int,
         run: NmapRun,
+        cut: ProposedCut | None = None,
         *,
         token: str = "",
     ) -> bool:
         key = self._key(scan_id, number, token)
         change = "SET #state = :to, #run = :run"
         values = to_values({":to": ShardState.REPORTED}) | {":run": encode_body(run)}
+        if cut:
+            change += ", #cut = :cut"
+            values[":cut"] = encode_body(cut)
+        else:
+            change += " REMOVE #cut"
         item = self._update_if_held(life_cycle.REPORT, key, attempt, change, values)
         return item is not None
 
@@ -220,7 +229,7 @@ class ShardItems(ScanLayouts):
         for _ in tries():
             shard = self.get_shard(scan_id, number)
             scan = self._table.get(scan_key(scan_id), "shards")
-            if shard is None or scan is None or shard.attempt != attempt:
+            if shard is None or scan is None or shard.attempt != attempt or shard.cut is None:
                 return None
             done, remainder = split_shard(shard, cut, from_value(scan["shards"]))
             table = self._table.name
@@ -236,6 +245,32 @@ class ShardItems(ScanLayouts):
                 return None
             # Otherwise another shard took the number.
         raise GatewayUnavailable(f"{GATEWAY}: other shards kept taking the number of a remainder")
+
+    def move_shard(self, scan_id: str, number: int) -> str:
+        layout = self._find_layout(scan_id)
+        secret = layout.secret or self._store_moved_secret(scan_id)
+        token = derive_shard_token(secret, number)
+        key, earlier = shard_key(scan_id, number, token), earlier_shard_key(scan_id, number)
+        if layout.layout >= LAYOUT or not (item := self._table.get(earlier)):
+            return token if self._table.get(key, "pk") else ""
+        unchanged = {f":{name}": item[name] for name in FENCED if name in item}
+        conditions = [f"#{name} = :{name}" for name in FENCED if name in item]
+        delete = delete_action(self._table.name, earlier, " AND ".join(conditions), unchanged)
+        failed = self._table.transact([delete, put_new(self._table.name, item | key)])
+        return "" if failed else token
+
+    def find_moved_token(self, scan_id: str, number: int) -> str:
+        layout = self._find_layout(scan_id)
+        token = derive_shard_token(layout.secret, number) if layout.secret else ""
+        is_moved = token and self._table.get(shard_key(scan_id, number, token), "pk")
+        return token if is_moved else ""
+
+    def _store_moved_secret(self, scan_id: str) -> str:
+        """The secret of a scan that an earlier version stored; the first call stores one."""
+        change = "SET #moved_secret = if_not_exists(#moved_secret, :secret)"
+        values = to_values({":secret": make_shard_secret()})
+        item = self._table.update(scan_key(scan_id), change, when="attribute_exists(pk)", values=values)
+        return from_value(item["moved_secret"]) if item else ""
 
     def return_shard(
         self,

@@ -16,7 +16,7 @@ from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
 from cascan.model.agenda import AgendaTask
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
-from cascan.model.shard import Lane, Shard, ShardClosing, ShardCut, ShardState, split_shard
+from cascan.model.shard import Lane, ProposedCut, Shard, ShardClosing, ShardCut, ShardState, split_shard
 from cascan.model.vantage import Vantage
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
@@ -35,7 +35,7 @@ from on_scan_requested.plan_scan import plan_scan
 from tests.data.reports import report
 from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.fakes.cascades import MemoryIssuedRequests
-from tests.support.builders import NOW, a_run, body, claim, clock
+from tests.support.builders import NOW, a_run, body, claim, clock, proven
 
 SCOPE = Scope.of(["127.0.0.0/8"])
 
@@ -72,6 +72,8 @@ class World:
         assert shard
         rest: Shard | None = None
         if cut:
+            proposed = ProposedCut(remaining=cut.remaining, lane=cut.lane)
+            self.table.report_shard(scan_id, number, shard.attempt, cut.run, proposed)
             rest = self.table.cut_shard(scan_id, number, shard.attempt, cut)
             assert rest
             shard, _ = split_shard(shard, cut, rest.number)
@@ -83,7 +85,8 @@ class World:
         if stored:
             path = self.folder / "report.xml"
             path.write_bytes(report("versions").replace(b'addr="127.0.0.1"', f'addr="127.0.0.{number}"'.encode()))
-            self.reports.put_report(ReportKey(scan_id, number, shard.attempt), path, {})
+            key = ReportKey(scan_id, number, shard.attempt)
+            self.reports.put_report(key, path, proven(key, self.table.scans[scan_id].shard_secret))
 
     def record(self, scan_id: str, number: int) -> None:
         key = ReportKey(scan_id, number, 1)
@@ -117,6 +120,7 @@ class World:
             scope=SCOPE,
             reports=self.reports,
             results=self.table,
+            is_rebuild=True,
         )
         return rebuild(table=self.table, reports=self.reports, record=record, clock=clock)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cascan.events import ShardQueued
+from cascan.events import ShardQueued, ShardReturned
 from cascan.model.shard import Lane
 from cascan_cli.commands import redrive
 from cascan_cli.main import main
@@ -131,6 +131,15 @@ def test_a_parked_shard_goes_to_the_dead_letters_of_its_lane(stack: Stack, lane:
     assert main(["redrive", "send", "--all"]) == 0
 
     assert stack.bodies(f"{lane.capitalize()}ShardDLQ") == [SHARD]
+
+
+def test_a_parked_message_that_returned_a_shard_goes_back_to_its_queue(stack: Stack) -> None:
+    returned = ShardReturned(scan_id=SCAN_ID, cause_id="x", shard=0).to_wire()
+    stack.queue("ParkedShards").put(returned)
+
+    assert main(["redrive", "send", "--all"]) == 0
+
+    assert stack.bodies("ReturnedShardQueue") == [returned]
 
 
 def test_a_parked_shard_that_is_in_no_table_stays_and_the_others_are_sent(
