@@ -48,7 +48,6 @@ CONCESSIONS = {
     "dynamodb:Attributes": "the emulator does not fill this condition key",
     "dynamodb:Select": "the emulator does not fill this condition key",
     "sqs:SendMessageBatch": "the emulator asks for an action of each call's own name, where SQS asks for SendMessage",
-    "ecs:RunTask": "the emulator does not match the revisions of a task definition",
     "/opt": "the emulator does not mount layers: nmap runs where sam build put it",
     "retained": "the emulator deletes what a nested stack is to keep: the whole nested stack stays",
     "VisibilityTimeout": "the emulator ends invocations of a function that it updates: messages come back soon",
@@ -96,9 +95,6 @@ class Concessions:
         if "sqs:SendMessage" in actions:
             changed["Action"] = [*actions, "sqs:SendMessageBatch"]
             unknown.add("sqs:SendMessageBatch")
-        if "ecs:RunTask" in actions:
-            changed["Resource"] = "*"
-            unknown.add("ecs:RunTask")
         self.used |= unknown
         return changed
 
