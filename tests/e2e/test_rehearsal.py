@@ -1,8 +1,9 @@
-"""The deployment as a person does it: sam build, sam deploy, a scan by the stack's name, and its removal.
+"""The deployment as a person does it: make deploy, a scan by the stack's name, the next versions, and make destroy.
 
 Shows what only real artifacts and real roles can. The functions run from their zips, in an emulator whose venv holds
-nothing of ours; AUTH=true has each role's policy decide what its function may do; nmap is the one in the layer that
-`sam build` made. Needs sam (on PATH or in .venv-sam), Debian's archive, and PyPI or a mirror of it.
+nothing of ours; AUTH=true has each role's policy decide what its function may do; every call goes over https; nmap is
+the one in the layer that `sam build` made. Needs sam (on PATH or in .venv-sam), Debian's archive, and PyPI or a mirror.
+What the emulator misjudges is taken out of a copy of the templates: tests/e2e/rehearsed.py lists it.
 """
 
 from __future__ import annotations
@@ -11,43 +12,82 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cascan.aws import clients
+from cascan.model.shard import Lane
 from cascan.schedules.due import SCHEDULED_TIME, build_target_input
-from cascan_cli.local.aws import aws_environment, client_options, open_session
-from cascan_cli.local.emulator import HEALTH_PATH, STOP_GRACE_S, emulator_environment
-from cascan_cli.local.endpoint import Endpoint
 from cascan_cli.local.guard import HOST
-from cascan_cli.local.process import Process
 from cascan_cli.local.state import StateDir
-from cascan_cli.local.template import inline_numbers, read_template
+from cascan_cli.local.template import read_template
+from tests.e2e.rehearsed import (
+    BUILT,
+    CONCESSIONS,
+    ROOT,
+    RUNTIME,
+    SAM,
+    UNKNOWN_KEYS,
+    Concessions,
+    Deployed,
+    SecureEndpoint,
+    client_environment,
+    copy_project,
+    find_certificate,
+    install_tools,
+    open_client,
+    run,
+    run_emulator,
+)
 from tests.e2e.ticks import another_scanner, tick
 from tests.support.cascading import rule_document
+from tests.support.fargate import rights_of
 from tests.support.waiting import eventually
+from tests.support.worker_images import run_as_task, worker_images
 
-ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = read_template(ROOT / "template.yaml")
-RUNTIME = "python3.11"  # what the emulator runs on, whatever the template's default is; also its interpreter's name
 FUNCTIONS = sorted(name for name, resource in TEMPLATE["Resources"].items() if "Handler" in resource["Properties"])
-EMULATOR = "ministack[full]==1.5.33"
-STACK = "rehearsal"
+TOOLS = ("ministack[full]==1.5.33", "awscli==1.46.3")
+STACK, SECOND = "rehearsal", "another"
 DUE_AT = "2026-01-01T00:00:00Z"  # as EventBridge Scheduler writes it
 GIVEN_BY_LAMBDA = {"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3"}
 TAKEN_IF_THERE = {"certifi", "_distutils_hack"}  # by botocore, and by every interpreter that has setuptools
+PARAMETERS = {"MetricMath": "disabled", "IdleExitSeconds": "3", "SingleExecutions": "enabled"}
+SETTINGS = {
+    "ALLOWED": "127.0.0.0/8",
+    "DENIED": ",",
+    "NETWORK": "subnets",
+    "SUBNETS": "subnet-1",
+    "SECURITY_GROUPS": "sg-1",
+    "PUBLIC_IP": "DISABLED",
+    "MAX_WORKERS": "0",  # there is no registry to push images to: the workers come with the second deployment
+    "PYTHON_VERSION": RUNTIME.removeprefix("python"),
+    "PARAMETERS": " ".join(f"{name}={value}" for name, value in PARAMETERS.items()),
+    "CONFIRM": "yes",
+    "XDG_CACHE_HOME": str(ROOT / ".cache"),  # what the build downloads stays
+}
+NEW_CODE = """
 
-SAM = shutil.which("sam", path=os.pathsep.join([os.environ.get("PATH", ""), str(ROOT / ".venv-sam" / "bin")]))
+_work = handler
+
+
+def handler(event, context):
+    return _work(event, context) | {"rehearsed": "new"}
+"""
+
 LACKING = [
     reason
     for there, reason in (
         (SAM, "sam is neither on PATH nor in .venv-sam/bin: pip install aws-sam-cli there"),
         (shutil.which(RUNTIME), f"the emulator runs on {RUNTIME}, which is not on PATH"),
+        (shutil.which("openssl"), "the emulator makes its certificate with openssl, which is not on PATH"),
     )
     if not there
 ]
@@ -60,183 +100,141 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def emulator_python() -> Path:
-    """The interpreter of a venv with the emulator and what that needs; made once, and again when the pin changes."""
+    """The interpreter of a venv with the emulator, the AWS CLI and what they need; made again when a pin changes."""
     folder = ROOT / ".venv-emulator"
     made_of, python = folder / "made-of", folder / "bin" / "python"
-    if not made_of.exists() or made_of.read_text() != f"{RUNTIME} {EMULATOR}":
+    if not made_of.exists() or made_of.read_text() != f"{RUNTIME} {TOOLS}":
         run([RUNTIME, "-m", "venv", "--clear", folder], os.environ)
-        run([python, "-m", "pip", "install", "--quiet", EMULATOR], os.environ)
-        made_of.write_text(f"{RUNTIME} {EMULATOR}")
+        run([python, "-m", "pip", "install", "--quiet", *TOOLS], os.environ, timeout_s=900)
+        made_of.write_text(f"{RUNTIME} {TOOLS}")
     return python
 
 
 @pytest.fixture(scope="module")
-def state(emulator_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StateDir]:
-    """Where the emulator runs, with its own interpreter and with the roles' policies enforced."""
-    state = StateDir(tmp_path_factory.mktemp("state"))
-    environment = emulator_environment(state) | {"AUTH": "true", "PATH": os.defpath}
-    del environment["AWS_SESSION_TOKEN"]
-    log = state.logs / "emulator.log"
-    command = [str(emulator_python), "-m", "ministack"]
-    process = Process(command, environment, folder=state.tmp, log=log, grace_s=STOP_GRACE_S)
-    try:
-        eventually(lambda: process.exit_code() is not None or answers(state.port()))
-        assert process.exit_code() is None, log.read_text()
-        yield state
-    finally:
-        process.stop()
+def state(tmp_path_factory: pytest.TempPathFactory) -> StateDir:
+    return StateDir(tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(scope="module")
-def environment(state: StateDir) -> dict[str, str]:
-    """For commands that turn to the emulator, with nothing of the person's own AWS configuration."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
-    path = os.pathsep.join([str(Path(sys.executable).parent), mine.get("PATH", "")])
-    ours = {"HOME": str(state.home), "PATH": path, "NO_PROXY": HOST, "SAM_CLI_TELEMETRY": "0"}
-    return mine | ours | aws_environment(unguarded(state))
+def endpoint(emulator_python: Path, state: StateDir) -> Iterator[SecureEndpoint]:
+    with run_emulator(emulator_python, state) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="module")
-def built(environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `sam build` makes: a template, a folder for each function, layer and nested template."""
-    folder = tmp_path_factory.mktemp("built")
-    version = RUNTIME.removeprefix("python")
-    variables = {"PYTHON_VERSION": version, "XDG_CACHE_HOME": str(ROOT / ".cache")}  # what it downloads stays
-    run([str(SAM), "build", "--build-dir", folder], dict(environment) | variables, timeout_s=900)
-    return folder
+def environment(
+    endpoint: SecureEndpoint, state: StateDir, emulator_python: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """For commands, and for the clients of this process."""
+    tools = tmp_path_factory.mktemp("tools")
+    install_tools(tools, emulator_python)
+    environment = client_environment(endpoint, state, tools)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            if name.startswith("AWS_") or name == "NO_PROXY":
+                patch.setenv(name, value)
+        clients.forget()
+        yield environment
+    clients.forget()
 
 
 @pytest.fixture(scope="module")
-def stack(built: Path, environment: Mapping[str, str]) -> str:
-    """The name of the deployed stack."""
-    parameters = {
-        "AllowedTargets": "127.0.0.0/8",
-        "DeniedTargets": ",",
-        "WorkerSubnets": "subnet-1",
-        "MetricMath": "disabled",
-        "PythonRuntime": RUNTIME,
-        "SingleExecutions": "enabled",
-        "WorkerSecurityGroups": "sg-1",
-        "WorkerPublicIp": "DISABLED",
-        "NmapCommand": bundled_nmap(built / "NmapLayer"),
-    }
-    for path in (built / "template.yaml", *built.glob("*/template.yaml")):
-        path.write_text(json.dumps(conceded(inline_numbers(read_template(path), parameters))))
-    deploy = [
-        str(SAM),
-        "deploy",
-        "--template-file",
-        str(built / "template.yaml"),
-        "--stack-name",
-        STACK,
-        "--resolve-s3",
-    ]
-    capabilities = ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
-    overrides = [f'{name}="{value}"' for name, value in parameters.items()]
-    run([*deploy, *capabilities, "--no-progressbar", "--parameter-overrides", *overrides], environment)
-    return STACK
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """The command as a person turns it to the deployed stack."""
-
-    stack: str
-    environment: Mapping[str, str]
-
-    def __call__(self, command: str, *words: str, stdin: str = "", nmap: Sequence[str] = ()) -> Any:
-        """The JSON that `cascan COMMAND words…` prints."""
-        ours = dict(self.environment) | {"PYTHONPATH": os.pathsep.join([str(ROOT / "functions"), str(ROOT)])}
-        argv = [sys.executable, "-m", "cascan_cli.main", command, *words, "--stack", self.stack, "--json"]
-        return json.loads(run([*argv, *(["--", *nmap] if nmap else [])], ours, timeout_s=250, stdin=stdin))
-
-    def submit(self, **request: Any) -> str:
-        """The id of the scan, which is planned."""
-        answer = self("submit", "-f", "-", "--no-wait", stdin=json.dumps({"targets": [HOST], **request}))
-        scan_id = str(answer["id"])
-        assert eventually(lambda: self.state_of(scan_id))
-        return scan_id
-
-    def state_of(self, scan_id: str) -> str:
-        """Empty: there is no such scan."""
-        return next((str(scan["state"]) for scan in self("scans", "--limit", "200") if scan["id"] == scan_id), "")
+def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Concessions]:
+    folder = tmp_path_factory.mktemp("project")
+    return folder, copy_project(folder, PARAMETERS)
 
 
 @pytest.fixture(scope="module")
-def cascan(stack: str, environment: Mapping[str, str]) -> Deployed:
-    return Deployed(stack, environment)
-
-
-def conceded(value: Any) -> Any:
-    """A template without what the emulator does not know under AUTH=true; tests/template/ asserts all of it.
-
-    It has no key events:source; it asks for an action of each call's own name, where SQS asks for SendMessage for a
-    batch; it speaks plain HTTP, which the policies of bucket and queues refuse.
-    """
-    match value:
-        case {"Action": "events:PutEvents", "Condition": _}:
-            return {key: inner for key, inner in value.items() if key != "Condition"}
-        case {"Action": "sqs:SendMessage"}:
-            return value | {"Action": ["sqs:SendMessage", "sqs:SendMessageBatch"]}
-        case dict():
-            return {key: conceded(inner) for key, inner in value.items() if not is_only_about_tls(inner)}
-        case list():
-            return [conceded(inner) for inner in value if not asks_for_tls(inner)]
-    return value
-
-
-def asks_for_tls(statement: Any) -> bool:
-    return isinstance(statement, dict) and "aws:SecureTransport" in json.dumps(statement.get("Condition", ""))
-
-
-def is_only_about_tls(resource: Any) -> bool:
-    """A policy of a bucket or of queues without any other statement."""
-    if not isinstance(resource, dict) or resource.get("Type") not in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"):
-        return False
-    return all(asks_for_tls(statement) for statement in resource["Properties"]["PolicyDocument"]["Statement"])
-
-
-def bundled_nmap(layer: Path) -> str:
-    """The template's own command line for the nmap in the layer, with the layer where `sam build` put it."""
-    variables = TEMPLATE["Resources"]["OnShardQueued"]["Properties"]["Environment"]["Variables"]
-    _, command, _ = variables["NMAP_COMMAND"]["Fn::If"]
-    return str(command).replace("/opt/", f"{layer}/")
-
-
-def run(command: Sequence[str | Path], environment: Mapping[str, str], timeout_s: float = 300, stdin: str = "") -> str:
-    """What the command prints on stdout; the test fails with all it said when its exit code is not 0."""
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=dict(environment),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=timeout_s,
+def cascan(project: tuple[Path, Concessions], environment: Mapping[str, str], endpoint: SecureEndpoint) -> Deployed:
+    """A stack that `make deploy` deployed, into an account that had none."""
+    folder, _ = project
+    printed = run(
+        [sys.executable, folder / "infra" / "deploy.py", "deploy"],
+        {**environment, **SETTINGS, "STACK": STACK},
+        timeout_s=900,
+        folder=folder,
     )
-    assert done.returncode == 0, f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    assert "$0 from this stack; your NAT gateway or endpoints cost what they cost now" in printed
+    assert f"cascan scan 127.0.0.0/8 --stack {STACK}" in printed
+    return Deployed(STACK, environment, endpoint)
 
 
-def unguarded(state: StateDir) -> Endpoint:
-    """This emulator has no guard: the roles' own sessions, which AUTH=true checks, would not carry its secret."""
-    return Endpoint(state.port(), "")
+@pytest.fixture(scope="module")
+def built(cascan: Deployed, project: tuple[Path, Concessions]) -> Path:
+    """What `sam build` made: a template, a folder for each function, layer and nested template."""
+    return project[0] / BUILT
 
 
-def answers(port: int) -> bool:
-    try:
-        with socket.create_connection((HOST, port), timeout=5) as connection:
-            connection.sendall(f"GET {HEALTH_PATH} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
-            return b" 200 " in connection.recv(64)
-    except OSError:
-        return False
+class Versions:
+    """Deploys versions of the stack that differ from the built one; what is uploaded already is not sent again."""
+
+    def __init__(self, built: Path, cascan: Deployed, folder: Path) -> None:
+        self._built, self._cascan, self._folder = built, cascan, folder
+        with open_client(cascan.endpoint, "cloudformation") as cloudformation:
+            uploaded = cloudformation.get_template(StackName=STACK, TemplateStage="Original")["TemplateBody"]
+        original = folder / "uploaded.yaml"
+        original.write_text(uploaded if isinstance(uploaded, str) else json.dumps(uploaded))
+        self._template = read_template(original)
+        for name, resource in self._template["Resources"].items():
+            if resource["Type"] == "AWS::Serverless::Application":  # sam takes no address that is not AWS's
+                resource["Properties"]["Location"] = str(built / name / "template.yaml")
+
+    def change(self, **resources: dict[str, Any]) -> dict[str, Any]:
+        """The template with properties of resources changed, or with resources added."""
+        changed = json.loads(json.dumps(self._template))
+        for name, body in resources.items():
+            if name in changed["Resources"]:
+                changed["Resources"][name]["Properties"] |= body
+            else:
+                changed["Resources"][name] = body
+        return changed  # type: ignore[no-any-return]
+
+    def edit_code(self, function: str, module: str, text: str) -> str:
+        """The folder of a function's code with a text appended to a module."""
+        folder = self._folder / function
+        shutil.copytree(self._built / function, folder)
+        source = folder / module
+        shutil.rmtree(source.parent / "__pycache__", ignore_errors=True)  # it would be believed, not the source
+        source.write_text(source.read_text() + text)
+        return str(folder)
+
+    def deploy(
+        self, stack: str, template: Mapping[str, Any], parameters: Mapping[str, str], *, fails: bool = False
+    ) -> None:
+        path = self._folder / "template.json"
+        path.write_text(json.dumps(template))
+        overrides = [f'{name}="{value}"' for name, value in parameters.items()]
+        run(
+            [
+                *("sam", "deploy", "--template-file", path, "--stack-name", stack, "--resolve-s3", "--no-progressbar"),
+                *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset"),
+                *("--tags", f"cascan-stack={stack}"),  # as deploy.py does
+                *(["--parameter-overrides", *overrides] if overrides else []),
+            ],
+            self._cascan.environment,
+            folder=self._folder,
+            fails=fails,
+        )
 
 
-def test_the_template_passes_sam_validate_with_its_lint(environment: Mapping[str, str]) -> None:
-    assert "is a valid SAM Template" in run([str(SAM), "validate", "--lint"], environment)
+@pytest.fixture(scope="module")
+def versions(built: Path, cascan: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Versions:
+    return Versions(built, cascan, tmp_path_factory.mktemp("versions"))
 
 
+def scan_one_port(cascan: Deployed) -> None:
+    """A whole scan of a stack, with its one finding."""
+    with socket.create_server((HOST, 0)) as service:
+        port = service.getsockname()[1]
+        answer = cascan("scan", HOST, "--timeout", "200", nmap=("-n", "-p", str(port)))
+
+    assert (answer["scan"]["state"], answer["scan"]["outcome"]) == ("Done", "complete")
+    ports = [f["attributes"]["port"] for f in answer["findings"] if f["category"] == "Open Port"]
+    assert ports == [port]
+    assert [report.split("/")[3] for report in answer["reports"]] == ["reports"]
+
+
+# ==== what is built ===================================================================================================
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_imports_nothing_that_neither_its_zip_nor_lambda_holds(
     name: str, built: Path, emulator_python: Path, environment: Mapping[str, str]
@@ -254,15 +252,18 @@ print(*{name.partition(".")[0] for name, file in files.items() if "site-packages
     assert set(printed.split()) <= GIVEN_BY_LAMBDA | TAKEN_IF_THERE
 
 
-def test_a_scan_of_the_deployed_stack_ends_with_its_finding(cascan: Deployed) -> None:
-    with socket.create_server((HOST, 0)) as service:
-        port = service.getsockname()[1]
-        answer = cascan("scan", HOST, "--timeout", "200", nmap=("-n", "-p", str(port)))
+def test_the_rehearsed_copy_concedes_what_the_list_says_and_nothing_else(project: tuple[Path, Concessions]) -> None:
+    folder, concessions = project
+    assert concessions.used <= set(CONCESSIONS)
+    assert concessions.used >= set(CONCESSIONS) - set(UNKNOWN_KEYS)  # of the keys, those that the templates have
+    kept = (folder / "template.yaml").read_text() + (folder / "infra" / "storage.yaml").read_text()
+    assert not [key for key in UNKNOWN_KEYS if key in kept]
+    assert "aws:SecureTransport" in kept  # judged, since every call goes over https
 
-    assert (answer["scan"]["state"], answer["scan"]["outcome"]) == ("Done", "complete")
-    ports = [f["attributes"]["port"] for f in answer["findings"] if f["category"] == "Open Port"]
-    assert ports == [port]
-    assert [report.split("/")[3] for report in answer["reports"]] == ["reports"]
+
+# ==== a deployed stack ================================================================================================
+def test_a_scan_of_the_deployed_stack_ends_with_its_finding(cascan: Deployed) -> None:
+    scan_one_port(cascan)
 
 
 def test_the_second_scan_of_a_series_knows_what_changed_and_a_rule_follows_it(cascan: Deployed) -> None:
@@ -293,61 +294,200 @@ def test_a_halt_a_suspension_and_a_cancellation_reach_the_deployed_stack(cascan:
     assert not cascan("halt", "--lift")["halted"]
 
 
-def test_a_time_of_a_schedule_becomes_a_scan_and_a_changed_scan_type_another(cascan: Deployed, state: StateDir) -> None:
+def test_a_time_of_a_schedule_becomes_a_scan_and_a_changed_scan_type_another(cascan: Deployed) -> None:
     scan = {"scanType": "nmap", "parameters": ["-n", "-p", "9", HOST]}
     spec = {"schedule": "0 0 1 1 *", "retriggerOnScanTypeChange": True, "scanSpec": scan}
     head = {"apiVersion": "execution.securecodebox.io/v1", "kind": "ScheduledScan", "metadata": {"name": "yearly"}}
     cascan("apply", "-f", "-", stdin=json.dumps(head | {"spec": spec}))
-    session, options = open_session(unguarded(state)), client_options(unguarded(state))
-    stacks, sqs = session.client("cloudformation", **options), session.client("sqs", **options)
-    outputs = stacks.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
-    (queue_url,) = [output["OutputValue"] for output in outputs if output["OutputKey"] == "ScheduleQueueUrl"]
-    for client in (stacks, sqs):
-        client.close()
+    queue_url = cascan.outputs["ScheduleQueueUrl"]
 
     def done() -> list[str]:
         runs = cascan("schedule", "show", "yearly")["runs"]
         return [run["dueAt"] for run in runs if run["scan"] and run["scan"]["state"] == "Done"]
 
-    sqs.send_message(QueueUrl=queue_url, MessageBody=build_target_input("yearly").replace(SCHEDULED_TIME, DUE_AT))
+    with open_client(cascan.endpoint, "sqs") as sqs:
+        sqs.send_message(QueueUrl=queue_url, MessageBody=build_target_input("yearly").replace(SCHEDULED_TIME, DUE_AT))
     eventually(lambda: len(done()) == 1, timeout_s=120)
-    assert tick(unguarded(state))["retriggered"] == 0
-    with another_scanner(unguarded(state)):
-        tick(unguarded(state))  # or the stack's own, which may have come first
+    assert tick(cascan.endpoint)["retriggered"] == 0
+    with another_scanner(cascan.endpoint):
+        tick(cascan.endpoint)  # or the stack's own, which may have come first
     eventually(lambda: len(done()) >= 2, timeout_s=120)  # as it was before is a change too
     assert cascan("schedule", "show", "yearly")["lastSuccessfulScan"]
 
 
-def test_the_tick_ends_an_overdue_scan_and_removes_one_whose_time_to_live_is_over(
-    cascan: Deployed, state: StateDir
-) -> None:
-    def outcomes() -> dict[str, str]:
-        return {scan["id"]: scan["outcome"] for scan in cascan("scans")}
-
+def test_the_tick_ends_an_overdue_scan_and_removes_one_whose_time_to_live_is_over(cascan: Deployed) -> None:
     cascan("halt")  # neither may begin before the test says so
     overdue = cascan.submit(activeDeadlineSeconds=1)
     short_lived = cascan.submit(parameters=["-n", "-p", "9"], ttlSecondsAfterFinished=0)
 
     def ends(holds: Callable[[], bool]) -> None:
         """By our tick, or by the stack's own, whichever comes first."""
-        eventually(lambda: tick(unguarded(state)) and holds(), timeout_s=120)
+        eventually(lambda: tick(cascan.endpoint) and holds(), timeout_s=120)
 
-    ends(lambda: outcomes()[overdue] == "timed-out")
+    ends(lambda: cascan.outcome_of(overdue) == "timed-out")
     cascan("halt", "--lift")
     ends(lambda: cascan.state_of(overdue) == "Errored")  # without a host to show for it
     ends(lambda: not cascan.state_of(short_lived))
     assert cascan.state_of(overdue)
 
 
-def test_the_deployed_stack_is_removed_without_a_remainder_that_costs_by_the_hour(stack: str, state: StateDir) -> None:
-    # Not by `sam delete`: sam 1.170 cannot read the address of a nested template on an endpoint that is not AWS's.
-    session, options = open_session(unguarded(state)), client_options(unguarded(state))
-    cloudformation, sqs = session.client("cloudformation", **options), session.client("sqs", **options)
-    cloudformation.delete_stack(StackName=stack)
-    cloudformation.get_waiter("stack_delete_complete").wait(
-        StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 200}
-    )
+# ==== the next versions ===============================================================================================
+def test_new_code_is_deployed_while_scans_run_and_nothing_is_lost(cascan: Deployed, versions: Versions) -> None:
+    with ExitStack() as services:
+        service = services.enter_context(socket.create_server((HOST, 0)))  # accepts, and says nothing: -sV waits for it
+        request = {"parameters": ["-n", "-sV", "--version-intensity", "0", "-p", str(service.getsockname()[1])]}
+        running = [cascan.submit(**request) for _ in range(2)]
+        eventually(lambda: all(cascan.state_of(scan_id) == "Scanning" for scan_id in running), timeout_s=120)
+        new = {
+            "OnMinutePassed": {"CodeUri": versions.edit_code("OnMinutePassed", "on_minute_passed/app.py", NEW_CODE)},
+            "OnShardQueued": {"CodeUri": versions.edit_code("OnShardQueued", "on_shard_queued/app.py", "# new\n")},
+        }
+        with ThreadPoolExecutor(max_workers=1) as deployment:
+            deployed = deployment.submit(versions.deploy, STACK, versions.change(**new), {})
+            running.append(cascan.submit(**request))  # while the functions change
+            deployed.result()
+        running.append(cascan.submit(**request))  # by the new code
+        eventually(lambda: {cascan.state_of(scan_id) for scan_id in running} == {"Done"}, timeout_s=200)
 
-    assert not sqs.list_queues().get("QueueUrls")
-    cloudformation.close()
-    sqs.close()
+    assert {cascan.outcome_of(scan_id) for scan_id in running} == {"complete"}
+    assert not [queue for queue in cascan("redrive", "list") if queue["messages"]]
+    assert tick(cascan.endpoint)["rehearsed"] == "new"
+
+
+def test_workers_run_from_their_image_with_the_user_the_capabilities_and_the_root_of_their_task(
+    cascan: Deployed, state: StateDir
+) -> None:
+    images = worker_images()
+    certificate = state.tmp / "readable.pem"
+    shutil.copy(find_certificate(state), certificate)
+    certificate.chmod(0o644)  # the worker is uid 1001
+    with socket.create_server((HOST, 0)) as service:
+        port = str(service.getsockname()[1])
+        options = {Lane.RAW: ["-sS", "-n", "-p", port], Lane.CONNECT: ["-n", "--scan-delay", "1ms", "-p", port]}
+        scans = {lane: cascan.submit(parameters=parameters) for lane, parameters in options.items()}
+        with open_client(cascan.endpoint, "ecs") as ecs:
+            # Not by the function that launches them: the emulator does not let its role run a task
+            arns = ecs.list_task_definitions(status="ACTIVE")["taskDefinitionArns"]
+            definitions = [ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"] for arn in arns]
+        with ThreadPoolExecutor() as machines:
+            run_task = partial(start_task, cascan, images, certificate)
+            assert set(machines.map(run_task, latest_revisions(definitions))) == set(scans)
+        eventually(lambda: {cascan.state_of(scan_id) for scan_id in scans.values()} == {"Done"}, timeout_s=120)
+
+    assert {cascan.outcome_of(scan_id) for scan_id in scans.values()} == {"complete"}
+
+
+def latest_revisions(definitions: Iterable[Any]) -> list[Any]:
+    """One task definition of each family."""
+    in_order = sorted(definitions, key=lambda definition: definition["revision"])
+    return list({definition["family"]: definition for definition in in_order}.values())
+
+
+def start_task(cascan: Deployed, images: Mapping[Lane, str], certificate: Path, definition: Any) -> Lane:
+    """Do what Fargate does with a task: run the worker with its definition's rights and role until it is idle."""
+    (container,) = definition["containerDefinitions"]
+    variables = {variable["name"]: variable["value"] for variable in container["environment"]}
+    lane = Lane(variables["LANE"])
+    rights = rights_of(lane)
+    assert (container["user"], container["readonlyRootFilesystem"]) == (rights.user, rights.read_only) == ("1001", True)
+    with open_client(cascan.endpoint, "sts") as sts:
+        role = sts.assume_role(RoleArn=definition["taskRoleArn"], RoleSessionName="worker")["Credentials"]
+    credentials = {
+        "AWS_ACCESS_KEY_ID": role["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": role["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": role["SessionToken"],
+        "AWS_ENDPOINT_URL": cascan.endpoint.url,
+        "AWS_REGION": "us-east-1",
+        "AWS_CA_BUNDLE": "/etc/emulator.pem",
+    }
+    done = run_as_task(
+        images[lane],
+        rights,
+        *container["command"],
+        network="host",
+        environment=variables | credentials,
+        mounts={certificate: "/etc/emulator.pem"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return lane
+
+
+def test_an_update_that_fails_is_rolled_back_to_the_code_before(cascan: Deployed, versions: Versions) -> None:
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+    broken = {
+        "Type": "AWS::IAM::Policy",
+        "DependsOn": "OnMinutePassed",  # which has the code of the first deployment again by then
+        "Properties": {"PolicyName": "broken", "PolicyDocument": policy, "Roles": ["there-is-no-such-role"]},
+    }
+    versions.deploy(STACK, versions.change(Broken=broken), {}, fails=True)
+
+    assert cascan.describe()["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert tick(cascan.endpoint)["rehearsed"] == "new"
+    scan_one_port(cascan)
+
+
+def test_a_second_stack_beside_the_first_works_and_knows_nothing_of_it(cascan: Deployed, versions: Versions) -> None:
+    network = {"WorkerNetwork": "subnets", "WorkerSubnets": "subnet-1", "WorkerSecurityGroups": "sg-1"}
+    scope = {"AllowedTargets": "127.0.0.0/8", "DeniedTargets": ",", "WorkerPublicIp": "DISABLED", "MaxWorkers": "0"}
+    versions.deploy(SECOND, versions.change(), network | scope | PARAMETERS | {"PythonRuntime": RUNTIME})
+    second = Deployed(SECOND, cascan.environment, cascan.endpoint)
+    scan_one_port(second)
+    assert len(second("scans")) == 1
+    with open_client(cascan.endpoint, "cloudformation") as cloudformation:
+        cloudformation.delete_stack(StackName=SECOND)
+        cloudformation.get_waiter("stack_delete_complete").wait(
+            StackName=SECOND, WaiterConfig={"Delay": 1, "MaxAttempts": 200}
+        )
+    assert cascan("scans")
+
+
+def test_a_network_of_endpoints_alone_is_made_with_all_that_it_needs(
+    cascan: Deployed, project: tuple[Path, Concessions]
+) -> None:
+    # The one network of the stack beside the public one that the emulator can make: it knows no NAT gateway.
+    body = (project[0] / "infra" / "network.yaml").read_text()
+    values = {"Variant": "endpoints", "WorkerEgress": "10.0.0.0/8", "Zones": "us-east-1a,us-east-1c"}
+    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+    with (
+        open_client(cascan.endpoint, "cloudformation") as cloudformation,
+        open_client(cascan.endpoint, "ec2") as ec2,
+    ):
+        cloudformation.create_stack(StackName="network", TemplateBody=body, Parameters=parameters)
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName="network", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        outputs = cloudformation.describe_stacks(StackName="network")["Stacks"][0]["Outputs"]
+        vpc = next(output["OutputValue"] for output in outputs if output["OutputKey"] == "VpcId")
+        endpoints = ec2.describe_vpc_endpoints(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["VpcEndpoints"]
+        subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+        cloudformation.delete_stack(StackName="network")
+    assert len(endpoints) == 6
+    assert {subnet["AvailabilityZone"] for subnet in subnets} == {"us-east-1a", "us-east-1c"}
+
+
+# ==== the end =========================================================================================================
+def test_make_destroy_leaves_bucket_and_table_says_so_and_its_commands_remove_them(
+    cascan: Deployed, project: tuple[Path, Concessions]
+) -> None:
+    bucket, table = cascan.outputs["ReportBucketName"], cascan.outputs["ScanTableName"]
+    script = [sys.executable, str(project[0] / "infra" / "deploy.py"), "destroy"]
+    printed = run(script, {**cascan.environment, "STACK": STACK, "CONFIRM": "yes"}, folder=project[0])
+
+    with (
+        open_client(cascan.endpoint, "sqs") as sqs,
+        open_client(cascan.endpoint, "s3") as s3,
+        open_client(cascan.endpoint, "dynamodb") as dynamodb,
+        open_client(cascan.endpoint, "cloudformation") as cloudformation,
+    ):
+        assert not sqs.list_queues().get("QueueUrls")  # nor anything else that costs by the hour
+        statuses = {s["StackName"]: s["StackStatus"] for s in cloudformation.describe_stacks()["Stacks"]}
+        assert not {STACK, f"{STACK}-images"} & set(statuses), statuses
+        assert f"Kept: the bucket {bucket} and the table {table}" in printed
+        assert s3.list_objects_v2(Bucket=bucket, Prefix="reports/")["KeyCount"]
+        assert dynamodb.scan(TableName=table, Select="COUNT", Limit=1)["Count"]
+
+        removals = [line.strip() for line in printed.partition("Kept: ")[2].splitlines() if line.startswith("  ")]
+        for line in removals:
+            run(["sh", "-c", line], cascan.environment)
+        assert bucket not in [entry["Name"] for entry in s3.list_buckets()["Buckets"]]
+        assert table not in dynamodb.list_tables()["TableNames"]
