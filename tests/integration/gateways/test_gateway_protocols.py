@@ -12,6 +12,7 @@ from cascan.aws.fleet import EcsFleet
 from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.sqs.request_queue import SqsRequestQueue
+from cascan.aws.sqs.returned_shards import SqsReturnedShards
 from cascan.aws.sqs.shard_queues import SqsShardQueues
 from cascan.aws.sqs.shard_source import SqsShardSource
 from cascan.aws.tables.cascade_table import DynamoCascadeTable
@@ -29,6 +30,7 @@ from cascan.gateways import (
     FindingReplacement,
     Findings,
     Fleet,
+    HeldShards,
     History,
     Inventory,
     IssuedRequests,
@@ -41,6 +43,7 @@ from cascan.gateways import (
     ReportStore,
     RequestQueue,
     Resolver,
+    ReturnedShards,
     RuleTable,
     ScanGateways,
     ScanLifecycle,
@@ -63,6 +66,7 @@ SCAN_TABLES: tuple[ScanTable, ...] = (DynamoScanTable("table"), fakes.MemoryScan
 REPORT_STORES: tuple[ReportStore, ...] = (S3ReportStore("bucket"), fakes.MemoryReportStore())
 EVENT_BUSES: tuple[EventBus, ...] = (EventBridgeBus("bus"), fakes.MemoryEventBus())
 SHARD_QUEUES: tuple[ShardQueues, ...] = (SqsShardQueues({}), fakes.MemoryShardQueues())
+RETURNED_SHARDS: tuple[ReturnedShards, ...] = (SqsReturnedShards("url"), fakes.MemoryReturnedShards())
 SHARD_SOURCES: tuple[ShardSource, ...] = (SqsShardSource("url"),)  # its fake stands in the one test that needs it
 FLEETS: tuple[Fleet, ...] = (EcsFleet("cluster", {}, (), ()), fakes.MemoryFleet())
 RESOLVERS: tuple[Resolver, ...] = (DnsResolver(), fakes.FixedResolver({}))
@@ -83,6 +87,7 @@ REPLACEMENTS: tuple[FindingReplacement, ...] = (
 PARTS_OF_SCAN_TABLE = (
     Agenda,
     Findings,
+    HeldShards,
     History,
     Inventory,
     Recordings,
@@ -103,6 +108,7 @@ BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     ReportStore: REPORT_STORES,
     EventBus: EVENT_BUSES,
     ShardQueues: SHARD_QUEUES,
+    ReturnedShards: RETURNED_SHARDS,
     ShardSource: SHARD_SOURCES,
     Fleet: FLEETS,
     Resolver: RESOLVERS,
