@@ -13,17 +13,15 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cascan.aws import clients
-from cascan.model.shard import Lane
 from cascan.schedules.due import SCHEDULED_TIME, build_target_input
 from cascan_cli.local.guard import HOST
 from cascan_cli.local.state import StateDir
@@ -40,7 +38,6 @@ from tests.e2e.rehearsed import (
     SecureEndpoint,
     client_environment,
     copy_project,
-    find_certificate,
     install_tools,
     open_client,
     run,
@@ -48,9 +45,7 @@ from tests.e2e.rehearsed import (
 )
 from tests.e2e.ticks import another_scanner, tick
 from tests.support.cascading import rule_document
-from tests.support.fargate import rights_of
 from tests.support.waiting import eventually
-from tests.support.worker_images import run_as_task, worker_images
 
 TEMPLATE = read_template(ROOT / "template.yaml")
 FUNCTIONS = sorted(name for name, resource in TEMPLATE["Resources"].items() if "Handler" in resource["Properties"])
@@ -352,64 +347,6 @@ def test_new_code_is_deployed_while_scans_run_and_nothing_is_lost(cascan: Deploy
     assert {cascan.outcome_of(scan_id) for scan_id in running} == {"complete"}
     assert not [queue for queue in cascan("redrive", "list") if queue["messages"]]
     assert tick(cascan.endpoint)["rehearsed"] == "new"
-
-
-def test_workers_run_from_their_image_with_the_user_the_capabilities_and_the_root_of_their_task(
-    cascan: Deployed, state: StateDir
-) -> None:
-    images = worker_images()
-    certificate = state.tmp / "readable.pem"
-    shutil.copy(find_certificate(state), certificate)
-    certificate.chmod(0o644)  # the worker is uid 1001
-    with socket.create_server((HOST, 0)) as service:
-        port = str(service.getsockname()[1])
-        options = {Lane.RAW: ["-sS", "-n", "-p", port], Lane.CONNECT: ["-n", "--scan-delay", "1ms", "-p", port]}
-        scans = {lane: cascan.submit(parameters=parameters) for lane, parameters in options.items()}
-        with open_client(cascan.endpoint, "ecs") as ecs:
-            # Not by the function that launches them: the emulator does not let its role run a task
-            arns = ecs.list_task_definitions(status="ACTIVE")["taskDefinitionArns"]
-            definitions = [ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"] for arn in arns]
-        with ThreadPoolExecutor() as machines:
-            run_task = partial(start_task, cascan, images, certificate)
-            assert set(machines.map(run_task, latest_revisions(definitions))) == set(scans)
-        eventually(lambda: {cascan.state_of(scan_id) for scan_id in scans.values()} == {"Done"}, timeout_s=120)
-
-    assert {cascan.outcome_of(scan_id) for scan_id in scans.values()} == {"complete"}
-
-
-def latest_revisions(definitions: Iterable[Any]) -> list[Any]:
-    """One task definition of each family."""
-    in_order = sorted(definitions, key=lambda definition: definition["revision"])
-    return list({definition["family"]: definition for definition in in_order}.values())
-
-
-def start_task(cascan: Deployed, images: Mapping[Lane, str], certificate: Path, definition: Any) -> Lane:
-    """Do what Fargate does with a task: run the worker with its definition's rights and role until it is idle."""
-    (container,) = definition["containerDefinitions"]
-    variables = {variable["name"]: variable["value"] for variable in container["environment"]}
-    lane = Lane(variables["LANE"])
-    rights = rights_of(lane)
-    assert (container["user"], container["readonlyRootFilesystem"]) == (rights.user, rights.read_only) == ("1001", True)
-    with open_client(cascan.endpoint, "sts") as sts:
-        role = sts.assume_role(RoleArn=definition["taskRoleArn"], RoleSessionName="worker")["Credentials"]
-    credentials = {
-        "AWS_ACCESS_KEY_ID": role["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": role["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": role["SessionToken"],
-        "AWS_ENDPOINT_URL": cascan.endpoint.url,
-        "AWS_REGION": "us-east-1",
-        "AWS_CA_BUNDLE": "/etc/emulator.pem",
-    }
-    done = run_as_task(
-        images[lane],
-        rights,
-        *container["command"],
-        network="host",
-        environment=variables | credentials,
-        mounts={certificate: "/etc/emulator.pem"},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return lane
 
 
 def test_an_update_that_fails_is_rolled_back_to_the_code_before(cascan: Deployed, versions: Versions) -> None:

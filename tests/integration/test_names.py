@@ -24,7 +24,7 @@ def test_a_name_that_dns_fails_for_costs_none_of_its_199_neighbours() -> None:
     assert reason.sentence == "broken.example.test: DNS failed: SERVFAIL from 127.0.0.53"
     assert result.end["type"] == "ScanCompleted"
     assert result.end["reasons"]["counts"] == {"lookup-failed": 1}
-    assert result.done == ("cut: shard 1 has the rest", "returned", "reported")
+    assert result.done == ("cut: another shard gets the rest", "returned", "reported")
     first, alone = result.shards
     assert (first.outcome, first.failures, first.addresses) == (Outcome.COMPLETE, 0, 199)
     assert [piece.expression for piece in alone.slices] == ["broken.example.test"]
