@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -18,9 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cascan.aws import clients
+from benchmarks.emulated_table import run_emulated_table
 from cascan.aws.dynamodb import batch_write
-from cascan.aws.dynamodb import connection_pool as lines
 from cascan.aws.dynamodb.table import DynamoTable
 from cascan.aws.dynamodb.wire import Item, item_size
 from cascan.aws.tables.scan_table import DynamoScanTable
@@ -33,10 +31,6 @@ from cascan.model.report import ScanInfo
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
 from cascan.permissions.scope import Scope
 from cascan.queries.history import find_answer, find_differences, find_open_ports, list_looks, list_spans
-from cascan_cli.local.aws import use_endpoint
-from cascan_cli.local.emulator import Emulator
-from cascan_cli.local.state import StateDir
-from cascan_cli.local.template import read_template
 from on_report_stored.inventory_updater import InventoryUpdater
 from on_report_stored.scope_filter import ScopeFilter
 
@@ -46,26 +40,14 @@ RARE, USUAL = 6_379, 8_080
 CHANGED = 100  # of so many hosts, one has the rare port every other night
 BATCH = 64  # hosts of a report that are written together
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-TABLE = "scan-table"
-STORAGE = Path(__file__).parents[1] / "infra" / "storage.yaml"
 SCANNED = ScannedPorts.from_scaninfo([ScanInfo(type="syn", protocol="tcp", services="1-10000")])
 UNIT_BYTES = 1_024
 REPEATS = 10
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        emulator = Emulator(StateDir(Path(folder)))
-        try:
-            emulator.wait_until_healthy()
-            use_endpoint(emulator.endpoint)
-            created = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-            table = read_template(STORAGE)["Resources"]["ScanTable"]["Properties"]
-            clients.dynamodb().create_table(TableName=TABLE, **{name: table[name] for name in created})
-            measure(DynamoScanTable(TABLE))
-        finally:
-            lines.close_connections()
-            emulator.stop()
+    with run_emulated_table() as table:
+        measure(table)
 
 
 def measure(table: DynamoScanTable) -> None:

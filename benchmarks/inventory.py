@@ -7,14 +7,11 @@ a query; DynamoDB reads only the range.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from cascan.aws import clients
-from cascan.aws.dynamodb import connection_pool as lines
+from benchmarks.emulated_table import run_emulated_table
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.ids import ReportKey, derive_scan_id
 from cascan.inventory.coverage import ScannedPorts
@@ -24,10 +21,6 @@ from cascan.model.inventory import InventoryQuery
 from cascan.model.report import ScanInfo
 from cascan.model.shard import Lane, NmapRun, Shard, TargetSlice
 from cascan.permissions.scope import Scope
-from cascan_cli.local.aws import use_endpoint
-from cascan_cli.local.emulator import Emulator
-from cascan_cli.local.state import StateDir
-from cascan_cli.local.template import read_template
 from on_report_stored.inventory_updater import InventoryUpdater
 from on_report_stored.record_report import HOSTS_AT_ONCE
 from on_report_stored.scope_filter import ScopeFilter
@@ -35,25 +28,13 @@ from on_report_stored.scope_filter import ScopeFilter
 HOSTS = 1_024
 TARPIT_PORTS = 65_535
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-TABLE = "scan-table"
-STORAGE = Path(__file__).parents[1] / "infra" / "storage.yaml"
 SERVICES = {21: "ftp", 25: "smtp", 53: "domain", 81: "http", 111: "rpcbind", 443: "https", 993: "imaps"}
 SCANNED_PORTS = ScannedPorts.from_scaninfo([ScanInfo(type="syn", protocol="tcp", services="1-1000")])
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        emulator = Emulator(StateDir(Path(folder)))
-        try:
-            emulator.wait_until_healthy()
-            use_endpoint(emulator.endpoint)
-            created = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-            table = read_template(STORAGE)["Resources"]["ScanTable"]["Properties"]
-            clients.dynamodb().create_table(TableName=TABLE, **{name: table[name] for name in created})
-            measure(DynamoScanTable(TABLE))
-        finally:
-            lines.close_connections()
-            emulator.stop()
+    with run_emulated_table() as table:
+        measure(table)
 
 
 def measure(table: DynamoScanTable) -> None:

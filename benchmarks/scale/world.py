@@ -94,12 +94,6 @@ class SimulatedQueues:
     ) -> None:
         self.outbox.extend((lane, message) for message in messages)
 
-    def give_up(self, lane: Lane, message: ShardQueued) -> None:
-        raise NotImplementedError("no shard fails here")
-
-    def park(self, lane: Lane, body: str, reason: str) -> None:
-        raise NotImplementedError("no message is malformed here")
-
     def waiting(self, lane: Lane) -> int:
         return len(self.visible[lane])
 
@@ -144,7 +138,7 @@ class World:
         self.planner_timeouts = 0
         self.closed = 0  # shards
         self.binding: Counter[str] = Counter()  # samples, by what held the work up
-        self._planning = 0  # requests that are no scan yet
+        self._planning = 0  # requests that are not planned yet
         self._scans_open = 0
         self._idle: defaultdict[Lane, deque[SimulatedWorker]] = defaultdict(deque)
         self._random = Random(setting.seed)  # noqa: S311 - chance, not a secret

@@ -52,7 +52,7 @@ def run(args: Namespace) -> int:
 
 
 def _parse_time(text: str) -> datetime:
-    """Raises: BadInput: it is no time."""
+    """Raises: BadInput: it cannot be read as a time."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError as exc:
