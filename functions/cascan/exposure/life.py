@@ -62,8 +62,9 @@ def add_looks(exposure: Exposure, looks: Iterable[JudgedLook], at: datetime) -> 
     The exposure is returned unchanged if the looks are known already. `at`: now, of which the end
     of an acceptance depends.
     """
-    merged = merge_looks((*exposure.looks, *looks))
-    shown_at = [look.seen_at for look in merged if look.holds]
+    every_look = (*exposure.looks, *looks)
+    merged = merge_looks(every_look)
+    shown_at = [look.seen_at for look in every_look if look.holds]
     first = min([*shown_at, *filter(None, [exposure.first_seen])], default=None)
     last = max([*shown_at, *filter(None, [exposure.last_seen])], default=None)
     if (merged, first, last) == (exposure.looks, exposure.first_seen, exposure.last_seen):
