@@ -29,6 +29,7 @@ CHANGE_LABELS = {
     "ServiceChanged": "changed",
     "HostAppeared": "appeared",
     "HostGone": "gone",
+    "HostMoved": "moved",
 }  # the values of cascan.model.inventory.ChangeKind, which is slow to import
 # The values of cascan.model.finding.Severity, worst first.
 SEVERITIES = ("HIGH", "MEDIUM", "LOW", "INFORMATIONAL")
