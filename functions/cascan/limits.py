@@ -89,6 +89,7 @@ MAX_EXPECTED_PORTS = 500  # ports and ranges of one entry
 MAX_EXPECTED_INTERVALS = 256  # of one range of addresses with gaps
 MAX_REQUIRED_ENDPOINTS = 100_000  # addresses x ports that a file requires: each is judged, seen or not
 MAX_EXPECTATION_TEXT_CHARS = 1_024  # of a reason or an owner
+EXPOSURE_LOOKS_DAYS = 90  # of the history that an exposure check reads
 EXPECTATION_EXPIRY_WARNING_DAYS = 14  # before the last day of an entry
 MAX_NAME_CHARS = 253  # of a series, as Kubernetes bounds the name of an object
 MAX_PORT = 65_535
