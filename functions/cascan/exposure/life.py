@@ -56,13 +56,17 @@ def start_exposure(subject: ExposureSubject) -> Exposure:
     return Exposure(exposure_id=exposure_id, subject=subject)
 
 
-def add_looks(exposure: Exposure, looks: Iterable[JudgedLook], at: datetime) -> Exposure:
+def add_looks(
+    exposure: Exposure, looks: Iterable[JudgedLook], at: datetime, *, is_judged_anew: bool = False
+) -> Exposure:
     """The exposure after the looks, with the moves that they make.
 
-    The exposure is returned unchanged if the looks are known already. `at`: now, of which the end
-    of an acceptance depends.
+    The exposure is returned unchanged if the looks are known already. `at`: now, with which the end
+    of an acceptance is compared. `is_judged_anew`: what is expected has changed, so that earlier
+    judgements do not count; without looks they do.
     """
-    every_look = (*exposure.looks, *looks)
+    judged = tuple(looks)
+    every_look = judged if is_judged_anew and judged else (*exposure.looks, *judged)
     merged = merge_looks(every_look)
     shown_at = [look.seen_at for look in every_look if look.holds]
     first = min([*shown_at, *filter(None, [exposure.first_seen])], default=None)
@@ -153,12 +157,14 @@ def next_due(exposure: Exposure) -> datetime | None:
 
 
 def merge_looks(looks: Iterable[JudgedLook]) -> tuple[JudgedLook, ...]:
-    """The newest MAX_LOOKS_PER_EXPOSURE looks, one for each run, the oldest first."""
+    """The newest MAX_LOOKS_PER_EXPOSURE looks, one for each run, the oldest first.
+
+    Of two looks of one run the later counts; of the same time the one that is judged last.
+    """
     by_run: dict[str, JudgedLook] = {}
     for look in looks:
         known = by_run.get(look.report_key)
-        # Of two looks of one run the later counts, and of the same time the one that shows it
-        if known is None or (look.seen_at, look.holds) > (known.seen_at, known.holds):
+        if known is None or look.seen_at >= known.seen_at:
             by_run[look.report_key] = look
     return tuple(sorted(by_run.values(), key=lambda look: look.order)[-MAX_LOOKS_PER_EXPOSURE:])
 

@@ -150,6 +150,19 @@ def test_a_port_that_answers_every_other_time_is_confirmed_in_the_end() -> None:
     assert live("+-" * (MAX_LOOKS_PER_EXPOSURE // 2)).state is CONFIRMED
 
 
+def test_a_look_that_is_judged_again_counts_as_it_is_judged_last() -> None:
+    exposure = live("++")
+    judged_again = [look(0, holds=False), look(1, holds=False)]
+    assert add_looks(exposure, judged_again, NOON).state is RESOLVED
+
+
+def test_what_is_judged_anew_replaces_every_earlier_judgement() -> None:
+    exposure = live("+++")
+    anew = add_looks(exposure, [look(2, holds=False)], NOON, is_judged_anew=True)
+    assert (anew.state, len(anew.looks)) == (RESOLVED, 1)
+    assert add_looks(exposure, [], NOON, is_judged_anew=True) is exposure
+
+
 def test_only_the_newest_looks_are_kept() -> None:
     looks = list_looks("+" * (MAX_LOOKS_PER_EXPOSURE + 3))
     assert merge_looks(looks) == tuple(looks[3:])
