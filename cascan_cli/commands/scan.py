@@ -7,6 +7,7 @@ from argparse import Namespace
 
 from cascan_cli.errors import BadInput
 from cascan_cli.input.raw_sockets import require_raw_sockets
+from cascan_cli.stack.fail_on import require_wait
 from cascan_cli.stack.follow import submit_and_follow
 from cascan_cli.stack.open import open_stack
 
@@ -14,6 +15,7 @@ from cascan_cli.stack.open import open_stack
 def run(args: Namespace) -> int:
     body = json.dumps(build_request(args))
     require_raw_sockets(body, args)
+    require_wait(args)
     with open_stack(args) as stack:
         return submit_and_follow(body, stack, args)
 
