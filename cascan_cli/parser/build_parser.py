@@ -11,6 +11,7 @@ from cascan_cli.parser.cascades import add_cascade_commands
 from cascan_cli.parser.check import add_check_commands
 from cascan_cli.parser.control import add_control_commands
 from cascan_cli.parser.doctor import add_doctor_command
+from cascan_cli.parser.exposure import add_exposure_commands
 from cascan_cli.parser.history import add_history_commands
 from cascan_cli.parser.inventory import add_inventory_commands
 from cascan_cli.parser.read import add_read_command
@@ -67,6 +68,7 @@ stack in AWS.
   cascan schedule list                       list, pause and run schedules
   cascan tree latest                         the scans that followed a scan
   cascan severity apply -f rules.yaml        set the rules for severities
+  cascan exposure check                      what is open and not expected
   cascan vantage list                        the places to scan from"""
 
 EPILOG = """\
@@ -96,6 +98,7 @@ def build_parser() -> SentenceParser:
     add_cascade_commands(commands, stack, output)
     add_schedule_commands(commands, stack, output)
     add_severity_commands(commands, stack, output)
+    add_exposure_commands(commands, stack, output)
     add_vantage_commands(commands, stack, output)
     add_worker_command(commands, stack)
     return top
