@@ -22,6 +22,7 @@ from cascan_cli.parser.sentence_parser import SentenceParser
 from cascan_cli.parser.severity import add_severity_commands
 from cascan_cli.parser.shared_options import (
     FOR_THIS_SCAN,
+    add_as_targets,
     add_end_options,
     local_options,
     output_options,
@@ -121,10 +122,12 @@ def _add_scanning(
         help="scan targets and print the findings",
         usage="cascan scan TARGET... [options] [-- NMAP ARGS]",
         description="Scan targets, wait for the scan to end, print the findings.\n\n"
-        "TARGET is an address, a network, an nmap range (10.0.0-3.1-50) or a host name.\n"
+        "TARGET is an address, a network, an nmap range (10.0.0-3.1-50) or a host name;\n"
+        "with ports of its own as 10.0.0.5:22,53/udp or [2001:db8::5]:443. A - reads\n"
+        "targets from standard input.\n\n"
         "Options after -- are checked and passed to nmap: cascan scan host -- -sV -p 443",
     )
-    scan.add_argument("targets", nargs="+", metavar="TARGET")
+    scan.add_argument("targets", nargs="*", metavar="TARGET")
     scan.set_defaults(run="scan")
 
     submit = commands.add_parser(
@@ -183,6 +186,7 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     )
     findings.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
     findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
+    add_as_targets(findings)
     findings.set_defaults(run="findings")
 
     report = add_command(commands, "report", [stack, output], "list or print the XML reports of a scan")

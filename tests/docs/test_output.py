@@ -89,7 +89,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan history delete": ["history delete 10.0.0.0/24"],
     "cascan at": ["at now --port 22 --evidence", "at 2026-03-01T12:30Z 10.0.0.1:22 --evidence"],
     "cascan tree": ["tree SCANNED", "tree eeeeeeeeeeeeeeee"],
-    "cascan check": ["check 10.0.0.1 -- -sV -sC", "check 8.8.8.8 db.internal -- -oN x --script nosuch"],
+    "cascan check": ["check 10.0.0.1 10.0.0.2:22 -- -sV -sC", "check 8.8.8.8 db.internal -- -oN x --script nosuch"],
     "cascan check -f": ["check -f several.yaml"],
     "cascan check --vuls": ["check --vuls config.toml"],
     "cascan cost": ["cost 10.0.0.1 -- -sV", "cost 8.8.8.8"],
