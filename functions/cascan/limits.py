@@ -15,6 +15,7 @@ PLANNING_SECONDS = 5.0  # of processor time for one request; every limit above k
 MAX_ADDRESSES_PER_SCAN = 2**24  # a /8
 MAX_OVERLAPS_PER_SCAN = 150_000  # intervals compared to take excludes and repeats out: under a second at worst
 MAX_SHARDS_PER_SCAN = 2_000  # more addresses make larger shards, not more of them
+MAX_EXPRESS_PORT_SETS = 64  # different sets of ports of targets, a shard each, that run on the express lane
 MAX_SINGLE_NAME_SHARDS = 64  # names of one scan that get a shard each, so that scripts can send them
 MAX_SLICES_PER_SHARD = 512  # keeps a shard's item far below DynamoDB's 400 KB
 MAX_LABELS = 64
