@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cascan_cli.parser import SCAN_HELP, add_command, sentence
 from cascan_cli.parser.cascades import add_cascade_commands
 from cascan_cli.parser.check import add_check_commands
+from cascan_cli.parser.completion import add_completion_command
 from cascan_cli.parser.control import add_control_commands
 from cascan_cli.parser.doctor import add_doctor_command
 from cascan_cli.parser.exposure import add_exposure_commands
@@ -105,6 +106,7 @@ def build_parser() -> SentenceParser:
     add_exposure_commands(commands, stack, output)
     add_vantage_commands(commands, stack, output)
     add_worker_command(commands, stack)
+    add_completion_command(commands)
     return top
 
 
