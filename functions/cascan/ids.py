@@ -109,6 +109,12 @@ def derive_event_id(*parts: object) -> str:
     return str(uuid5(NAMESPACE, "event/" + "/".join(str(part) for part in parts)))
 
 
+def derive_exposure_id(vantage: str, address: str, protocol: str, port: int, kind: str) -> str:
+    """The exposure's id, 16 characters of `a-z2-7` (80 bits). No scan is part of it."""
+    about = "\x1f".join((vantage, address, protocol, str(port), kind))
+    return base64.b32encode(sha256(f"exposure:{about}".encode()).digest()[:10]).decode().lower()
+
+
 def make_shard_secret() -> str:
     """A new secret, of which the tokens of a scan's shards are derived."""
     return token_hex(SECRET_BYTES)

@@ -22,6 +22,18 @@ from cascan.events.changes import (
     build_change_event,
 )
 from cascan.events.envelopes import ReportStored, WorkersWanted, parse_end_event, parse_event
+from cascan.events.exposures import (
+    ExposureAccepted,
+    ExposureAcknowledged,
+    ExposureConfirmed,
+    ExposureEvent,
+    ExposureExpiring,
+    ExposureOpened,
+    ExposureReopened,
+    ExposureResolved,
+    build_expiring_entry_event,
+    build_exposure_event,
+)
 from cascan.events.message import (
     SOURCE,
     BusEvent,
@@ -61,6 +73,13 @@ BUS_EVENTS: tuple[type[BusEvent], ...] = (
     ScanResumed,
     ScanCancelled,
     ScheduleSkipped,
+    ExposureOpened,
+    ExposureConfirmed,
+    ExposureAcknowledged,
+    ExposureAccepted,
+    ExposureResolved,
+    ExposureReopened,
+    ExposureExpiring,
 )
 
 __all__ = [
@@ -71,6 +90,14 @@ __all__ = [
     "CascadeRefused",
     "CascadeRequested",
     "ChangeCounts",
+    "ExposureAccepted",
+    "ExposureAcknowledged",
+    "ExposureConfirmed",
+    "ExposureEvent",
+    "ExposureExpiring",
+    "ExposureOpened",
+    "ExposureReopened",
+    "ExposureResolved",
     "FindingsRecorded",
     "HostAppeared",
     "HostChange",
@@ -94,6 +121,8 @@ __all__ = [
     "WorkersWanted",
     "build_change_event",
     "build_event_fields",
+    "build_expiring_entry_event",
+    "build_exposure_event",
     "detail_type",
     "parse_end_event",
     "parse_event",

@@ -32,6 +32,7 @@ class FindingsRecorded(BusEvent, frozen=True, kw_only=True):
     findings: Counts
     changes: ChangeCounts = ChangeCounts()
     reasons: Reasons = Reasons()  # why the outcome is not complete
+    exposures: bool = False  # a file of expected exposure is stored, which the shard is judged by
 
 
 class HostQuarantined(BusEvent, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from cascan.gateways.agenda import Agenda
 from cascan.gateways.cascades import CascadeTable, RuleTable
 from cascan.gateways.delayed_messages import DelayedMessage, DelayedMessages
 from cascan.gateways.event_bus import EventBus
+from cascan.gateways.exposures import Exposures
 from cascan.gateways.findings import FindingReplacement, Findings
 from cascan.gateways.fleet import Fleet, Launch
 from cascan.gateways.history import History
@@ -37,6 +38,7 @@ __all__ = [
     "DelayedMessage",
     "DelayedMessages",
     "EventBus",
+    "Exposures",
     "FindingReplacement",
     "Findings",
     "Fleet",

@@ -27,6 +27,7 @@ from cascan.gateways import (
     DelayedMessage,
     DelayedMessages,
     EventBus,
+    Exposures,
     FindingReplacement,
     Findings,
     Fleet,
@@ -86,6 +87,7 @@ REPLACEMENTS: tuple[FindingReplacement, ...] = (
 )
 PARTS_OF_SCAN_TABLE = (
     Agenda,
+    Exposures,
     Findings,
     HeldShards,
     History,

@@ -23,6 +23,7 @@ from cascan.aws.dynamodb.wire import (
     readable_items,
     to_values,
 )
+from cascan.aws.tables.exposures import ExposureItems
 from cascan.aws.tables.finding_items import FindingItems
 from cascan.aws.tables.history import HistoryItems
 from cascan.aws.tables.inventory import InventoryItems
@@ -56,7 +57,9 @@ SET_COUNTS = "SET #findings = :count, #severities = :severities, #categories = :
 LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
-class DynamoScanTable(ShardItems, FindingItems, OperatorItems, InventoryItems, HistoryItems, RecordingItems):
+class DynamoScanTable(
+    ShardItems, FindingItems, OperatorItems, InventoryItems, HistoryItems, ExposureItems, RecordingItems
+):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
     def __init__(self, table_name: str, clock: Clock = utc_now, *, history_days: int = 0) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,14 @@ from cascan.events import (
     BUS_EVENTS,
     BusEvent,
     ChangeCounts,
+    ExposureAccepted,
+    ExposureAcknowledged,
+    ExposureConfirmed,
+    ExposureEvent,
+    ExposureExpiring,
+    ExposureOpened,
+    ExposureReopened,
+    ExposureResolved,
     FindingsRecorded,
     HostAppeared,
     HostGone,
@@ -41,6 +49,8 @@ from cascan.events import (
     parse_event,
 )
 from cascan.ids import ReportKey
+from cascan.model.exposure import ExposureState
+from cascan.model.finding import Severity
 from cascan.model.inventory import Sighting
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.scan import Counts, Outcome, ScanState
@@ -78,6 +88,41 @@ TOLD = CARRIED | {
     "requested_by": "AROA1234567890EXAMPLE:ada",
     "vantage": "office",
 }
+EXPOSED: dict[str, Any] = {
+    "exposure_id": "q5h2ya7w3kd6mzt4",
+    "kind": "unexpected-open",
+    "address": "10.0.0.9",
+    "hostname": "",
+    "protocol": "tcp",
+    "port": 23,
+    "state": ExposureState.OPEN,
+    "severity": Severity.HIGH,
+    "owner": "payments@example.com",
+    "sentence": "tcp/23 is open",
+    "line": 12,
+    "episode": 1,
+    "first_seen": AT,
+    "last_seen": None,
+    "report_key": "",
+    "by": "",
+    "why": "",
+    "until": date(2026, 12, 31),
+}
+EXPOSED_ON_WIRE = EXPOSED | {
+    "state": "open",
+    "severity": "HIGH",
+    "first_seen": "2026-03-01T12:30:15.123456Z",
+    "until": "2026-12-31",
+}
+EXPOSURE_EVENTS: tuple[type[ExposureEvent], ...] = (
+    ExposureOpened,
+    ExposureConfirmed,
+    ExposureAcknowledged,
+    ExposureAccepted,
+    ExposureResolved,
+    ExposureReopened,
+    ExposureExpiring,
+)
 TOLD_ON_WIRE = TOLD | {"version": 1, "at": "2026-03-01T12:30:15.123456Z"}
 ON_HOST: dict[str, Any] = {"shard": 1, "report_key": "a key", "address": "10.0.0.5", "hostname": "db.example"}
 ON_PORT = ON_HOST | {"protocol": "tcp", "port": 22}
@@ -141,7 +186,7 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
         TOLD_ON_WIRE
         | {"changes": {"kinds": {"PortOpened": 2}, "baseline": {"HostAppeared": 1}, "announced": 2}}
         | {"shard": 1, "report_key": f"reports/{SCAN_ID}/000001/2.xml", "outcome": "timed-out", "hosts_up": 4}
-        | {"findings": COUNTS_ON_WIRE, "reasons": REASONS_ON_WIRE},
+        | {"findings": COUNTS_ON_WIRE, "reasons": REASONS_ON_WIRE, "exposures": False},
     ),
     (
         ScanCompleted(
@@ -187,6 +232,7 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
         | {"schedule": "nightly", "due_at": "2026-03-01T00:00:00Z", "kind": "blackout", "reason": "x"}
         | {"retried": False},
     ),
+    *((kind(**TOLD, **EXPOSED), TOLD_ON_WIRE | EXPOSED_ON_WIRE) for kind in EXPOSURE_EVENTS),
 )
 NAMES = [type(message).__name__ for message, _ in WIRE]
 KINDS = [type(message) for message, _ in WIRE]
@@ -225,6 +271,7 @@ class TestMessages:
             "reasons",
             "token",
             "trace_id",
+            "exposures",
         }
         for field in wire.keys() - have_defaults:
             with pytest.raises(MalformedMessage, match=f"missing required field `{field}`"):
