@@ -157,6 +157,7 @@ MAX_SERVICES_PER_LOOK = 256  # kept with the open ports of one look; the others 
 MAX_LOOKS_PER_ITEM = 256  # hosts whose looks one item of the history holds
 MAX_LOOKS_ITEM_CHARS = 300_000  # of one such item before it is compressed, unless a single look has more
 MAX_LOOK_SPAN_S = 600  # between the earliest and the latest look of one item: readers search as far around a time
+MAX_SORTED_FINDINGS = 10_000  # by severity, in memory; more are listed in order of address
 MAX_LOOKS_READ = 20_000  # at one address, by `cascan when`: two years of a look every hour
 MAX_ABSENCES_PER_ITEM = 4_096  # intervals of addresses that were not up, in one item of the history
 MAX_CHANGE_EVENTS_PER_REPORT = 1_000  # changes announced one by one; the others are counted, and stored as items
