@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from cascan_cli.parser import SCAN_HELP, add_command, sentence
 from cascan_cli.parser.cascades import add_cascade_commands
 from cascan_cli.parser.check import add_check_commands
+from cascan_cli.parser.completion import add_completion_command
 from cascan_cli.parser.control import add_control_commands
 from cascan_cli.parser.doctor import add_doctor_command
+from cascan_cli.parser.exposure import add_exposure_commands
 from cascan_cli.parser.history import add_history_commands
 from cascan_cli.parser.inventory import add_inventory_commands
 from cascan_cli.parser.read import add_read_command
@@ -21,6 +23,8 @@ from cascan_cli.parser.sentence_parser import SentenceParser
 from cascan_cli.parser.severity import add_severity_commands
 from cascan_cli.parser.shared_options import (
     FOR_THIS_SCAN,
+    add_as_targets,
+    add_end_options,
     local_options,
     output_options,
     policy_options,
@@ -50,6 +54,8 @@ stack in AWS.
   cascan when 10.0.0.5:22                    how a port changed over time
   cascan at 2026-03-03 --port 6379           what was open at a time
   cascan report latest --xml                 print the XML that nmap wrote
+  cascan wait latest --fail-on high          wait for the end of a scan
+  cascan delete latest                       remove a scan; its history stays
   cascan cancel latest                       end a scan; also suspend, resume
   cascan halt                                stop all scanning on the stack
   cascan doctor                              check the stack and this machine
@@ -67,12 +73,14 @@ stack in AWS.
   cascan schedule list                       list, pause and run schedules
   cascan tree latest                         the scans that followed a scan
   cascan severity apply -f rules.yaml        set the rules for severities
+  cascan exposure check                      what is open and not expected
   cascan vantage list                        the places to scan from
   cascan vuls scan --help                    which of Vuls' ports are open"""
 
 EPILOG = """\
 exit codes: 0 done; 1 partial: part of the result is missing, or no host
-            answered; 2 refused or bad input; 3 failed
+            answered; 2 refused or bad input; 3 failed; 4 a condition of
+            --fail-on is met
 
 Scan only what you have permission to scan."""
 RAW = RawDescriptionHelpFormatter
@@ -97,9 +105,11 @@ def build_parser() -> SentenceParser:
     add_cascade_commands(commands, stack, output)
     add_schedule_commands(commands, stack, output)
     add_severity_commands(commands, stack, output)
+    add_exposure_commands(commands, stack, output)
     add_vantage_commands(commands, stack, output)
     add_vuls_commands(commands, stack, output)
     add_worker_command(commands, stack)
+    add_completion_command(commands)
     return top
 
 
@@ -117,10 +127,12 @@ def _add_scanning(
         help="scan targets and print the findings",
         usage="cascan scan TARGET... [options] [-- NMAP ARGS]",
         description="Scan targets, wait for the scan to end, print the findings.\n\n"
-        "TARGET is an address, a network, an nmap range (10.0.0-3.1-50) or a host name.\n"
+        "TARGET is an address, a network, an nmap range (10.0.0-3.1-50) or a host name;\n"
+        "with ports of its own as 10.0.0.5:22,53/udp or [2001:db8::5]:443. A - reads\n"
+        "targets from standard input.\n\n"
         "Options after -- are checked and passed to nmap: cascan scan host -- -sV -p 443",
     )
-    scan.add_argument("targets", nargs="+", metavar="TARGET")
+    scan.add_argument("targets", nargs="*", metavar="TARGET")
     scan.set_defaults(run="scan")
 
     submit = commands.add_parser(
@@ -166,6 +178,12 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     )
     scans.set_defaults(run="scans")
 
+    wait = add_command(commands, "wait", [stack, output], "wait for the end of a scan")
+    wait.epilog = "For a scan that was sent with --no-wait, by a schedule or by someone else. Prints its outcome."
+    wait.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
+    add_end_options(wait)
+    wait.set_defaults(run="wait")
+
     findings = add_command(commands, "findings", [stack, output], "print the findings of a scan")
     findings.epilog = (
         "With --now, print the current state of the whole inventory instead: for each open port, the findings of the "
@@ -173,6 +191,7 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     )
     findings.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
     findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
+    add_as_targets(findings)
     findings.set_defaults(run="findings")
 
     report = add_command(commands, "report", [stack, output], "list or print the XML reports of a scan")

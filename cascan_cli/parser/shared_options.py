@@ -49,6 +49,7 @@ def policy_options(duration: str) -> ArgumentParser:
     return options
 
 
+FAIL_ON = ["new", "high", "open", "changed"]
 FOR_THIS_SCAN = "for this scan only; `cascan local up` sets it for all"
 
 
@@ -65,6 +66,12 @@ def wait_options() -> ArgumentParser:
         action="store_true",
         help="print the scan id and return; the scan runs while the stack is up",
     )
+    add_end_options(options)
+    return options
+
+
+def add_end_options(options: ArgumentParser) -> None:
+    """Options of commands that wait for the end of a scan."""
     options.add_argument(
         "--timeout",
         type=float,
@@ -72,12 +79,24 @@ def wait_options() -> ArgumentParser:
         metavar="SECONDS",
         help="how long to wait for the end of the scan (default: 12 hours)",
     )
-    return options
+    options.add_argument(
+        "--fail-on",
+        action="append",
+        default=[],
+        choices=FAIL_ON,
+        help="exit code 4 if a finding is new in its series (new) or of severity HIGH (high), a port is open (open), "
+        "or something changed since earlier scans (changed); may be repeated",
+    )
 
 
 def request_options() -> ArgumentParser:
-    """Options of a request besides its targets."""
+    """Options of a request besides the targets that the command line names."""
     options = ArgumentParser(add_help=False)
+    options.add_argument(
+        "--targets-file",
+        metavar="FILE",
+        help="also the targets in FILE, separated by blanks or lines; # begins a comment; - reads standard input",
+    )
     options.add_argument(
         "--name",
         default="",
@@ -110,3 +129,11 @@ def request_options() -> ArgumentParser:
         help="nmap-privileged uses raw sockets; default: chosen from the nmap options",
     )
     return options
+
+
+def add_as_targets(command: ArgumentParser) -> None:
+    command.add_argument(
+        "--as-targets",
+        action="store_true",
+        help="print the open ports as targets, a line for each address, for `cascan scan -`",
+    )
