@@ -27,11 +27,10 @@ from cascan_cli.errors import EXIT_REFUSED, BadInput, NotEnded
 from cascan_cli.input.raw_sockets import require_raw_sockets
 from cascan_cli.input.request_files import read_request_file
 from cascan_cli.input.vuls_results import DEFAULT_FOLDER, ResultsFile, find_results, write_copy
-from cascan_cli.local.state import StateDir
 from cascan_cli.output.scan import EXIT_DONE, EXIT_PARTIAL
 from cascan_cli.output.text import pluralize, print_json, print_message
 from cascan_cli.output.vuls import print_summaries
-from cascan_cli.stack.follow import wait_for_end
+from cascan_cli.stack.follow import find_by_digest, wait_for_end, watch_stack
 from cascan_cli.stack.health import StackWatch
 from cascan_cli.stack.interruption import report_interruption
 from cascan_cli.stack.open import StackGateways, open_stack
@@ -159,7 +158,7 @@ def _scan(servers: Iterable[Server], stack: StackGateways, args: Namespace) -> d
     sent = {server.file: [_send(request, stack) for request in server.plan.requests] for server in servers}
     open_requests = [entry for entries in sent.values() for entry in entries]
     open_ids = [entry.expected_id for entry in open_requests]
-    watch = StackWatch(stack.table, StateDir(args.state_dir).root if stack.is_local else None)
+    watch = watch_stack(stack, args)
     deadline = time.monotonic() + args.timeout
     with report_interruption(open_ids, stack, args):
         for entry in open_requests:
@@ -176,8 +175,13 @@ def _send(request: ServerRequest, stack: StackGateways) -> Sent:
 
 
 def _wait(entry: Sent, stack: StackGateways, timeout_s: float, watch: StackWatch) -> None:
+    digest = digest_body(entry.body)
+
+    def read_scan() -> Scan | None:
+        return find_by_digest(entry.scan_ids, digest, stack.table)
+
     try:
-        entry.scan = wait_for_end(entry.scan_ids, digest_body(entry.body), stack, timeout_s, watch)
+        entry.scan = wait_for_end(read_scan, stack.table, timeout_s, watch)
     except NotEnded as exc:  # of other servers more is known
         entry.problem = f"scan {entry.expected_id}: {exc}"
     else:

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cascan_cli.parser import sentence
 from cascan_cli.parser.shared_options import FOR_THIS_SCAN, policy_options
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ exit codes: 0 every port was asked and answered, open or not; 1 of some nothing
 
 
 def add_vuls_commands(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
-    vuls = commands.add_parser("vuls", help="ask which of the ports that Vuls found are open from here")
+    text = "ask which of the ports that Vuls found are open from here"
+    vuls = commands.add_parser("vuls", help=text, description=sentence(text))
     actions = vuls.add_subparsers(dest="action", metavar="ACTION", required=True)
     scan = actions.add_parser(
         "scan",
