@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from cascan.clock import to_wire
 from cascan.findings.to_json import scan_fields, to_json
 from cascan.ids import digest_body
+from cascan.queries.finding_query import list_addresses
 from cascan.queries.read_findings import read_findings
 from cascan_cli.errors import CliError, NotEnded
 from cascan_cli.local.state import StateDir
 from cascan_cli.output.scan import (
     EXIT_DONE,
-    finding_addresses,
     print_findings,
     print_outcome,
     report_keys,
@@ -56,7 +56,7 @@ def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
         digest = digest_body(body)
 
         def read_scan() -> Scan | None:
-            return _find_by_digest(scan_ids, digest, stack.table)
+            return find_by_digest(scan_ids, digest, stack.table)
 
         scan = wait_for_end(read_scan, stack.table, args.timeout, watch_stack(stack, args))
         followed = wait_for_cascade(scan, stack, args.timeout, open_ids)
@@ -96,7 +96,7 @@ def own_port_note(findings: Iterable[Finding], stack: StackGateways) -> str:
     if stack.own_port is None:
         return ""
     on_own_port = [finding for finding in findings if finding.attributes.get("port") == stack.own_port]
-    addresses = {address for finding in on_own_port for address in finding_addresses(finding)}
+    addresses = {address for finding in on_own_port for address in list_addresses(finding)}
     return f"port {stack.own_port} is the local stack itself" if any(map(is_loopback, addresses)) else ""
 
 
@@ -185,7 +185,8 @@ class _Polls:
         self.count += 1
 
 
-def _find_by_digest(scan_ids: list[str], digest: str, table: Scans) -> Scan | None:
+def find_by_digest(scan_ids: list[str], digest: str, table: Scans) -> Scan | None:
+    """Of these scans, the one whose request has the digest. None: it is not planned yet."""
     scans = map(table.get_scan, scan_ids)
     return next((scan for scan in scans if scan and scan.request_digest == digest), None)
 

@@ -85,6 +85,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan diff": ["diff SCANNED --all"],
     "cascan diff --since": ["diff --since 2026-03-01T12:30Z --all"],
     "cascan inventory": ["inventory --all"],
+    "cascan reach": ["reach 10.0.0.1"],
     "cascan when": ["when 10.0.0.1 --evidence"],
     "cascan history delete": ["history delete 10.0.0.0/24"],
     "cascan at": ["at now --port 22 --evidence", "at 2026-03-01T12:30Z 10.0.0.1:22 --evidence"],
@@ -132,8 +133,18 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan local status": ["local status --state-dir state"],
 }
 # local up prints what local status does, and tests/e2e runs it; test_live.py of the command runs doctor --live
-BY_OTHERS = {"cascan local up", "cascan doctor --live"}
-SEEN_ELSEWHERE = {
+# test_vuls_scan.py of the command compares what `vuls scan` prints
+BY_OTHERS = {"cascan local up", "cascan doctor --live", "cascan vuls scan"}
+VULS_SHAPES = {
+    "answered results",
+    "answered server",
+    "listening process",
+    "listener",
+    "unknown address",
+    "reachable package",
+    "answering CVE",
+}
+SEEN_ELSEWHERE = VULS_SHAPES | {
     "live check line",
     "local stack",
     "reported host",
