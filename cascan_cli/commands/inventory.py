@@ -84,7 +84,8 @@ def _rows(host: HostRecord, query: InventoryQuery) -> Iterator[tuple[object, ...
 
 
 def _as_json(host: HostRecord, query: InventoryQuery) -> dict[str, Any]:
-    return {
+    identity = {"identity": host.identity} if host.identity else {}
+    return identity | {
         "address": host.address,
         "hostname": host.hostname,
         "state": host.latest.state,

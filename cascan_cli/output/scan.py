@@ -29,6 +29,7 @@ CHANGE_LABELS = {
     "ServiceChanged": "changed",
     "HostAppeared": "appeared",
     "HostGone": "gone",
+    "HostMoved": "moved",
 }  # the values of cascan.model.inventory.ChangeKind, which is slow to import
 FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
 

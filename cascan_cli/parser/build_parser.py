@@ -54,6 +54,7 @@ stack in AWS.
   cascan inventory --port 22                 what is open now, and since when
   cascan when 10.0.0.5:22                    how a port changed over time
   cascan at 2026-03-03 --port 6379           what was open at a time
+  cascan reach 10.0.0.5                      from where its ports are reachable
   cascan report latest --xml                 print the XML that nmap wrote
   cascan wait latest --fail-on high          wait for the end of a scan
   cascan delete latest                       remove a scan; its history stays

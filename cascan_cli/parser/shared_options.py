@@ -124,6 +124,11 @@ def request_options() -> ArgumentParser:
         help="where to scan from; may be repeated, which gives a scan for each; default: the stack's own workers",
     )
     options.add_argument(
+        "--identity",
+        choices=["address", "mac", "name"],
+        help="by what the inventory knows hosts whose addresses change; default: as their network says, or address",
+    )
+    options.add_argument(
         "--type",
         choices=["nmap", "nmap-privileged"],
         help="nmap-privileged uses raw sockets; default: chosen from the nmap options",
