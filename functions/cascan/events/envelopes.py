@@ -119,6 +119,18 @@ class ReportStored(msgspec.Struct, frozen=True):
         return cls(detail.object.key, detail.bucket.name, detail.object.size, envelope.id)
 
 
+class VulsResultsStored(ReportStored, frozen=True):
+    """Results of Vuls were stored in the bucket, or another file beside them."""
+
+
+def parse_vuls_message(body: str | bytes) -> VulsResultsStored | ScanCompleted | ScanFailed | ScanCancelled:
+    """A message of the queue of Vuls' results: new results, or the end of a scan for some.
+
+    Raises: MalformedMessage: neither.
+    """
+    return parse_end_event(body) if _envelope(body).source == SOURCE else VulsResultsStored.from_wire(body)
+
+
 class _Envelope(msgspec.Struct, frozen=True):
     source: str
     detail_type: str = msgspec.field(name="detail-type")
