@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -107,7 +107,7 @@ class ReportStored(msgspec.Struct, frozen=True):
         return ReportKey.parse(self.key)
 
     @classmethod
-    def from_wire(cls, body: str | bytes) -> ReportStored:
+    def from_wire(cls, body: str | bytes) -> Self:
         """Raises: MalformedMessage: not an `Object Created` event of Amazon S3."""
         envelope = _envelope(body)
         if envelope.source != "aws.s3" or envelope.detail_type != cls.DETAIL_TYPE:
