@@ -8,9 +8,9 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from cascan_cli.commands.inventory import parse_query
 from cascan_cli.errors import BadInput
 from cascan_cli.input.endpoints import has_port, parse_endpoint
+from cascan_cli.input.inventory_query import parse_query
 from cascan_cli.input.moments import parse_duration, parse_moment, parse_zone
 from cascan_cli.output.history import format_look, format_port, look_to_json, service_to_json
 from cascan_cli.output.table import print_table
