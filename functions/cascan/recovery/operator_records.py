@@ -6,6 +6,7 @@
     rules/<name>/deleted.json       when it was deleted
     schedules/<name>.json           a schedule's manifest
     vantages/<name>.json            a vantage: its queues, and what its workers reach
+    networks.json                   by what the hosts of networks are known
 
 The process that changed the table writes each record afterwards. A version of a rule never changes,
 so that two processes may apply a rule at the same time. Every other record is a copy of what the
@@ -25,22 +26,32 @@ import msgspec
 from msgspec.structs import replace
 
 from cascan.clock import utc_now
-from cascan.gateways import OperatorRecords, RuleTable, ScheduleTable, SeverityRules, StackSwitch, Vantages
+from cascan.gateways import (
+    NetworkIdentities,
+    OperatorRecords,
+    RuleTable,
+    ScheduleTable,
+    SeverityRules,
+    StackSwitch,
+    Vantages,
+)
 from cascan.limits import MAX_RULE_VERSIONS, MAX_RULES, MAX_SCHEDULES, MAX_VANTAGES
 from cascan.model.agenda import Switch
 from cascan.model.cascade import StoredRule
+from cascan.model.identity import StoredNetworks
 from cascan.model.schedule import StoredSchedule
 from cascan.model.vantage import Vantage
 from cascan.rules.severity import StoredRules
 from cascan.stored import read_all_stored
 
 T = TypeVar("T")
+NETWORKS = "networks.json"
 SWITCH, SEVERITY, RULES, SCHEDULES = "switch.json", "severity.json", "rules/", "schedules/"
 VANTAGES = "vantages/"
 DELETED = "deleted.json"
 
 
-class OperatorTable(StackSwitch, SeverityRules, Vantages, Protocol):
+class OperatorTable(StackSwitch, SeverityRules, Vantages, NetworkIdentities, Protocol):
     """The operator's decisions that the scan table stores."""
 
 
@@ -53,6 +64,7 @@ class RestoreResult:
     rules: list[str] = field(default_factory=list)  # names, without deleted rules
     schedules: list[str] = field(default_factory=list)  # names; EventBridge does not have them yet
     vantages: list[str] = field(default_factory=list)  # names
+    networks: int = 0  # whose hosts are known by an identity
 
 
 def record_switch(records: OperatorRecords, stack_switch: StackSwitch) -> None:
@@ -70,6 +82,10 @@ def record_severity_rules(records: OperatorRecords, severity_rules: SeverityRule
 
 def record_vantage(records: OperatorRecords, vantages: Vantages, name: str) -> None:
     records.put(f"{VANTAGES}{name}.json", msgspec.json.encode(vantages.get_vantage(name)))
+
+
+def record_network_identities(records: OperatorRecords, table: NetworkIdentities) -> None:
+    records.put(NETWORKS, msgspec.json.encode(table.network_identities()))
 
 
 def record_rule(records: OperatorRecords, rule: StoredRule) -> None:
@@ -104,6 +120,9 @@ def restore_records(
     # The table rejects version 1 if it has newer rules.
     if severity and table.put_severity_rules(replace(severity, version=1)):
         restored.severity_rules = len(severity.rules)
+    networks = _read(records, NETWORKS, StoredNetworks)
+    if networks and table.put_network_identities(replace(networks, version=1)):
+        restored.networks = len(networks.networks)
     for name in islice(_rule_names(records), MAX_RULES):
         if _restore_rule(records, name, rules):
             restored.rules.append(name)

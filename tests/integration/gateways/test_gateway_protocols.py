@@ -37,6 +37,7 @@ from cascan.gateways import (
     IssuedRequests,
     Launch,
     Lookup,
+    NetworkIdentities,
     OperatorRecords,
     Received,
     Recordings,
@@ -101,6 +102,7 @@ PARTS_OF_SCAN_TABLE = (
     SeverityRules,
     Shards,
     StackSwitch,
+    NetworkIdentities,
     Vantages,
 )
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
