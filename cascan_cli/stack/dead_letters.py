@@ -46,6 +46,7 @@ QUEUES = (
     DeadLetterQueue("CompletionDLQ", ("CompletionQueue",)),
     DeadLetterQueue("ControlDLQ", ("ControlQueue",)),
     DeadLetterQueue("ScheduleDLQ", ("ScheduleQueue",)),
+    DeadLetterQueue("VulsDLQ"),  # results that are put into the bucket again are asked again
     DeadLetterQueue("WakeupDLQ"),  # of calls that no queue delivers; the next minute repeats them
     DeadLetterQueue("RequestDLQ", reader="on_scan_requested"),
     DeadLetterQueue("ExpressShardDLQ", reader="on_shard_abandoned"),

@@ -35,6 +35,7 @@ QUEUES = {  # name → the queue of infra/messaging.yaml; "heard" has our events
     "completions": "CompletionQueue",
     "controls": "ControlQueue",
     "schedules": "ScheduleQueue",
+    "vuls": "VulsQueue",
     "heard": "",
 }
 RETURNED_ARN = f"arn:aws:sqs:{REGION}:123456789012:returned"
