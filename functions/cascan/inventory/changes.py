@@ -296,11 +296,23 @@ def _with_service(before: Sighting, after: Sighting) -> Sighting:
             service=before.service,
             product=before.product,
             version=before.version,
+            extrainfo=before.extrainfo,
+            tunnel=before.tunnel,
+            cpe=before.cpe,
             probed=before.probed,
         )
-    if after.probed and before.service == after.service and after.product in ("", before.product):
-        return replace(after, product=before.product, version=after.version or before.version)
-    return after
+    if not after.probed or before.service != after.service or after.product not in ("", before.product):
+        return after
+    if after.version not in ("", before.version):
+        return replace(after, product=before.product)
+    return replace(
+        after,
+        product=before.product,
+        version=before.version,
+        extrainfo=after.extrainfo or before.extrainfo,
+        tunnel=after.tunnel or before.tunnel,
+        cpe=after.cpe or before.cpe,
+    )
 
 
 def _add_coverage(

@@ -9,15 +9,10 @@ from functools import lru_cache
 
 from cascan.ids import ReportKey
 from cascan.inventory.coverage import CLOSED_STATES, ScannedPorts
-from cascan.inventory.observations import SILENT_SERVICE
-from cascan.limits import (
-    MAX_COVERAGE_CHARS,
-    MAX_CPES_PER_SERVICE,
-    MAX_SERVICE_CHARS,
-    MAX_SERVICES_PER_LOOK,
-)
+from cascan.inventory.seen_service import NO_SERVICE, to_seen_service
+from cascan.limits import MAX_COVERAGE_CHARS, MAX_SERVICES_PER_LOOK
 from cascan.model.history import HOST_NOT_UP, Look, NotOpenPorts, OpenPorts, SeenService
-from cascan.model.host import ExtraPorts, Host, Service
+from cascan.model.host import ExtraPorts, Host
 from cascan.model.inventory import NOT_OPEN, OPEN, OPEN_OR_FILTERED, PortKey
 from cascan.nmap.addresses import parse_address
 from cascan.nmap.ports.port_set import PortSet, parse_port_set
@@ -25,7 +20,6 @@ from cascan.nmap.ports.port_set import PortSet, parse_port_set
 NOT_OPEN_STATES = CLOSED_STATES | {OPEN_OR_FILTERED}
 KNOWN_STATES = NOT_OPEN_STATES | {OPEN}
 ListedState = tuple[int, str]  # a port and its state
-NO_SERVICE = SeenService()
 MAX_CACHED = 1_024  # states of the ports that a report counts; most hosts of a report share a few
 
 
@@ -125,7 +119,7 @@ def _group_open(host: Host, scanned: ScannedPorts) -> tuple[OpenPorts, ...]:
     for port in host.ports:
         if port.state != OPEN or port.protocol in scanned.guessed:
             continue
-        key = port.protocol, _to_seen(port.service) if port.service else NO_SERVICE
+        key = port.protocol, to_seen_service(port.service) if port.service else NO_SERVICE
         if key not in groups and len(groups) >= MAX_SERVICES_PER_LOOK:
             key = port.protocol, NO_SERVICE
         groups.setdefault(key, []).append(port.number)
@@ -136,20 +130,6 @@ def _to_text(numbers: list[int]) -> str:
     if len(numbers) == 1:
         return str(numbers[0])
     return str(PortSet((number, number) for number in numbers))
-
-
-@lru_cache(maxsize=MAX_CACHED)
-def _to_seen(service: Service) -> SeenService:
-    cpe = tuple(name for name in service.cpe if len(name) <= MAX_SERVICE_CHARS)
-    return SeenService(
-        name=service.common_name[:MAX_SERVICE_CHARS],
-        product=service.product[:MAX_SERVICE_CHARS],
-        version=service.version[:MAX_SERVICE_CHARS],
-        extrainfo=service.extrainfo[:MAX_SERVICE_CHARS],
-        tunnel=service.tunnel[:MAX_SERVICE_CHARS],
-        cpe=cpe[:MAX_CPES_PER_SERVICE],
-        probed=service.method == "probed" and service.name != SILENT_SERVICE,
-    )
 
 
 # ---- ports that are not open

@@ -7,16 +7,14 @@ from datetime import datetime
 from enum import Enum, auto
 
 from cascan.inventory.coverage import CLOSED_STATES, ScannedPorts, unlisted_ports
-from cascan.limits import MAX_SERVICE_CHARS
-from cascan.model.host import Host, Port, Service
+from cascan.inventory.seen_service import NO_SERVICE, to_seen_service
+from cascan.model.host import Host, Port
 from cascan.model.inventory import OPEN, Observation, PortKey, Sighting, Unlisted
 from cascan.model.shard import NmapRun
 from cascan.nmap.addresses import parse_address
 
 ASSUMED_UP = "user-set"  # the reason of a host that -Pn declares up without a probe
 ANSWERS = frozenset({"open", "closed", "unfiltered"})  # states of a port that gave an answer
-# nmap's name for a connection that was closed before any data: not a service
-SILENT_SERVICE = "tcpwrapped"
 
 
 class Absence(Enum):
@@ -123,13 +121,16 @@ def _ports(
 
 
 def _sighting(port: Port, scan_id: str, seen_at: datetime) -> Sighting:
-    service = (port.service if port.state == OPEN else None) or Service()
+    seen = to_seen_service(port.service) if port.state == OPEN and port.service else NO_SERVICE
     return Sighting(
         state=port.state,
         seen_at=seen_at,
         scan_id=scan_id,
-        service=service.common_name[:MAX_SERVICE_CHARS],
-        product=service.product[:MAX_SERVICE_CHARS],
-        version=service.version[:MAX_SERVICE_CHARS],
-        probed=service.method == "probed" and service.name != SILENT_SERVICE,
+        service=seen.name,
+        product=seen.product,
+        version=seen.version,
+        extrainfo=seen.extrainfo,
+        tunnel=seen.tunnel,
+        cpe=seen.cpe,
+        probed=seen.probed,
     )

@@ -30,6 +30,10 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     service: str = ""
     product: str = ""
     version: str = ""
+    # These three are details: a service that differs in them alone has not changed
+    extrainfo: str = ""
+    tunnel: str = ""
+    cpe: tuple[str, ...] = ()
     # The service was probed (-sV); else its name is a guess from the port number
     probed: bool = False
 

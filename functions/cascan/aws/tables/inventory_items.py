@@ -6,7 +6,7 @@ host      host/<vantage>/<address>             host                     body (th
                                                                         revision; if its ports are
                                                                         in pages: pages and
                                                                         page_count
-page      host/<vantage>/<address>             ports/<revision>/        body: 1,024 ports
+page      host/<vantage>/<address>             ports/<revision>/        body: 384 ports
                                                <report>/<3 digits>
 host      host/<vantage>/<identity>            host                     as above; pages as well
 changes   changes/<scan id>/<shard>            host/<hex>/<attempt>     body; pages, as above
@@ -14,7 +14,7 @@ changes   changes/<scan id>/<shard>            host/<hex>/<attempt>/    the same
                                                <identity>
 move      changes/<scan id>/<shard>            host/<hex>/<attempt>/    body: one change
                                                <identity>/moved
-page      changes/<scan id>/<shard>            pages/<hex>/<attempt>/   body: 500 changes
+page      changes/<scan id>/<shard>            pages/<hex>/<attempt>/   body: 200 changes
                                                <revision>/<3 digits>
 port set  ports/<digest>                       ports                    body: the ports
 asked     network/<vantage>/<network>          asked/<lowest hex>-      body (a sighting), version
@@ -53,8 +53,8 @@ from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval
 from cascan.nmap.targets.kinds import IPV4
 
-PORTS_PER_PAGE = 1_024  # at most 300 KB, however long the names of their services are
-CHANGES_PER_PAGE = 500  # each with two sightings
+PORTS_PER_PAGE = 384  # at most 300 KB, however long the texts of their services are
+CHANGES_PER_PAGE = 200  # each with two sightings
 NETWORK_BITS = {4: 16, 6: 80}  # by family: the bits that tell a network's addresses apart
 DIGITS = {4: 8, 6: 32}  # by family: of an address in hex
 SHORT_PORTS = 64  # characters; a longer list of ports that many hosts share is stored once

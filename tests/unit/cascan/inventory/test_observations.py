@@ -211,3 +211,14 @@ def test_long_names_of_services_are_cut_and_a_wrapped_one_was_not_told() -> None
     assert one.ports["tcp", 22] == Sighting(
         state="open", seen_at=NOW, scan_id=SCAN, service="tcpwrapped", product="x" * 80, version="y" * 80
     )
+
+
+def test_an_observation_has_the_details_of_a_service() -> None:
+    cpe = ("cpe:/a:igor_sysoev:nginx:1.25.3", "cpe:/" + "x" * 80, *(f"cpe:/o:linux:{n}" for n in range(6)))
+    service = Service(name="http", tunnel="ssl", extrainfo="Ubuntu", cpe=cpe, method="probed")
+    port = Port(protocol="tcp", number=443, state="open", service=service)
+    one = observe_host(Host(state="up", addresses=ADDRESS, ports=(port,)), TCP, SCAN, NOW)
+    assert one is not None
+    seen = one.ports["tcp", 443]
+    assert (seen.tunnel, seen.extrainfo) == ("ssl", "Ubuntu")
+    assert seen.cpe == (cpe[0], *cpe[2:5])  # one that is too long is left out, and four are kept
