@@ -1,13 +1,13 @@
-"""The transport of DynamoDB's calls, compared with two smaller ones: what it saves in a function.
+"""The transport of DynamoDB's bulk calls, compared with a larger one and with the least: seconds of a function.
 
 A report of 400 hosts is recorded into a table that answers every call after 0, 5 or 10 ms, as
 DynamoDB does within a Region, and that has stored nothing before. The table is a process of its own
 which only waits and answers. The same code records the report each time; only the class of the
 connections differs:
 
-    own          cascan/aws/dynamodb/connection.py: one write and one read of a socket, own signer
-    http.client  the standard library's connection, botocore's signer
+    http.client  cascan/aws/dynamodb/connection.py, the project's: signed by botocore
     urllib3      botocore's HTTP session and signer; a call waits for its answer, so no two overlap
+    bare socket  one write and one read of a socket, without signature or checks: the floor
 
 Each transport runs in turn, ROUNDS times; the table shows the best of them. Seconds are those that
 a function runs, and is billed for; CPU is that of its process.
@@ -18,13 +18,13 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import socket
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
-from http.client import HTTPConnection
 from io import BytesIO
 from multiprocessing.connection import Connection as Pipe
 from socket import IPPROTO_TCP, TCP_NODELAY
@@ -52,7 +52,6 @@ HOSTS = 400
 ROUNDS = 3
 DELAYS_MS = (0, 5, 10)
 SHAPES = ("alike", "mixed")
-MAY_COST = 1.2  # times the function's seconds: a smaller transport within it is kept
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = ReportKey(derive_scan_id("benchmark"), 0, 1)
 ANSWERS = {
@@ -84,7 +83,7 @@ def compare(report: bytes, delay_ms: int, endpoint: str) -> None:
     for _ in range(ROUNDS):
         for name, transport in TRANSPORTS.items():
             best[name] = min(best[name], record(report, transport))
-    own_s = best["own"][0]
+    own_s = best["http.client"][0]
     cells = [f"{s:8.3f} ({cpu_s:.3f}) {s / own_s:4.2f}x" for s, cpu_s in best.values()]
     print(f"  {delay_ms:9} ms   " + "".join(f"{cell:>22}" for cell in cells))
 
@@ -115,39 +114,31 @@ class _Reports:
         return BytesIO(self._report[start:])
 
 
-class HttpClientConnection:
-    """A call on http.client, signed by botocore. As with our own, other calls may be sent before
-    its answer is read.
-    """
+class BareConnection:
+    """The least that any transport does: one write and one read of a socket, unsigned, unchecked."""
 
     def __init__(self, client: Any) -> None:
-        self._client = client
         self._url = urlsplit(client.meta.endpoint_url)
-        self._connection: HTTPConnection | None = None
-        self._operation = ""
-        self._error: Exception | None = None
+        self._target = f"{client.meta.service_model.metadata['targetPrefix']}."
+        self._socket: socket.socket | None = None
 
     def send(self, operation: str, body: bytes) -> None:
-        self._operation, self._error = operation, None
-        headers = sign(self._client, operation, body)
-        if self._connection is None:
-            self._connection = HTTPConnection(self._url.hostname or "", self._url.port, timeout=5)
-        try:
-            self._connection.request("POST", "/", body, headers)
-        except OSError as exc:
-            self._error = exc
+        if self._socket is None:
+            self._socket = socket.create_connection((self._url.hostname or "", self._url.port or 80), timeout=5)
+            self._socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        self._socket.sendall(BARE_HEAD % (self._target.encode() + operation.encode(), len(body)) + body)
 
     def answer(self) -> dict[str, Any]:
-        if self._error or self._connection is None:
-            self.close()
-            raise HTTPClientError(error=self._error)
-        response = self._connection.getresponse()
-        return read_answer(self._operation, response.status, dict(response.headers), response.read())
+        assert self._socket  # noqa: S101 (for mypy)
+        head, _, content = self._socket.recv(MAX_BARE_ANSWER).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")  # noqa: S101
+        document: dict[str, Any] = msgspec.json.decode(content)
+        return document
 
     def close(self) -> None:
-        if self._connection:
-            self._connection.close()
-        self._connection = None
+        if self._socket:
+            self._socket.close()
+        self._socket = None
 
 
 class Urllib3Connection:
@@ -187,7 +178,7 @@ def sign(client: Any, operation: str, body: bytes) -> dict[str, str]:
 
 
 def read_answer(operation: str, status: int, headers: Mapping[str, str], content: bytes) -> dict[str, Any]:
-    """Checks what our own transport checks."""
+    """Checks what the project's transport checks."""
     checksum = {name.lower(): value for name, value in headers.items()}.get("x-amz-crc32", "")
     if checksum and zlib.crc32(content) != int(checksum):
         raise HTTPClientError(error="checksum")
@@ -198,9 +189,9 @@ def read_answer(operation: str, status: int, headers: Mapping[str, str], content
 
 
 TRANSPORTS: Mapping[str, Callable[..., Any]] = {
-    "own": Connection,
-    "http.client": HttpClientConnection,
+    "http.client": Connection,
     "urllib3": Urllib3Connection,
+    "bare socket": BareConnection,
 }
 
 
@@ -246,6 +237,8 @@ HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n"
     b"x-amzn-RequestId: 4KBNVRGD25RG1KEO9UT4V3FQDJVV4KQNSO5AEMVJF66Q9ASUAAJG\r\nx-amz-crc32: %d\r\n\r\n"
 )
+MAX_BARE_ANSWER = 64 * 1024
+BARE_HEAD = b"POST / HTTP/1.1\r\nHost: table\r\nX-Amz-Target: %s\r\nContent-Length: %d\r\n\r\n"
 
 if __name__ == "__main__":
     main()

@@ -44,9 +44,9 @@ HARMLESS = {
 
 def run(args: Namespace) -> int:
     """Exit code 0: the request would be accepted. 2: it would be refused."""
-    if args.vuls and not (args.file or args.nmap_arguments):
+    if args.vuls and not (args.file or args.nmap_arguments or args.targets_file):
         return _run_vuls(args)
-    if args.vuls or bool(args.file) == bool(args.targets or args.nmap_arguments):
+    if args.vuls or bool(args.file) == bool(args.targets or args.targets_file or args.nmap_arguments):
         raise BadInput("name either targets or a file (-f FILE, --vuls FILE)")
     if not args.file:
         return _report(explain_request(json.dumps(build_request(args)), args), args)
@@ -156,6 +156,10 @@ def _print(explained: Explanation, *, verbose: bool) -> None:
     print_table(
         ("TARGET", "VERDICT", "REASON"),
         ((f"target {target.target}", *_verdict(target)) for target in explained.targets),
+    )
+    print_table(
+        ("PORTS", "ADDRESSES", "SHARDS"),
+        ((f"ports {ports.ports or 'of the options'}", ports.addresses, ports.shards) for ports in explained.port_sets),
     )
     for note in explained.notes:
         print_message(f"note: {note}")

@@ -114,12 +114,12 @@ def _read_bodies(args: Namespace) -> dict[str, str]:
 
     Raises: BadInput: there is none, or both are given.
     """
-    if args.vuls and not (args.file or args.nmap_arguments):
+    if args.vuls and not (args.file or args.nmap_arguments or args.targets_file):
         try:
             return read_vuls_requests(args.vuls, args.targets)
         except RequestRefused as refused:
             raise BadInput(f"{args.vuls}: {'; '.join(refused.reasons)}") from refused
-    if args.vuls or bool(args.file) == bool(args.targets or args.nmap_arguments):
+    if args.vuls or bool(args.file) == bool(args.targets or args.targets_file or args.nmap_arguments):
         raise BadInput("name either targets or a file (-f FILE, --vuls FILE)")
     if not args.file:
         return {"request": json.dumps(build_request(args))}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterable
 
 from cascan.findings.to_json import scan_fields, to_json
+from cascan.model.finding import Finding
+from cascan.queries.current_findings import OPEN_PORT
 from cascan.queries.read_findings import read_findings
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import print_findings, print_reasons, scan_exit_code
-from cascan_cli.output.text import pluralize, print_json, print_message
+from cascan_cli.output.targets import format_targets
+from cascan_cli.output.text import pluralize, print_json, print_message, printable
 from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.open import open_stack
 
@@ -17,12 +21,16 @@ def run(args: Namespace) -> int:
     """Returns the exit code of the scan, so that a script learns whether the findings are complete."""
     if args.now == bool(args.scan):
         raise BadInput("give either SCAN or --now; see: cascan findings --help")
+    if args.as_targets and args.json:
+        raise BadInput("--as-targets prints lines of text; leave out --json")
     if args.now:
         return _print_current(args)
     with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan)
         findings = list(read_findings(scan, stack.table))
-    if args.json:
+    if args.as_targets:
+        _print_targets(findings)
+    elif args.json:
         print_json([to_json(finding, scan_fields(scan)) for finding in findings])
     else:
         print_findings(findings)
@@ -32,12 +40,26 @@ def run(args: Namespace) -> int:
     return scan_exit_code(scan)
 
 
+def _print_targets(findings: Iterable[Finding]) -> None:
+    """The open ports of the findings, as targets with ports of their own."""
+    ports = (
+        (address, finding.attributes.get("protocol") or "", finding.attributes.get("port") or 0)
+        for finding in findings
+        if finding.category == OPEN_PORT
+        for address in (finding.attributes.get("ip_addresses") or ())[:1]
+    )
+    for line in format_targets(ports):
+        print(printable(line))
+
+
 def _print_current(args: Namespace) -> int:
     from cascan.queries.current_findings import find_current_findings
 
     with open_stack(args) as stack:
         current = list(find_current_findings(stack.table))
-    if args.json:
+    if args.as_targets:
+        _print_targets(finding for finding, _ in current)
+    elif args.json:
         print_json([to_json(finding, scan_fields(scan) if scan else None) for finding, scan in current])
     else:
         print_findings(finding for finding, _ in current)

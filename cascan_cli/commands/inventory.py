@@ -36,10 +36,14 @@ MAX_INTERVALS = 256  # of one range with gaps; each needs a query
 
 
 def run(args: Namespace) -> int:
+    if args.as_targets and (args.json or args.all):
+        raise BadInput("--as-targets prints open ports as lines of text; leave out --json and --all")
     query = parse_query(args.addresses, args.port, args.service, was_open=args.all)
     with open_stack(args) as stack:
         hosts = list(stack.table.hosts(query, vantage=args.vantage))
-    if args.json:
+    if args.as_targets:
+        _print_targets(hosts, query)
+    elif args.json:
         print_json([_as_json(host, query) for host in hosts if args.all or host.is_up])
     else:
         rows = (row for host in hosts for row in _rows(host, query))
@@ -47,6 +51,15 @@ def run(args: Namespace) -> int:
     if not hosts:
         print_message(f"the inventory{_name_vantage(args.vantage)} has nothing that matches")
     return 0
+
+
+def _print_targets(hosts: list[HostRecord], query: InventoryQuery) -> None:
+    from cascan.model.inventory import OPEN
+    from cascan_cli.output.targets import format_targets
+
+    ports = ((host.address, port) for host in hosts for port in query.ports_of(host) if port.latest.state == OPEN)
+    for line in format_targets((address, port.protocol, port.port) for address, port in ports):
+        print(line)
 
 
 def _name_vantage(vantage: str) -> str:

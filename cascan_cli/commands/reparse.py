@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -62,15 +62,23 @@ def _parse_time(text: str) -> datetime:
 
 def _find_named(names: Sequence[str], stack: StackGateways) -> list[Scan]:
     """Raises: BadInput: one of them does not exist, has not ended, or has no reports; nothing was parsed."""
-    scans = {scan.scan_id: scan for scan in (find_scan(stack.table, name) for name in names)}
+    named = [find_scan(stack.table, name) for name in names]
+    scans = {scan.scan_id: scan for scan in _with_members(named, stack)}
     for scan in scans.values():
         if refusal := find_reparse_refusal(scan):
             raise BadInput(refusal)
     return list(scans.values())
 
 
+def _with_members(scans: Iterable[Scan], stack: StackGateways) -> Iterator[Scan]:
+    """The scans, each after its members."""
+    for scan in scans:
+        yield from filter(None, map(stack.table.get_scan, scan.members))
+        yield scan
+
+
 def _find_all(since: datetime | None, stack: StackGateways) -> list[Scan]:
-    """The scans that can be parsed again, oldest first."""
+    """The scans that can be parsed again, oldest first, those with members after all others."""
     scans = list(stack.table.list_scans(MAX_SCANS_REPARSED))
     if len(scans) == MAX_SCANS_REPARSED:
         oldest = to_wire(scans[-1].requested_at)
@@ -82,7 +90,8 @@ def _find_all(since: datetime | None, stack: StackGateways) -> list[Scan]:
         print_message(f"{pluralize(running, 'scan')} left out: not ended yet")
     if not suitable:
         print_message("no scan to parse again")
-    return suitable[::-1]
+    suitable.reverse()
+    return sorted(suitable, key=lambda scan: bool(scan.members))
 
 
 def _confirm(scans: Sequence[Scan]) -> None:

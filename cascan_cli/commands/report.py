@@ -19,7 +19,7 @@ from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from cascan.ids import ReportKey
@@ -31,27 +31,45 @@ def run(args: Namespace) -> int:
         scan = find_scan(stack.table, args.scan)
         reports = _find_reports(scan, args.shard, stack)
         if args.out:
-            _write_all(reports.values(), args.out, stack)
+            _write_all(reports, args.out, stack)
         elif args.xml:
+            _require_one_vantage(scan, stack)
             _print_xml(scan.scan_id, reports, stack)
         else:
-            _list(reports.values(), stack, as_json=args.json)
+            _list(reports, stack, as_json=args.json)
         print_reasons(scan)
     return 0
 
 
-def _find_reports(scan: Scan, shard: int | None, stack: StackGateways) -> dict[int, ReportKey]:
-    """The recorded reports by shard, or only that of one shard. Raises: CliError: there is none."""
-    stored = stack.reports.report_keys(scan.scan_id)
-    reports = select_reports(stack.table.shards(scan.scan_id), stored)
+def _find_reports(scan: Scan, shard: int | None, stack: StackGateways) -> list[ReportKey]:
+    """The recorded reports of the scan and its members, or only those of one shard number.
+
+    Raises: CliError: there is none.
+    """
+    reports: list[ReportKey] = []
+    for scan_id in scan.members or (scan.scan_id,):
+        stored = stack.reports.report_keys(scan_id)
+        reports += select_reports(stack.table.shards(scan_id), stored).values()
     if shard is not None:
-        reports = {number: key for number, key in reports.items() if number == shard}
-    if scan.members:
-        raise CliError(f"scan {scan.scan_id} has no report itself; its members have: {', '.join(scan.members)}")
+        reports = [key for key in reports if key.shard == shard]
     if not reports:
         reason = scan.error_description or scan.reasons.sentence or scan.state
         raise CliError(f"scan {scan.scan_id} has no report: {reason}")
     return reports
+
+
+def _require_one_vantage(scan: Scan, stack: StackGateways) -> None:
+    """A host may look different from each vantage, so their reports are never merged into one.
+
+    Raises: CliError: the scan has a member for each of several vantages.
+    """
+    if not scan.members:
+        return
+    members = filter(None, map(stack.table.get_scan, scan.members))
+    commands = [f"cascan report {member.scan_id} --xml ({member.vantage})" for member in members]
+    raise CliError(
+        f"scan {scan.scan_id} looked from several vantages, and each has a report of its own: {', '.join(commands)}"
+    )
 
 
 def _list(keys: Iterable[ReportKey], stack: StackGateways, *, as_json: bool) -> None:
@@ -62,12 +80,12 @@ def _list(keys: Iterable[ReportKey], stack: StackGateways, *, as_json: bool) -> 
         print_table(("SHARD", "REPORT"), rows, whole=("REPORT",))
 
 
-def _print_xml(scan_id: str, reports: dict[int, ReportKey], stack: StackGateways) -> None:
+def _print_xml(scan_id: str, reports: Sequence[ReportKey], stack: StackGateways) -> None:
     if len(reports) > 1:
         merged = open_merged_report(scan_id, table=stack.table, reports=stack.reports)
         sys.stdout.buffer.writelines(merged.chunks)
     else:
-        (key,) = reports.values()
+        (key,) = reports
         with stack.reports.open_report(key) as report:
             shutil.copyfileobj(report, sys.stdout.buffer)
     sys.stdout.flush()

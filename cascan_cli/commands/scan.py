@@ -7,11 +7,14 @@ from argparse import Namespace
 
 from cascan_cli.errors import BadInput
 from cascan_cli.input.raw_sockets import require_raw_sockets
+from cascan_cli.input.target_lists import collect_targets
 from cascan_cli.stack.follow import submit_and_follow
 from cascan_cli.stack.open import open_stack
 
 
 def run(args: Namespace) -> int:
+    if not (args.targets or args.targets_file):
+        raise BadInput("name a target, a file of them (--targets-file FILE), or - for standard input")
     body = json.dumps(build_request(args))
     require_raw_sockets(body, args)
     with open_stack(args) as stack:
@@ -19,7 +22,10 @@ def run(args: Namespace) -> int:
 
 
 def build_request(args: Namespace) -> dict[str, object]:
-    """The arguments as a request in the short form. Raises: BadInput: a label without a value."""
+    """The arguments as a request in the short form.
+
+    Raises: BadInput: a label without a value, or a list of targets that cannot be read.
+    """
     labels = {}
     for label in args.label:
         key, equals, value = label.partition("=")
@@ -28,7 +34,7 @@ def build_request(args: Namespace) -> dict[str, object]:
         labels[key] = value
     request = {
         "name": args.name,
-        "targets": args.targets,
+        "targets": collect_targets(args),
         "exclude": args.exclude,
         "parameters": args.nmap_arguments,
         "labels": labels,

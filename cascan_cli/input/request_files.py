@@ -63,7 +63,7 @@ def read_vuls_requests(name: str, servers: Sequence[str]) -> dict[str, str]:
     # Imported here: other requests do not need the TOML library.
     from cascan.forms.vuls import read_vuls
 
-    documents, notes = read_vuls(read_request_file(name), servers)
-    for note in notes:
+    read = read_vuls(read_request_file(name), servers)
+    for note in read.notes:
         print_message(f"note: {note}")
-    return {server: json.dumps(document) for server, document in documents.items()}
+    return {server: json.dumps(document) for server, document in read.documents.items()}

@@ -11,7 +11,7 @@ from cascan_cli.output.table import print_table
 from cascan_cli.output.text import pluralize, print_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from cascan.gateways import Shards
@@ -200,10 +200,12 @@ def format_changes(changes: Mapping[str, int]) -> str:
     return " ".join(f"{count} {CHANGE_LABELS.get(kind, kind)}" for kind, count in counts.items())
 
 
-def report_uris(scan_id: str, stack: StoredReports) -> list[str]:
-    """Where the reports of the scan are stored: for each shard, that of the attempt that counts."""
-    shards = (shard for shard in stack.table.shards(scan_id) if shard.run)
-    return [stack.uri(str(ReportKey(scan_id, shard.number, shard.attempt))) for shard in shards]
+def report_keys(scan: Scan, table: Shards) -> Iterator[ReportKey]:
+    """The reports of the scan and its members: for each shard, that of the attempt that counts."""
+    for scan_id in scan.members or (scan.scan_id,):
+        for shard in table.shards(scan_id):
+            if shard.run:
+                yield ReportKey(scan_id, shard.number, shard.attempt)
 
 
 def print_outcome(scan: Scan, stack: StoredReports) -> None:
@@ -226,8 +228,8 @@ def print_outcome(scan: Scan, stack: StoredReports) -> None:
         print_message(f"note: {note}")
     if scan.request and (scan.request.authorization or scan.request.contact):
         print_message(f"scan {scan.scan_id} {describe_permission(scan.request)}")
-    for uri in report_uris(scan.scan_id, stack) if scan.shards else ():
-        print_message(f"raw XML: {uri} (cascan report {scan.scan_id} --xml)")
+    for key in report_keys(scan, stack.table) if scan.shards else ():
+        print_message(f"raw XML: {stack.uri(str(key))} (cascan report {key.scan_id} --xml)")
 
 
 def describe_permission(request: ScanRequest) -> str:

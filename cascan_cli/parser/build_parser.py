@@ -11,6 +11,7 @@ from cascan_cli.parser.cascades import add_cascade_commands
 from cascan_cli.parser.check import add_check_commands
 from cascan_cli.parser.control import add_control_commands
 from cascan_cli.parser.doctor import add_doctor_command
+from cascan_cli.parser.exposure import add_exposure_commands
 from cascan_cli.parser.history import add_history_commands
 from cascan_cli.parser.inventory import add_inventory_commands
 from cascan_cli.parser.read import add_read_command
@@ -21,6 +22,7 @@ from cascan_cli.parser.sentence_parser import SentenceParser
 from cascan_cli.parser.severity import add_severity_commands
 from cascan_cli.parser.shared_options import (
     FOR_THIS_SCAN,
+    add_as_targets,
     local_options,
     output_options,
     policy_options,
@@ -66,6 +68,7 @@ stack in AWS.
   cascan schedule list                       list, pause and run schedules
   cascan tree latest                         the scans that followed a scan
   cascan severity apply -f rules.yaml        set the rules for severities
+  cascan exposure check                      what is open and not expected
   cascan vantage list                        the places to scan from"""
 
 EPILOG = """\
@@ -95,6 +98,7 @@ def build_parser() -> SentenceParser:
     add_cascade_commands(commands, stack, output)
     add_schedule_commands(commands, stack, output)
     add_severity_commands(commands, stack, output)
+    add_exposure_commands(commands, stack, output)
     add_vantage_commands(commands, stack, output)
     add_worker_command(commands, stack)
     return top
@@ -114,10 +118,12 @@ def _add_scanning(
         help="scan targets and print the findings",
         usage="cascan scan TARGET... [options] [-- NMAP ARGS]",
         description="Scan targets, wait for the scan to end, print the findings.\n\n"
-        "TARGET is an address, a network, an nmap range (10.0.0-3.1-50) or a host name.\n"
+        "TARGET is an address, a network, an nmap range (10.0.0-3.1-50) or a host name;\n"
+        "with ports of its own as 10.0.0.5:22,53/udp or [2001:db8::5]:443. A - reads\n"
+        "targets from standard input.\n\n"
         "Options after -- are checked and passed to nmap: cascan scan host -- -sV -p 443",
     )
-    scan.add_argument("targets", nargs="+", metavar="TARGET")
+    scan.add_argument("targets", nargs="*", metavar="TARGET")
     scan.set_defaults(run="scan")
 
     submit = commands.add_parser(
@@ -170,6 +176,7 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     )
     findings.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
     findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
+    add_as_targets(findings)
     findings.set_defaults(run="findings")
 
     report = add_command(commands, "report", [stack, output], "list or print the XML reports of a scan")

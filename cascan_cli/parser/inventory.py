@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cascan_cli.parser import SCAN_HELP
 from cascan_cli.parser.history import add_diff_options
+from cascan_cli.parser.shared_options import add_as_targets
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
@@ -69,6 +70,7 @@ def add_inventory_commands(commands: Commands, stack: ArgumentParser, output: Ar
         metavar="NAME",
         help="as seen from this vantage; default: from the stack itself",
     )
+    add_as_targets(inventory)
     inventory.set_defaults(run="inventory")
 
     diff = commands.add_parser(

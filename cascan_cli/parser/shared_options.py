@@ -76,8 +76,13 @@ def wait_options() -> ArgumentParser:
 
 
 def request_options() -> ArgumentParser:
-    """Options of a request besides its targets."""
+    """Options of a request besides the targets that the command line names."""
     options = ArgumentParser(add_help=False)
+    options.add_argument(
+        "--targets-file",
+        metavar="FILE",
+        help="also the targets in FILE, separated by blanks or lines; # begins a comment; - reads standard input",
+    )
     options.add_argument(
         "--name",
         default="",
@@ -110,3 +115,11 @@ def request_options() -> ArgumentParser:
         help="nmap-privileged uses raw sockets; default: chosen from the nmap options",
     )
     return options
+
+
+def add_as_targets(command: ArgumentParser) -> None:
+    command.add_argument(
+        "--as-targets",
+        action="store_true",
+        help="print the open ports as targets, a line for each address, for `cascan scan -`",
+    )

@@ -17,7 +17,7 @@ from cascan_cli.output.scan import (
     finding_addresses,
     print_findings,
     print_outcome,
-    report_uris,
+    report_keys,
     running_progress,
     scan_exit_code,
     scan_progress,
@@ -57,7 +57,7 @@ def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
         followed = wait_for_cascade(scan, stack, args.timeout, open_ids)
     findings = list(read_findings(scan, stack.table))
     if args.json:
-        reports = report_uris(scan.scan_id, stack)
+        reports = [stack.uri(str(key)) for key in report_keys(scan, stack.table)]
         documents = [to_json(finding, scan_fields(scan)) for finding in findings]
         print_json({"scan": scan_summary(scan), "findings": documents, "reports": reports})
     else:

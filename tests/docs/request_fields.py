@@ -17,8 +17,9 @@ class Field(NamedTuple):
 WHAT: Mapping[str, Field] = {
     "targets": Field(
         ["10.0.0.0/24", "db.example.internal"],
-        "Addresses, networks, ranges in nmap's syntax (`10.0.0-3.1-50`) and host names. Targets may also be written "
-        "among `parameters`; one of the two has to name a target.",
+        "Addresses, networks, ranges in nmap's syntax (`10.0.0-3.1-50`) and host names, also with "
+        "[ports of their own](scope.md#targets-with-ports-of-their-own): `10.0.0.5:22,53/udp`. Targets may also be "
+        "written among `parameters`; one of the two has to name a target.",
     ),
     "exclude": Field(
         ["10.0.0.13"], "Targets to leave out. It has the same syntax as `targets`, and adds to nmap's `--exclude`."

@@ -51,7 +51,16 @@ SEVERITY = {
         {"name": "never", "matches": {"anyOf": [{"category": "None"}]}, "suppress": "known"},
     ]
 }
+EXPOSURE = """
+groups:
+  lan: {owner: lan@example.com, hosts: [10.0.0.0/24]}
+expected:
+  - {who: lan, ports: [1], until: 2099-01-01, why: a test}
+  - {who: 10.0.0.250, ports: [22]}
+"""
 FILES = {
+    "exposure.yaml": EXPOSURE,
+    "older.yaml": EXPOSURE.replace("a test", "before"),
     "request.json": json.dumps({"targets": ["10.0.0.1"], "idempotencyKey": KEY}),
     "several.yaml": yaml.safe_dump_all([MANIFEST, rule_document("second")]),
     "apply.yaml": yaml.safe_dump_all([MANIFEST, rule_document("second"), SCHEDULE]),
@@ -78,7 +87,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan history delete": ["history delete 10.0.0.0/24"],
     "cascan at": ["at now --port 22 --evidence", "at 2026-03-01T12:30Z 10.0.0.1:22 --evidence"],
     "cascan tree": ["tree SCANNED", "tree eeeeeeeeeeeeeeee"],
-    "cascan check": ["check 10.0.0.1 -- -sV -sC", "check 8.8.8.8 db.internal -- -oN x --script nosuch"],
+    "cascan check": ["check 10.0.0.1 10.0.0.2:22 -- -sV -sC", "check 8.8.8.8 db.internal -- -oN x --script nosuch"],
     "cascan check -f": ["check -f several.yaml"],
     "cascan check --vuls": ["check --vuls config.toml"],
     "cascan cost": ["cost 10.0.0.1 -- -sV", "cost 8.8.8.8"],
@@ -99,6 +108,13 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan severity apply": ["severity apply -f severity.yaml"],
     "cascan severity show": ["severity show"],
     "cascan severity test": ["severity test -f severity.yaml --findings findings.jsonl"],
+    "cascan exposure check": ["exposure check"],
+    "cascan exposure plan": [
+        "exposure plan",
+        "exposure plan --against older.yaml",
+        "exposure plan --against older.yaml",
+    ],
+    "cascan exposure show": ["exposure show"],
     "cascan vantage add": ["vantage add office --connect-queue https://sqs.test/office --network 10.0.0.0/8"],
     "cascan vantage list": ["vantage list"],
     "cascan vantage remove": ["vantage remove house"],

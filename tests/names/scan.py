@@ -18,7 +18,7 @@ from cascan.events import BusEvent, ReportStored
 from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey
 from cascan.model.shard import Lane, TargetSlice
-from cascan.nmap.targets.one_shard_per_name import one_shard_per_name
+from cascan.nmap.targets.one_shard_per_name import find_single_names, separate_names
 from cascan.nmap.targets.target_set import pack_shards, parse_targets, slice_targets
 from cascan.permissions.scope import Scope
 from on_report_stored.record_findings import record_findings
@@ -55,7 +55,8 @@ def _scan(scenario: Scenario, server: DnsServer) -> Result:
     """Every message of a shard is delivered until none is left; every report is recorded."""
     targets = parse_targets(scenario.targets)
     slices = pack_shards(slice_targets(targets), scenario.hosts_per_shard)
-    planned, _ = one_shard_per_name(tuple(slices), scenario.arguments, targets)
+    single_names, _ = find_single_names(tuple(slices), scenario.arguments, targets)
+    planned = separate_names(tuple(slices), single_names)
     shards = [
         a_shard(
             number=number,

@@ -18,11 +18,12 @@ from cascan.model.cascade import BudgetUse, ChildIdentity
 from cascan.model.inventory import Change, ChangeKind
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.scan import Scan
-from cascan.nmap.targets.target_set import Exclusion, Name, parse_target
+from cascan.nmap.targets.own_ports import find_family, parse_target_with_ports
+from cascan.nmap.targets.target_set import Exclusion, Name
 from cascan.permissions.permissions import Permissions
 
 NEW = (ChangeKind.HOST_APPEARED, ChangeKind.PORT_OPENED, ChangeKind.SERVICE_CHANGED)
-IPV4, IPV6 = 4, 6
+IPV6 = 6
 # the attribute of a finding that a severity rule of the operator suppresses
 SUPPRESSED = "suppressed"
 Place = tuple[str, str, int | None]  # address, protocol, port; for a host itself "" and None
@@ -106,9 +107,9 @@ class ParentScan:
         return self.problems[target]
 
     def _check_target(self, text: str) -> tuple[DecisionKind, str] | None:
-        family = IPV6 if ":" in text else IPV4
+        family = find_family(text)
         try:
-            target = parse_target(text, family)
+            target, _ = parse_target_with_ports(text, family)
         except RequestRefused as exc:
             return DecisionKind.REFUSED, str(exc)
         permit = self.context.permit
@@ -119,7 +120,7 @@ class ParentScan:
             return DecisionKind.OUT_OF_SCOPE, reason
         exclusion = self._exclusion(family)
         is_address = not isinstance(target, Name) and target.count == 1
-        if exclusion and is_address and exclusion.contains(text):
+        if exclusion and is_address and exclusion.contains(target.expression):
             return DecisionKind.OUT_OF_SCOPE, f"{text} is excluded by the scan itself"
         self.addresses[text] = target.count
         return None

@@ -18,6 +18,7 @@ from typing import Any
 from cascan.cascades.argument_positions import ArgumentPositions
 from cascan.cascades.scan_proposal import ScanProposal
 from cascan.limits import MAX_CHILD_TARGET_BYTES, MAX_FINDINGS_LISTED, MAX_TARGETS_PER_CHILD
+from cascan.nmap.targets.own_ports import find_family
 
 PORTS_PLACEHOLDER = "\0ports"  # no argument of a rule holds it: a request is printable text
 NO_PORTS: frozenset[int] = frozenset()
@@ -170,7 +171,7 @@ def _build_key(
     return MergeKey(
         common,
         positions.prefix if ports is not None else "",
-        6 if ":" in target else 4,
+        find_family(target),
     )
 
 

@@ -37,6 +37,8 @@ from cascan.cascades.scan_proposal import (
 from cascan.errors import CascanError, RequestRefused
 from cascan.limits import MAX_DECISIONS_KEPT, MAX_PROPOSALS
 from cascan.model.cascade import BudgetUse, ChildIdentity
+from cascan.nmap.ports.scanned_ports import count_ports
+from cascan.nmap.targets.own_ports import parse_own_ports, split_ports
 from cascan.planning.plan import plan
 
 AND_OTHERS = "as others of this rule, of which there are too many to tell apart"
@@ -179,17 +181,17 @@ class RuleApplication:
     def _start(self, request: ChildRequest) -> Iterator[Decision]:
         """A decision for each child of the request.
 
-        Targets were checked one by one; the rest of the request is checked by planning it with its
-        first target. A request that is large beside the root scan's budget is split, so that the
+        Targets were checked one by one; the rest of the request is checked by planning it with the
+        targets that ask the most ports. A request that is large beside the root scan's budget is split, so that the
         parts that fit are started.
         """
         parent, findings = self.parent, MatchedFindings.merge(request.findings)
         try:
             child = self._build_request_child(request, findings)
             scan_request = build_child_request(child, parent.scan, parent.scan.scan_id, "")
-            one_target = scan_request.targets[:1]
-            with_one_target = msgspec.structs.replace(scan_request, targets=one_target)
-            arguments = plan(with_one_target, parent.context.permit).arguments
+            widest = msgspec.structs.replace(scan_request, targets=_choose_widest(scan_request.targets))
+            groups = plan(widest, parent.context.permit).groups
+            arguments = max(groups, key=lambda group: count_ports(group.arguments)).arguments
         except RequestRefused as exc:
             yield self._decision(DecisionKind.REFUSED, str(exc), findings)
             return
@@ -280,3 +282,16 @@ class RuleApplication:
 
 def _digest(proposal: ScanProposal) -> str:
     return compute_digest(repr(proposal.values))
+
+
+def _choose_widest(targets: Sequence[str]) -> tuple[str, ...]:
+    """The first target without ports of its own, and the one with the most. Either may be missing."""
+    counts = {target: _count_own_ports(target) for target in targets}
+    without_ports = [target for target, count in counts.items() if not count]
+    widest = max(counts, key=lambda target: counts[target])
+    return tuple(dict.fromkeys((*without_ports[:1], widest)))
+
+
+def _count_own_ports(target: str) -> int:
+    ports = split_ports(target)[1]
+    return 0 if ports is None else parse_own_ports(ports).count

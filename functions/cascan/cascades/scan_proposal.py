@@ -21,6 +21,7 @@ from cascan.cascades.rule import CascadingRule
 from cascan.errors import Rejected
 from cascan.limits import MAX_PROPOSAL_CHARS, MAX_RULE_RENDER_STEPS, MAX_TARGET_CHARS
 from cascan.model.request import ScanType
+from cascan.nmap.targets.kinds import parse_ipv6
 from cascan.templates.render import RenderResult, Template, TemplateError, compile_template, render
 
 PLAIN = re.compile(r"[A-Za-z0-9_.:]([A-Za-z0-9_.:-]*[A-Za-z0-9_.:])?")
@@ -132,6 +133,9 @@ class ProposalRenderer:
             for value in rendered.values:
                 if not is_plain_value(value):
                     raise NoProposal(f"{name}: {value[:60]!r} is not a plain word")
+                if f"{value}:" in rendered.text and f"[{value}]" not in rendered.text and _is_ipv6(value):
+                    fix = "put it in brackets before a port, as in [{{$.hostOrIP}}]:{{attributes.port}}"
+                    raise NoProposal(f"{name}: {value} is an IPv6 address; {fix}")
         return rendered.text
 
     def _render_texts(
@@ -223,3 +227,7 @@ def _address_order(text: str) -> tuple[int, int, str]:
     except ValueError:
         return NOT_AN_ADDRESS, 0, text
     return address.version, int(address), text
+
+
+def _is_ipv6(text: str) -> bool:
+    return parse_ipv6(text) is not None

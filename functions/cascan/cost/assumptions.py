@@ -31,7 +31,8 @@ def list_assumptions(plan: Plan, shape: StackShape, live: Range) -> Iterator[Ass
         yield Assumption("live hosts", "all", "-Pn scans every address")
     open_ports = f"{OPEN_PORTS.low:.0f} to {OPEN_PORTS.high:.0f}"
     yield Assumption("open ports", open_ports, "of each live host, and a finding for each")
-    host_s = estimate_seconds(plan.shard_arguments, 1, exactly(1))
+    of_groups = [estimate_seconds(arguments, 1, exactly(1)) for arguments in plan.shard_arguments]
+    host_s = Range(min(seconds.low for seconds in of_groups), max(seconds.high for seconds in of_groups))
     reason = f"for a host that is up; at least {FAST_HOST_SECONDS} s for one that is down"
     yield Assumption("nmap's time", f"{host_s.low:.4g} to {host_s.high:.4g} s", reason)
     yield Assumption("retries", f"{TRIES.low:.0f} to {TRIES.high:.0f}", "packets to each port")
@@ -55,7 +56,7 @@ def _find_template(arguments: Sequence[str]) -> str:
 
 
 def _describe_rate(plan: Plan) -> str:
-    arguments = plan.shard_arguments
+    arguments = plan.shard_arguments[0]  # the rates are those of all groups
     low, high = find_rate(arguments, "--min-rate"), find_rate(arguments, "--max-rate")
     texts = [f"at least {low:g}" if low else "", f"at most {high:g}" if high else ""]
     return " and ".join(filter(None, texts)) or "chosen by nmap"

@@ -16,7 +16,7 @@ from cascan.cost.assumptions import LIVE, REPEATED, Assumption, list_assumptions
 from cascan.cost.bill import HEARTBEAT_S, LAMBDA_START_S, SECONDS_PER_HOUR, WORKER_START_S, CostItem, Work, list_items
 from cascan.cost.duration import OPEN_PORTS, TRIES, choose_scanned_share, estimate_seconds
 from cascan.cost.prices import PriceList
-from cascan.cost.ranges import NOTHING, Range
+from cascan.cost.ranges import NOTHING, Range, add_ranges
 from cascan.cost.stack_shape import STANDARD_SHAPE, StackShape
 from cascan.model.shard import Lane, TargetSlice
 from cascan.nmap.ports.scanned_ports import count_ports
@@ -24,7 +24,7 @@ from cascan.nmap.special_addresses import HiddenIPv4, is_public
 from cascan.nmap.targets.kinds import Name, Target
 from cascan.nmap.targets.syntax import parse_target
 from cascan.planning.lane import PROBING
-from cascan.planning.plan import Plan
+from cascan.planning.plan import Plan, PortGroup
 
 DISCOVERY_PACKETS = Range(2, 8)  # to an address, to learn whether it is up
 
@@ -47,8 +47,9 @@ def estimate_cost(
     plan: Plan, prices: PriceList, shape: StackShape = STANDARD_SHAPE, live: Range = LIVE
 ) -> CostEstimate:
     """The estimate of a plan on a stack of this shape. `live` is the share of its addresses that are up."""
-    arguments, shards = plan.shard_arguments, len(plan.slices)
-    nmap_s = estimate_seconds(arguments, plan.addresses, live)
+    shards = len(plan.slices)
+    by_group = zip(plan.shard_arguments, plan.groups, strict=True)
+    nmap_s = add_ranges(estimate_seconds(arguments, group.addresses, live) for arguments, group in by_group)
     at_once = _count_shards_at_once(plan, shape)
     work = Work(
         seconds=nmap_s * Range(1 + REPEATED.low, 1 + REPEATED.high),
@@ -95,10 +96,14 @@ def _count_shards_at_once(plan: Plan, shape: StackShape) -> int:
 
 def _estimate_findings(plan: Plan, live: Range) -> Range:
     """One for each host that is up and for each open port; scripts and version detection find more."""
-    ports = 0 if "-sn" in plan.arguments else count_ports(plan.arguments)
-    per_port = 1 if PROBING.isdisjoint(plan.arguments) else 3
+    return add_ranges(_estimate_group_findings(group, live) for group in plan.groups)
+
+
+def _estimate_group_findings(group: PortGroup, live: Range) -> Range:
+    ports = 0 if "-sn" in group.arguments else count_ports(group.arguments)
+    per_port = 1 if PROBING.isdisjoint(group.arguments) else 3
     per_host = Range(1 + min(ports, OPEN_PORTS.low), 1 + min(ports, OPEN_PORTS.high) * per_port)
-    return (per_host * live).scale(plan.addresses)
+    return (per_host * live).scale(group.addresses)
 
 
 def _estimate_packets(plan: Plan, live: Range) -> Range:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 
@@ -24,3 +26,7 @@ def exactly(value: float) -> Range:
 
 
 NOTHING = exactly(0)
+
+
+def add_ranges(ranges: Iterable[Range]) -> Range:
+    return sum(ranges, NOTHING)

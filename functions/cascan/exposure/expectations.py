@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import date, datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
 
@@ -18,6 +18,7 @@ from cascan.model.finding import Severity
 from cascan.model.inventory import PortKey
 from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import merge_intervals
+from cascan.nmap.targets.kinds import IPV4
 
 FIRST_LINE = 1
 UNTESTED_AFTER_DAYS = 7
@@ -31,13 +32,21 @@ class AddressRange(msgspec.Struct, frozen=True, order=True):
     low: int
     high: int
 
+    def __str__(self) -> str:
+        first, last = _to_address(self.family, self.low), _to_address(self.family, self.high)
+        return first if first == last else f"{first}-{last}"
+
     @property
     def count(self) -> int:
         return self.high - self.low + 1
 
+    def holds(self, address: str) -> bool:
+        number = parse_address(address)
+        return self.family == number.version and self.low <= int(number) <= self.high
+
     def addresses(self) -> Iterator[str]:
         for number in range(self.low, self.high + 1):
-            yield str(ip_address(number.to_bytes(4 if self.family == 4 else 16, "big")))  # noqa: PLR2004 - family
+            yield _to_address(self.family, number)
 
 
 class HostSelection(msgspec.Struct, frozen=True):
@@ -47,13 +56,11 @@ class HostSelection(msgspec.Struct, frozen=True):
     names: tuple[str, ...] = ()  # in lower case
 
     def find_width(self, address: str, names: Collection[str] = ()) -> int | None:
-        """The number of addresses of the narrowest member that holds the host; None: none does."""
-        number = parse_address(address)
-        holding = [
-            member.count
-            for member in self.ranges
-            if member.family == number.version and member.low <= int(number) <= member.high
-        ]
+        """The number of addresses of the narrowest member that holds the host; None: none does.
+
+        `address`: empty: only its name is known.
+        """
+        holding = [member.count for member in self.ranges if address and member.holds(address)]
         if any(name in self.names for name in names):
             holding.append(NAME_WIDTH)
         return min(holding, default=None)
@@ -187,3 +194,7 @@ class ExpectationIndex:
 def normalize_name(name: str) -> str:
     """A host name in lower case, without the dot at its end."""
     return name.rstrip(".").lower()
+
+
+def _to_address(family: int, number: int) -> str:
+    return str(IPv4Address(number) if family == IPV4 else IPv6Address(number))

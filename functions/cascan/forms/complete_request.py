@@ -29,6 +29,7 @@ from cascan.model.policy_profile import PolicyProfile
 from cascan.model.request import PortScan, ScanRequest, ScanType
 from cascan.model.vantage import NAME_RULE, is_vantage_name
 from cascan.nmap.options.arguments import parse_arguments
+from cascan.nmap.targets.own_ports import split_ports
 from cascan.timing.windows import Window
 
 
@@ -165,8 +166,11 @@ def build_default_name(target: str) -> str:
     `ip6-2001-db8-0-0-…-1`.
 
     Networks, ranges, lists and IPv6 addresses get names that differ. All spellings of an IPv6
-    address get the same.
+    address get the same. Ports of the target follow: `10.0.0.5-22-443`.
     """
+    expression, ports = split_ports(target)
+    if ports is not None:
+        return to_slug(f"{build_default_name(expression)}-{ports}")
     host, slash, bits = target.rpartition("/")
     host = host if slash else target
     address, _, zone = host.partition("%")

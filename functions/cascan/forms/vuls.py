@@ -21,11 +21,13 @@ from cascan.model.refusal import Rule
 PORTSCAN_FIELDS = ("scannerBinPath", "hasPrivileged", "scanTechniques", "sourcePort")
 REPLACES = "its own portscan section replaces the default one, so write every setting into it"
 SERVER_LABEL = "vuls-server"
+LOCAL_HOSTS = ("localhost", "127.0.0.1")
 
 
 class VulsRequests(NamedTuple):
     documents: dict[str, dict[str, Any]]  # server → its request
     notes: tuple[str, ...]  # on servers that have nothing to scan
+    local_servers: frozenset[str] = frozenset()  # that Vuls scans without logging in
 
 
 def read_vuls(text: str, servers: Sequence[str] = ()) -> VulsRequests:
@@ -50,7 +52,14 @@ def read_vuls(text: str, servers: Sequence[str] = ()) -> VulsRequests:
         raise build_refusal(problems)
     if not documents:
         raise RequestRefused(["there is no server to scan", *notes], Rule.FIELD)
-    return VulsRequests(documents, tuple(notes))
+    local_servers = frozenset(name for name in documents if _is_local(sections[name], default))
+    return VulsRequests(documents, tuple(notes), local_servers)
+
+
+def _is_local(section: Any, default: Mapping[str, Any]) -> bool:
+    """Whether the server is the machine that Vuls runs on, as Vuls decides it."""
+    server = {"port": default.get("port")} | _fold_keys(section)
+    return server["port"] == "local" and server.get("host") in LOCAL_HOSTS
 
 
 def _read_server(

@@ -74,6 +74,7 @@ def _create_record(
         first_seen=seen.seen_at,
         last_seen=seen.seen_at,
         hostname=seen.hostname,
+        asked_name=seen.asked_name,
     )
     if is_late:
         return record, None
@@ -97,7 +98,12 @@ def _update_host(record: HostRecord, seen: Observation) -> tuple[HostRecord, Cha
     if record.latest.order >= seen.order:
         return record, None
     sighting = Sighting(state=UP if seen.up else NOT_UP, seen_at=seen.seen_at, scan_id=seen.scan_id)
-    updated = replace(record, latest=sighting, hostname=seen.hostname or record.hostname)
+    updated = replace(
+        record,
+        latest=sighting,
+        hostname=seen.hostname or record.hostname,
+        asked_name=seen.asked_name or record.asked_name,
+    )
     if seen.up is record.is_up:
         return updated, None
     kind = ChangeKind.HOST_APPEARED if seen.up else ChangeKind.HOST_GONE

@@ -67,6 +67,7 @@ def observe_host(
         scan_id=scan_id,
         up=is_up,
         hostname=host.find_name(names or {}),
+        asked_name=host.find_asked_name(names or {}),
         ports=ports,
         unlisted=_list_closed_groups(host),
         coverage=scanned.build_coverage(host, seen_at, scan_id) if host.state == "up" else (),

@@ -143,6 +143,14 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         found = sorted(self.hostnames, key=lambda hostname: hostname.kind != "user")
         return next((hostname.name for hostname in found if hostname.name), "")
 
+    def find_asked_name(self, names: Mapping[str, str]) -> str:
+        """The name under which the host was scanned: from `names`, else as nmap was asked, else empty."""
+        if names:
+            for address in self.addresses:
+                if name := names.get(address.addr):
+                    return name
+        return next((hostname.name for hostname in self.hostnames if hostname.kind == "user"), "")
+
     @property
     def address(self) -> str:
         """The network address: IPv4 or IPv6, else empty (a report may carry a MAC alone)."""

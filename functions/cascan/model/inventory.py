@@ -84,6 +84,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     scan_id: str
     up: bool | None  # None: the report cannot tell
     hostname: str = ""
+    asked_name: str = ""  # under which a request named the address; never from reverse DNS
     ports: dict[PortKey, Sighting] = {}  # listed, and known to be open or not to be
     unlisted: tuple[Unlisted, ...] = ()
     coverage: tuple[PortCoverage, ...] = ()
@@ -119,6 +120,7 @@ class HostRecord(msgspec.Struct, frozen=True, kw_only=True):
     first_seen: datetime  # up
     last_seen: datetime  # up
     hostname: str = ""  # the newest that a scan knew
+    asked_name: str = ""  # the newest under which a request named the address; never from reverse DNS
     ports: tuple[PortRecord, ...] = ()  # in order of protocol and number
     coverage: tuple[PortCoverage, ...] = ()  # newest first
     revision: int = 0  # grows with every change in the table

@@ -14,10 +14,12 @@ from cascan.nmap.options.arguments import Arguments, CheckedArguments, Profile, 
 from cascan.nmap.options.decoys import decoy_addresses
 from cascan.nmap.options.getopt import GivenOption
 from cascan.nmap.options.source_route import parse_source_route
-from cascan.nmap.targets.target_set import Exclusion, Target, parse_target
+from cascan.nmap.targets.own_ports import OwnPorts, parse_target_with_ports
+from cascan.nmap.targets.target_set import Exclusion, Target
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.planning.lane import choose_profile
+from cascan.planning.own_ports import find_emptied_targets, find_port_conflicts
 
 
 class JudgedTarget(msgspec.Struct, frozen=True):
@@ -25,6 +27,7 @@ class JudgedTarget(msgspec.Struct, frozen=True):
 
     expression: str
     target: Target | None  # None: the expression cannot be parsed
+    ports: OwnPorts | None = None  # None: it has none of its own
     refusals: tuple[Refusal, ...] = ()  # why it cannot be parsed, or may not be scanned
 
 
@@ -44,6 +47,10 @@ class CheckedRequest(msgspec.Struct, frozen=True, kw_only=True):
     def targets(self) -> tuple[Target, ...]:
         return tuple(judged.target for judged in self.judged_targets if judged.target is not None)
 
+    @property
+    def has_own_ports(self) -> bool:
+        return any(judged.ports is not None for judged in self.judged_targets)
+
 
 def check_request(request: ScanRequest, permissions: Permissions) -> CheckedRequest:
     """Judge each part once. Never raises: the refusals of all parts are collected."""
@@ -60,6 +67,9 @@ def check_request(request: ScanRequest, permissions: Permissions) -> CheckedRequ
     expressions = dict.fromkeys((*request.targets, *parsed.targets))
     targets = tuple(_judge_target(expression, parsed.family, permissions.scope) for expression in expressions)
     refusals += _collect_target_refusals(targets)
+    own_ports = [(judged.expression, judged.ports) for judged in targets if judged.target is not None]
+    refusals += find_port_conflicts(parsed, own_ports)
+    refusals += find_emptied_targets(arguments.options, own_ports)
     refusals += _refuse_packet_addresses(parsed.options, permissions.scope)
     return CheckedRequest(
         request=request,
@@ -96,11 +106,11 @@ def _parse_exclusion(exclude: Sequence[str], family: int) -> tuple[Exclusion, tu
 
 def _judge_target(expression: str, family: int, scope: Scope) -> JudgedTarget:
     try:
-        target = parse_target(expression, family)
+        target, ports = parse_target_with_ports(expression, family)
     except RequestRefused as refused:
-        return JudgedTarget(expression, None, refused.refusals)
+        return JudgedTarget(expression, None, None, refused.refusals)
     reason = scope.find_refusal(target)
-    return JudgedTarget(expression, target, (Refusal(expression, Rule.SCOPE, reason),) if reason else ())
+    return JudgedTarget(expression, target, ports, (Refusal(expression, Rule.SCOPE, reason),) if reason else ())
 
 
 def _collect_target_refusals(targets: Iterable[JudgedTarget]) -> list[Refusal]:

@@ -47,11 +47,19 @@ class TargetVerdict(msgspec.Struct, frozen=True):
     note: str = ""  # what is not known yet
 
 
-class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+class PortSet(msgspec.Struct, frozen=True):
+    """Hosts that are asked the same ports, as targets have ports of their own."""
+
+    ports: str  # as the value of -p; empty: those that the options of the request choose
+    addresses: int
+    shards: int
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Whether a request would be accepted, what would run, and the verdict on each part of it."""
 
     accepted: bool
-    argv: tuple[str, ...] = ()  # of each shard; empty when refused
+    argv: tuple[str, ...] = ()  # of each shard, or of the first of several port sets; empty when refused
     addresses: int | None = None  # exact; None when refused
     shards: int = 0
     lane: str = ""
@@ -60,6 +68,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     options: tuple[OptionDecision, ...] = ()
     scripts: tuple[ScriptVerdict, ...] = ()
     targets: tuple[TargetVerdict, ...] = ()
+    port_sets: tuple[PortSet, ...] = ()  # empty: no target has ports of its own
 
 
 def accept_plan(request: ScanRequest, plan: Plan) -> None:
@@ -95,7 +104,14 @@ def _describe_plan(plan: Plan) -> Explanation:
         shards=len(plan.slices),
         lane=plan.lane.value,
         notes=plan.notes,
+        port_sets=_list_port_sets(plan),
     )
+
+
+def _list_port_sets(plan: Plan) -> tuple[PortSet, ...]:
+    if not any(group.ports for group in plan.groups):
+        return ()
+    return tuple(PortSet(group.ports, group.addresses, group.shards) for group in plan.groups)
 
 
 def _describe(checked: CheckedRequest, explanation: Explanation) -> Explanation:

@@ -9,7 +9,6 @@ from cascan.limits import EXPRESS_MAX_PROBES
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.shard import Lane, TargetSlice
 from cascan.nmap.options.arguments import Arguments, Profile
-from cascan.nmap.ports.scanned_ports import count_ports
 from cascan.nmap.special_addresses import is_public
 from cascan.nmap.targets.kinds import IPV4, IPV6
 from cascan.nmap.targets.target_set import enumerate_slice
@@ -29,18 +28,17 @@ def choose_profile(request: ScanRequest, parsed: Arguments) -> Profile:
     return "raw" if request.scan_type is ScanType.NMAP_PRIVILEGED else "connect"
 
 
-def choose_lane(profile: Profile, options: Sequence[str], addresses: int, shards: int) -> Lane:
-    """The lane: raw for the raw profile, express for a single small shard, else connect.
+def choose_lane(profile: Profile, options: Sequence[str], probes: int, *, is_small: bool) -> Lane:
+    """The lane: raw for the raw profile, express for few probes in few shards, else connect.
 
-    `options` are canonical.
+    `options` are canonical. `probes` are addresses times ports. `is_small`: there are few shards.
     """
     if profile == "raw":
         return Lane.RAW
     names = frozenset(options)
     cost = PROBING_COST if names & PROBING else 1
-    probes = addresses * count_ports(options) * cost
-    is_small = shards == 1 and probes <= EXPRESS_MAX_PROBES
-    return Lane.EXPRESS if is_small and not names & SLOW else Lane.CONNECT
+    has_few_probes = probes * cost <= EXPRESS_MAX_PROBES
+    return Lane.EXPRESS if is_small and has_few_probes and not names & SLOW else Lane.CONNECT
 
 
 def needs_operators_network(slices: Iterable[TargetSlice], family: int) -> bool:

@@ -5,28 +5,46 @@ It is computed once; later steps only read it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, repeat
 
 import msgspec
 
 from cascan.errors import RequestRefused
-from cascan.limits import HOSTS_PER_SHARD, MAX_ADDRESSES_PER_SCAN, MAX_SHARDS_PER_SCAN
+from cascan.limits import HOSTS_PER_SHARD, MAX_ADDRESSES_PER_SCAN, MAX_EXPRESS_PORT_SETS, MAX_SHARDS_PER_SCAN
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.shard import Lane, Shard, ShardState, TargetSlice
 from cascan.model.vantage import DEFAULT_VANTAGE, Vantage
 from cascan.nmap.options.host_timeout import lengthen_host_timeout
 from cascan.nmap.ports.scanned_ports import count_ports
-from cascan.nmap.targets.one_shard_per_name import one_shard_per_name
+from cascan.nmap.targets.group_by_ports import PortChoice, TargetPorts, group_by_ports
+from cascan.nmap.targets.one_shard_per_name import find_single_names, separate_names
 from cascan.nmap.targets.target_set import Name, count_addresses, pack_shards, slice_targets
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.worker_reach import describe_forged_senders
 from cascan.planning.check_request import CheckedRequest, check_request
 from cascan.planning.lane import choose_lane, needs_operators_network
+from cascan.planning.own_ports import choose_ports, require_few_groups
 from cascan.planning.rates import ScanDefaults, choose_shards_at_once, describe_shares, split_rates
 
+Slices = tuple[TargetSlice, ...]
+REQUEST_PORTS = PortChoice(common=True)  # those that the options of the request choose
 STANDARD = ScanDefaults()
 NO_LONGER_LIMIT = "retryTimedOut has no effect: hosts have no time limit (--host-timeout) that could be doubled"
+
+
+class PortGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Consecutive shards whose hosts are asked the same ports."""
+
+    ports: str  # the hosts' own, as the value of -p; empty: those that the request's options choose
+    arguments: tuple[str, ...]  # of the scan with these ports, with its whole rates
+    shards: int
+    addresses: int
+
+    @property
+    def probes(self) -> int:
+        return self.addresses * count_ports(self.arguments)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,13 +52,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     scan_type: ScanType  # as requested, or chosen by what the options need
     lane: Lane
-    arguments: tuple[str, ...]  # of the scan, with its whole rates
+    arguments: tuple[str, ...]  # of the scan, with its whole rates; of its first group
+    groups: tuple[PortGroup, ...]  # in the order of the shards; one unless targets have ports of their own
     parallel: int  # shards at once; they share the rates
     family: int
     exclude: tuple[str, ...]
     vantage: str  # where it is scanned from
     names: frozenset[str]  # expressions of names, which the worker resolves
-    slices: tuple[tuple[TargetSlice, ...], ...]  # of each shard
+    slices: tuple[Slices, ...]  # of each shard
     addresses: int  # without duplicates and excludes; a name counts as one
     probes: int  # addresses times ports, at most
     backoff_limit: int
@@ -48,9 +67,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
     @property
-    def shard_arguments(self) -> tuple[str, ...]:
-        """nmap's options of each shard: the scan's, with a share of its rates."""
-        return split_rates(self.arguments, self.parallel)
+    def shard_arguments(self) -> tuple[tuple[str, ...], ...]:
+        """nmap's options of the shards of each group: the scan's, with a share of its rates."""
+        return tuple(split_rates(group.arguments, self.parallel) for group in self.groups)
 
     def shards(self, scan_id: str, *, queued: int | None = None) -> Iterator[Shard]:
         """The shards of the scan.
@@ -60,8 +79,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         Slices have no excluded addresses. Only a shard with names carries the excludes, for the
         addresses of its names.
         """
-        arguments = self.shard_arguments
-        for number, slices in enumerate(self.slices):
+        by_group = zip(self.shard_arguments, self.groups, strict=True)
+        of_shards = chain.from_iterable(repeat(arguments, group.shards) for arguments, group in by_group)
+        for number, (slices, arguments) in enumerate(zip(self.slices, of_shards, strict=True)):
             has_names = any(target_slice.expression in self.names for target_slice in slices)
             is_queued = queued is None or number < queued
             yield Shard(
@@ -114,12 +134,16 @@ def build_plan(
     arguments = split_rates(checked.arguments.options, members)
     target_slices = tuple(slice_targets(targets, checked.exclusion))
     addresses = _count_allowed(target_slices)
-    packed = tuple(pack_shards(target_slices, _choose_hosts_per_shard(request, addresses)))
-    lane = choose_lane(checked.profile, arguments, addresses, len(packed))
+    packed = _pack_groups(checked, target_slices, addresses)
+    names, names_note = find_single_names(chain.from_iterable(packed.values()), arguments, targets)
+    separated = {choice: separate_names(shards, names) for choice, shards in packed.items()}
+    groups = tuple(_build_group(choice, shards, arguments) for choice, shards in separated.items())
+    probes = sum(group.probes for group in groups)
+    lane = choose_lane(checked.profile, arguments, probes, is_small=_has_few_shards(packed))
     if lane is Lane.EXPRESS and not _may_run_express(permissions, target_slices, checked.arguments.family):
         lane = Lane.CONNECT
     _require_workers(permissions.vantage, lane)
-    shards, names_note = one_shard_per_name(packed, arguments, targets)
+    shards = tuple(chain.from_iterable(separated.values()))
     can_double_timeout = bool(lengthen_host_timeout(arguments))
     timeout_note = NO_LONGER_LIMIT if request.retry_timed_out and not can_double_timeout else ""
     reach_notes = _check_reach(checked, permissions, lane)
@@ -130,7 +154,8 @@ def build_plan(
     return Plan(
         scan_type=ScanType.NMAP_PRIVILEGED if checked.profile == "raw" else ScanType.NMAP,
         lane=lane,
-        arguments=arguments,
+        arguments=groups[0].arguments,
+        groups=groups,
         parallel=parallel,
         family=checked.arguments.family,
         exclude=checked.exclude,
@@ -138,7 +163,7 @@ def build_plan(
         names=frozenset(target.expression for target in targets if isinstance(target, Name)),
         slices=shards,
         addresses=addresses,
-        probes=addresses * count_ports(arguments),
+        probes=probes,
         backoff_limit=defaults.choose_backoff_limit(request),
         retry_timed_out=request.retry_timed_out and can_double_timeout,
         notes=(*checked.arguments.notes, *notes),
@@ -159,9 +184,49 @@ def _require_workers(vantage: Vantage | None, lane: Lane) -> None:
         raise RequestRefused([Refusal("vantage", Rule.OPTION, reason)])
 
 
-def _choose_hosts_per_shard(request: ScanRequest, addresses: int) -> int:
-    """As requested; more for a very wide scan, so that the number of shards stays bounded."""
-    least = -(-addresses // MAX_SHARDS_PER_SCAN)
+def _pack_groups(
+    checked: CheckedRequest, slices: Sequence[TargetSlice], addresses: int
+) -> dict[PortChoice, tuple[Slices, ...]]:
+    """The slices of each shard, by the ports that its hosts are asked.
+
+    Raises: RequestRefused: targets with different ports overlap too much, or have too many different sets of ports.
+    """
+    if not checked.has_own_ports:
+        hosts_per_shard = _choose_hosts_per_shard(checked.request, addresses)
+        return {REQUEST_PORTS: tuple(pack_shards(slices, hosts_per_shard))}
+    entries = [
+        TargetPorts(judged.target, REQUEST_PORTS if judged.ports is None else PortChoice(judged.ports))
+        for judged in checked.judged_targets
+        if judged.target is not None
+    ]
+    groups = group_by_ports(entries, slices)
+    require_few_groups(groups)
+    hosts_per_shard = _choose_hosts_per_shard(checked.request, addresses, len(groups))
+    return {choice: tuple(pack_shards(group, hosts_per_shard)) for choice, group in groups.items()}
+
+
+def _has_few_shards(packed: Mapping[PortChoice, Sequence[Slices]]) -> bool:
+    """Whether the shards may run on the express lane: one for each of a few sets of ports."""
+    return len(packed) <= MAX_EXPRESS_PORT_SETS and all(len(shards) == 1 for shards in packed.values())
+
+
+def _build_group(choice: PortChoice, shards: Sequence[Slices], arguments: Sequence[str]) -> PortGroup:
+    example = shards[0][0].expression
+    with_ports = choose_ports(arguments, choice, example)
+    return PortGroup(
+        ports=with_ports[-1] if choice.own else "",
+        arguments=with_ports,
+        shards=len(shards),
+        addresses=sum(map(count_addresses, shards)),
+    )
+
+
+def _choose_hosts_per_shard(request: ScanRequest, addresses: int, groups: int = 0) -> int:
+    """As requested; more for a very wide scan, so that the number of shards stays bounded: each group of hosts with
+    the same ports may have one that is not full.
+    """
+    surplus, room = addresses - groups, MAX_SHARDS_PER_SCAN - groups
+    least = -(-surplus // room) if room else addresses
     return max(request.hosts_per_shard or HOSTS_PER_SHARD, least)
 
 

@@ -22,6 +22,7 @@ from cascan.gateways import EventBus, FindingReplacement, Findings, ReportStore,
 from cascan.ids import ReportKey
 from cascan.model.scan import FINAL_STATES, Counts, Scan
 from cascan.model.shard import Shard, ShardState
+from cascan.queries.read_findings import read_findings
 from cascan.scans.merged_report import select_reports
 
 EVENTS_AT_ONCE = 100
@@ -78,9 +79,6 @@ def find_reparse_refusal(scan: Scan) -> str:
         return f"scan {scan.scan_id} is {scan.state}: its reports can be parsed again once it has ended"
     if not scan.shards:
         return f"scan {scan.scan_id} was refused, so it has no reports"
-    if scan.members:
-        members = ", ".join(scan.members)
-        return f"scan {scan.scan_id} has no reports itself, but its members have: parse {members} again"
     return ""
 
 
@@ -96,10 +94,13 @@ def reparse_scan(
 ) -> Reparsed:
     """Parse every recorded report of the scan, which has ended.
 
+    A scan with members has no report of its own. Call this for its members first: its results are
+    made of their findings.
+
     `tell`: called before each report, with the numbers of reports done and of all reports.
     """
     scan_id = scan.scan_id
-    known_ids = {finding.id for finding in table.findings(scan_id)}
+    known_ids = {finding.id for finding in read_findings(scan, table)}
     shards = [shard for shard in table.shards(scan_id) if _has_report(shard)]
     keys = select_reports(shards, reports.report_keys(scan_id))
     replacement = table.replace_findings(scan_id)
@@ -118,7 +119,7 @@ def reparse_scan(
         problems.append("the scan was removed while its reports were parsed")
     for start in range(0, len(events), EVENTS_AT_ONCE):
         bus.put(events[start : start + EVENTS_AT_ONCE])
-    current_ids = {finding.id for finding in table.findings(scan_id)}
+    current_ids = {finding.id for finding in read_findings(scan, table)}
     return Reparsed(
         scan=scan_id,
         name=scan.name,

@@ -1,4 +1,4 @@
-"""Items stored by the thousand over connections of our own: what is signed, sent, tried again, given up."""
+"""Items stored by the thousand over kept connections: what is signed, sent, tried again, given up."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import json
 import threading
 import time
 import zlib
+from base64 import b64encode
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any, NamedTuple
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple, cast
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, HTTPClientError
 
 from cascan.aws import boundary, clients
@@ -29,7 +28,6 @@ from cascan.aws.dynamodb.connection_pool import (
     MAX_THROTTLED_TRIES,
     call,
 )
-from cascan.aws.dynamodb.signature import host_header
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
 from tests.integration.gateways.conftest import REGION, TABLE
@@ -88,32 +86,6 @@ class TestWhatIsSent:
         assert asked.headers["X-Amz-Target"] == "DynamoDB_20120810.BatchWriteItem"
         assert signature_in(asked) == signature_of(asked, "a secret")
         assert signature_in(asked) != signature_of(asked, "another")
-
-    def test_botocore_would_have_signed_the_same(self, server: TableServer, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("AWS_SESSION_TOKEN", "a session token")
-        forget_clients()
-        put_all(TABLE, items(3))
-        (asked,) = server.asked
-        headers = {name: asked.headers[name] for name in ("Content-Type", "X-Amz-Target")}
-        request = AWSRequest(method="POST", url=f"{server.url}/", data=asked.body, headers=headers)
-        moment = datetime.strptime(asked.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ")  # noqa: DTZ007 (botocore's is naive)
-        monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: moment)
-        signer = SigV4Auth(clients.session().get_credentials().get_frozen_credentials(), "dynamodb", REGION)  # type: ignore[union-attr]
-        signer.add_auth(request)
-        assert asked.headers["X-Amz-Security-Token"] == request.headers["X-Amz-Security-Token"]
-        assert asked.headers["Authorization"] == request.headers["Authorization"]
-
-    @pytest.mark.parametrize(
-        ("url", "host"),
-        [
-            ("https://dynamodb.eu-central-1.amazonaws.com", "dynamodb.eu-central-1.amazonaws.com"),
-            ("https://dynamodb.eu-central-1.amazonaws.com:443", "dynamodb.eu-central-1.amazonaws.com"),
-            ("http://127.0.0.1:4566", "127.0.0.1:4566"),
-            ("http://[::1]:4566", "[::1]:4566"),
-        ],
-    )
-    def test_the_host_is_named_as_the_service_names_it(self, url: str, host: str) -> None:
-        assert host_header(url) == host
 
     def test_credentials_that_were_renewed_sign_the_next_batch(
         self, server: TableServer, monkeypatch: pytest.MonkeyPatch
@@ -317,10 +289,92 @@ class TestOneCall:
         assert caught.value.response["CancellationReasons"] == reasons
         assert len(server.asked) == 1
 
+    def test_a_redirect_is_not_followed(self, server: TableServer) -> None:
+        server.tell = lambda _: Told(307, {"__type": "x#Moved"}, headers={"Location": f"{server.url}/elsewhere"})
+        with pytest.raises(ClientError, match="Moved"):
+            call("Query", {})
+        assert len(server.asked) == 1
+
+    def test_an_answer_longer_than_the_limit_is_not_read(
+        self, server: TableServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("cascan.aws.dynamodb.connection.MAX_ANSWER_BYTES", 10)
+        server.tell = lambda _: Told(answer={"Items": [], "Count": 0})
+        with pytest.raises(HTTPClientError, match="an answer of 25 bytes: over 10"):
+            call("Query", {})
+
+    def test_a_service_that_does_not_answer_in_time_is_a_fault(
+        self, server: TableServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("cascan.aws.dynamodb.connection.TIMEOUT_S", 0.05)
+        forget_clients()
+        tested = threading.Event()
+        server.tell = lambda _: (tested.wait(60), None)[1]
+        with pytest.raises(HTTPClientError, match="timed out"):
+            call("Query", {})
+        tested.set()
+        assert len(server.asked) == clients.MAX_ATTEMPTS
+
     def test_an_answer_without_a_length_is_a_fault(self, server: TableServer) -> None:
         server.tell = lambda _: Told(length=False)
         with pytest.raises(HTTPClientError, match="no length"):
             call("Query", {})
+
+
+class TestProxies:
+    """A call of an HTTPS endpoint, through a proxy of the environment that ends the tunnel at once."""
+
+    ENDPOINT = "https://dynamodb.test"
+
+    @pytest.fixture
+    def proxy(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+        with Proxy() as proxy:
+            for name in ("NO_PROXY", "no_proxy", "https_proxy"):
+                monkeypatch.delenv(name, raising=False)
+            monkeypatch.setenv("HTTPS_PROXY", f"http://me:p%40ss@127.0.0.1:{proxy.port}")
+            monkeypatch.setenv("AWS_ENDPOINT_URL", self.ENDPOINT)
+            forget_clients()
+            yield proxy
+
+    def test_a_tunnel_is_asked_of_the_proxy_with_its_password(self, server: TableServer, proxy: Proxy) -> None:
+        with pytest.raises(HTTPClientError):
+            call("Query", {})
+        assert proxy.heads[0].startswith("CONNECT dynamodb.test:443 ")
+        assert f"Proxy-Authorization: Basic {b64encode(b'me:p@ss').decode()}\n" in proxy.heads[0]
+
+    def test_a_host_in_no_proxy_is_reached_without_it(
+        self, server: TableServer, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "https://127.0.0.1:1")
+        forget_clients()
+        with pytest.raises(HTTPClientError, match="refused"):
+            call("Query", {})
+        assert proxy.heads == []
+
+
+class Proxy(ThreadingHTTPServer):
+    """Opens every tunnel and ends it, and keeps the heads of the requests."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), EndTunnel)
+        self.port = self.server_address[1]
+        self.heads: list[str] = []
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    def __exit__(self, *error: Any) -> None:
+        self.shutdown()
+        super().__exit__(*error)
+
+
+class EndTunnel(BaseHTTPRequestHandler):
+    def do_CONNECT(self) -> None:
+        cast("Proxy", self.server).heads.append(f"{self.requestline}\r\n{self.headers.as_string()}")
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 class TestDamagedAnswers:

@@ -27,7 +27,7 @@ def count_ports(options: Sequence[str]) -> int:
     values = {given.option.canonical: given.value or "" for given in read_words(options).options}
     if "-sn" in values or "-sL" in values:
         return 1
-    letters = _find_letters(values)
+    letters = find_scan_letters(values)
     if "-p" in values:
         most = PROTOCOLS if "-sO" in values else MAX_PORT
         return max(1, _count_listed(values["-p"], letters, most))
@@ -45,7 +45,7 @@ def _count_common(values: Mapping[str, str]) -> int:
     return FAST_PORTS if "-F" in values else DEFAULT_PORTS
 
 
-def _find_letters(names: Iterable[str]) -> str:
+def find_scan_letters(names: Iterable[str]) -> str:
     """The protocols that are scanned, as letters of a port list."""
     names = tuple(names)
     letters = {LETTERS[name] for name in names if name in LETTERS}

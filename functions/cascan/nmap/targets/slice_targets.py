@@ -36,7 +36,7 @@ def slice_targets(targets: Sequence[Target], exclusion: Exclusion = NO_EXCLUSION
 
     Raises: RequestRefused: the targets overlap more than can be compared.
     """
-    budget = _Budget(MAX_OVERLAPS_PER_SCAN)
+    budget = OverlapBudget(MAX_OVERLAPS_PER_SCAN)
     taken: dict[Space, IntervalSet] = {}
     names: set[tuple[str, int | None]] = set()
     overlapping = _find_overlapping(targets)
@@ -47,7 +47,7 @@ def slice_targets(targets: Sequence[Target], exclusion: Exclusion = NO_EXCLUSION
                 names.add((target.name, target.bits))
                 yield TargetSlice(target.expression, 0, target.count)
             continue
-        space = _space(target)
+        space = find_space(target)
         if space not in taken:
             taken[space] = _expand_exclusion(exclusion, targets, budget)
         taken_by_others = _find_taken(target, taken[space], budget)
@@ -89,7 +89,7 @@ def count_addresses(slices: Iterable[TargetSlice]) -> int:
     return sum(target_slice.stop - target_slice.start for target_slice in slices)
 
 
-class _Budget:
+class OverlapBudget:
     """How many intervals may still be compared. This limits the cost of any request."""
 
     def __init__(self, intervals: int) -> None:
@@ -97,13 +97,16 @@ class _Budget:
 
     def spend(self, intervals: Iterable[Interval]) -> Iterator[Interval]:
         for interval in intervals:
-            self.remaining -= 1
-            if self.remaining < 0:
-                raise RequestRefused([TOO_SCATTERED], Rule.LIMIT)
+            self.count(1)
             yield interval
 
+    def count(self, steps: int) -> None:
+        self.remaining -= steps
+        if self.remaining < 0:
+            raise RequestRefused([TOO_SCATTERED], Rule.LIMIT)
 
-def _expand_exclusion(exclusion: Exclusion, targets: Sequence[Target], budget: _Budget) -> IntervalSet:
+
+def _expand_exclusion(exclusion: Exclusion, targets: Sequence[Target], budget: OverlapBudget) -> IntervalSet:
     """The excludes as intervals.
 
     A range with gaps is expanded only between the lowest and the highest target.
@@ -128,7 +131,7 @@ def _find_overlapping(targets: Sequence[Target]) -> set[int]:
         target = targets[index]
         if isinstance(target, Name):
             continue
-        seen = later.setdefault(_space(target), IntervalSet())
+        seen = later.setdefault(find_space(target), IntervalSet())
         low, high = target.bounds
         if any(seen.overlapping(low, high)):
             overlapping.add(index)
@@ -136,7 +139,7 @@ def _find_overlapping(targets: Sequence[Target]) -> set[int]:
     return overlapping
 
 
-def _find_taken(target: Octets | Network6, taken: IntervalSet, budget: _Budget) -> Iterator[Interval]:
+def _find_taken(target: Octets | Network6, taken: IntervalSet, budget: OverlapBudget) -> Iterator[Interval]:
     """The taken intervals that may share an address with the target, in order.
 
     Most intervals between the bounds of a range with gaps lie in its gaps. So if the range has
@@ -168,5 +171,5 @@ def _find_free(target: Octets | Network6, taken: Iterable[Interval]) -> Iterator
         yield start, target.count
 
 
-def _space(target: Octets | Network6) -> Space:
+def find_space(target: Octets | Network6) -> Space:
     return target.zone if isinstance(target, Network6) else ""

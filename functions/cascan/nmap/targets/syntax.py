@@ -37,9 +37,13 @@ def parse_target(expression: str, family: int = 4) -> Target:
     try:
         return _parse(expression, family)
     except ValueError as exc:
-        reason = f"target {_shorten(expression)}: {exc}"
-        refusal = Refusal(expression[:SHOWN_CHARS], Rule.TARGET_SYNTAX, reason)
-        raise RequestRefused([refusal]) from exc
+        raise build_target_refusal(expression, str(exc)) from exc
+
+
+def build_target_refusal(expression: str, problem: str) -> RequestRefused:
+    """The refusal of one expression, which names it."""
+    reason = f"target {shorten_expression(expression)}: {problem}"
+    return RequestRefused([Refusal(expression[:SHOWN_CHARS], Rule.TARGET_SYNTAX, reason)])
 
 
 def parse_targets(expressions: Iterable[str], family: int = 4) -> tuple[Target, ...]:
@@ -112,8 +116,8 @@ def _check_text(expression: str) -> None:
         raise ValueError("a URL is not a target; name its host only")
     with_port = WITH_PORT.fullmatch(expression)
     if with_port:
-        host, port = with_port["host"].strip("[]"), with_port["port"]
-        raise ValueError(f"a target has no port; write {host}, and -p {port} among the parameters")
+        host = with_port["host"].strip("[]")
+        raise ValueError(f"only targets of a scan may have ports of their own; write {host}")
 
 
 def _split_mask(expression: str, width: int) -> tuple[str, int | None]:
@@ -192,6 +196,7 @@ def _parse_network6(expression: str, family: int) -> Network6:
     return build_network6(expression, number, 128 if bits is None else bits, zone)
 
 
-def _shorten(expression: str) -> str:
+def shorten_expression(expression: str) -> str:
+    """The expression in quotes as a sentence shows it: printable, at most SHOWN_CHARS characters."""
     is_short = len(expression) <= SHOWN_CHARS
     return repr(expression if is_short else expression[:SHOWN_CHARS] + "...")

@@ -15,8 +15,9 @@ from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.forms.manifest import read_manifest
 from cascan.model.scan import Scan
+from cascan.planning.plan import plan
 from tests.support.builders import SCAN_ID
-from tests.support.cascading import a_finding, a_parent, a_rule, decide, reasons, the_child
+from tests.support.cascading import PERMIT, a_finding, a_parent, a_rule, decide, reasons, started, the_child
 
 SCOPE_ANNOTATION = "scope.cascading.securecodebox.io/domain"
 
@@ -321,3 +322,38 @@ def test_a_childs_request_and_manifest_are_read_as_any_other() -> None:
         ("-Pn", "-p443", "10.0.0.1"),
         {"team": "blue"},
     )
+
+
+PORTED: dict[str, Any] = {"parameters": ["-Pn", "[{{$.hostOrIP}}]:{{attributes.port}}"]}
+
+
+def test_a_rule_may_ask_each_host_the_port_that_was_found_there_in_one_request_for_each_family() -> None:
+    found = [
+        a_finding("10.0.0.1", 22),
+        a_finding("10.0.0.1", 443),
+        a_finding("10.0.0.2", 80),
+        a_finding("2001:db8::5", 8080),
+    ]
+    children = started(decide(a_rule(**PORTED), found))
+    assert [(child.targets, child.parameters) for child in children] == [
+        (("[10.0.0.1]:22", "[10.0.0.1]:443", "[10.0.0.2]:80"), ("-Pn",)),
+        (("[2001:db8::5]:8080",), ("-Pn", "-6")),
+    ]
+    assert [child.weight.probes for child in children] == [3, 1]  # not those of nmap's default ports
+    for child in children:
+        request = build_child_request(child, a_parent(), "rootscan", "event")
+        assert plan(request, PERMIT).probes == child.weight.probes
+
+
+def test_an_ipv6_address_before_a_port_needs_brackets_since_it_would_be_another_address() -> None:
+    rule = a_rule(parameters=["-Pn", "{{$.hostOrIP}}:{{attributes.port}}"])
+    decisions = decide(rule, [a_finding("10.0.0.1", 22), a_finding("2001:db8::5", 22)])
+    assert [child.targets for child in started(decisions)] == [("10.0.0.1:22",)]
+    (reason,) = reasons(decisions, DecisionKind.REFUSED)
+    assert "2001:db8::5 is an IPv6 address; put it in brackets before a port" in reason
+
+
+def test_ports_of_a_target_do_not_hide_an_exclude_or_the_scope() -> None:
+    decisions = decide(a_rule(**PORTED), [a_finding("10.0.0.9"), a_finding("8.8.8.8")], a_parent(exclude=("10.0.0.9",)))
+    assert not started(decisions)
+    assert len(reasons(decisions, DecisionKind.OUT_OF_SCOPE)) == 2

@@ -108,6 +108,17 @@ def test_findings_are_what_they_were_when_the_report_was_recorded(world: World) 
     assert list(world.table.findings(scan_id)) == before
 
 
+def test_a_scan_with_members_has_their_findings_once_these_are_parsed_again(world: World, scan_id: str) -> None:
+    parent_id = "p" * 16
+    world.table.create_scan(replace(world.scan(scan_id), scan_id=parent_id, members=(scan_id,), findings=Counts()))
+    reparse(world, scan_id)
+    done = reparse(world, parent_id)
+    assert (done.reports, done.added, done.removed, done.problems) == (0, 0, 0, ())
+    assert published_ids(world, parent_id) == ids(world, scan_id)
+    assert world.scan(parent_id).findings == world.scan(scan_id).findings
+    assert f"results/{parent_id}/nmap.xml" not in world.reports.objects
+
+
 def test_wrong_counts_are_corrected_also_of_a_scan_that_was_cancelled(world: World, scan_id: str) -> None:
     right = world.scan(scan_id).findings
     wrong = replace(world.scan(scan_id), state=ScanState.CANCELLED, findings=Counts(count=1))

@@ -14,7 +14,9 @@ import pytest
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Counts, Outcome, ScanState
+from cascan.model.shard import NmapRun
 from cascan_cli.commands import findings, report, scans
+from cascan_cli.errors import CliError
 from cascan_cli.output.scan import SHOWN_REASONS, print_outcome, scan_summary
 from cascan_cli.stack.open import StackGateways
 from tests.fakes import MemoryReportStore, MemoryScanTable
@@ -91,6 +93,26 @@ def test_commands_that_print_results_say_what_is_missing(
     assert FIRST in told.err
     assert SECOND in told.err
     assert "SERVFAIL" not in told.out  # what is piped on stays what it is
+
+
+def test_a_scan_of_several_vantages_lists_the_reports_of_all_and_merges_none(
+    stack: StackGateways, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parent, office = "p" * 16, "o" * 16
+    stack.table.add_shards([a_shard(attempt=1, run=NmapRun()), a_shard(scan_id=office, attempt=1, run=NmapRun())])
+    stack.table.create_scan(a_scan(scan_id=office, vantage="office"))
+    scan = a_scan(scan_id=parent, members=(SCAN_ID, office), vantage="", state=ScanState.DONE)
+    stack.table.create_scan(scan)
+    stack.reports.objects[f"reports/{office}/000000/1.xml"] = b"<nmaprun/>"  # type: ignore[attr-defined]
+    args = {"scan": parent, "json": True, "shard": None, "out": None, "xml": False}
+    report.run(Namespace(**args))
+    listed = [f"reports/{scan_id}/000000/1.xml" for scan_id in (SCAN_ID, office)]
+    assert json.loads(capsys.readouterr().out) == listed
+    print_outcome(scan, stack)
+    printed = capsys.readouterr().err
+    assert all(f"cascan report {scan_id} --xml" in printed for scan_id in (SCAN_ID, office))
+    with pytest.raises(CliError, match=rf"cascan report {office} --xml \(office\)"):
+        report.run(Namespace(**args | {"json": False, "xml": True}))
 
 
 def test_a_list_of_scans_has_the_first_reason_and_as_json_all_that_are_kept(

@@ -7,6 +7,7 @@ import json
 import sys
 
 import pytest
+from msgspec.structs import replace
 
 from cascan_cli.main import main
 from tests.docs.a_stack import Stack, stack
@@ -31,8 +32,17 @@ def test_all_scans_that_have_ended_are_parsed_and_the_others_counted(
 ) -> None:
     assert main(["reparse", "--all", "--yes", "--json"]) == 0
     out, err = capsys.readouterr()
-    assert [result["reports"] for result in json.loads(out)] == [1, 1]
+    assert [result["reports"] for result in json.loads(out)] == [1, 1, 0]  # the last has members
     assert "1 scan left out: not ended yet" in err
+
+
+def test_a_scan_with_members_is_parsed_after_them(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    parent = "e" * 16
+    stack.table.scans[parent] = replace(stack.table.scans[parent], members=(stack.scanned,))
+    assert main(["reparse", parent, "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert [(result["scan"], result["reports"]) for result in results] == [(stack.scanned, 1), (parent, 0)]
+    assert results[0]["findings"] == results[1]["findings"] > 0
 
 
 def test_since_leaves_earlier_scans_out(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:

@@ -148,9 +148,9 @@ AMBIGUOUS = [
     ("fa\u00df.de", "xn--fa-hia.de"),  # not fass.de, which is somebody else's
     ("\u4f8b\u3048.jp", "xn--r8jz45g.jp"),
     ("a\u2010b.org", "printable ASCII"),
-    ("127.0.0.1:8080", "write 127.0.0.1, and -p 8080"),
-    ("example.org:443", "write example.org, and -p 443"),
-    ("[::1]:80", "write ::1, and -p 80"),
+    ("127.0.0.1:8080", "write 127.0.0.1"),
+    ("example.org:443", "write example.org"),
+    ("[::1]:80", "write ::1"),
     ("-oX", "neither an address"),
     ("a..b", "neither an address"),
     ("-", "written in full"),
