@@ -26,14 +26,12 @@ from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.sqs.request_queue import SqsRequestQueue
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.wiring import ScanSettings, scan_gateways
-from cascan.clock import utc_now
 from cascan.events import ReportStored
 from cascan.gateways import RequestQueue
 from cascan.permissions.scope import Scope
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
 from on_report_stored.checkpoints import MIN_TURN_S
-from on_report_stored.expectation_switch import ExpectationSwitch
 from on_report_stored.record_findings import RecordingOutcome, record_findings
 
 
@@ -62,7 +60,8 @@ def wire() -> Recorder:
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         reports=S3ReportStore(settings.report_bucket),
         results=table,
-        has_expectations=ExpectationSwitch(table, utc_now).is_on,
+        # The daily check is stored with the file, and is a much smaller item
+        has_expectations=lambda: table.exposure_day() is not None,
     )
     return Recorder(record, SqsRequestQueue(settings.report_queue_url, "report queue"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from msgspec.structs import replace
@@ -19,16 +19,10 @@ from cascan.model.inventory import OPEN_OR_FILTERED, PortKey
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.watch.apply_severity_rules import apply_severity_rules
 from cascan.watch.context import WatchContext
+from cascan.watch.days import next_day
 from cascan.watch.judge_inventory import ALL_ADDRESSES, judge_inventory, list_vantages
 from cascan.watch.places import Place, group_by_network, list_required, to_address
 from cascan.watch.store_moves import announce_moves, change_exposure
-
-START_OF_DAY = time(0, 1, tzinfo=UTC)
-
-
-def next_day(now: datetime) -> datetime:
-    """When the next daily check is due: a minute after midnight, UTC."""
-    return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), START_OF_DAY)
 
 
 def judge_day(
