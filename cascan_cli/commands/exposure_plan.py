@@ -10,7 +10,7 @@ from cascan.clock import utc_now
 from cascan.exposure.check import CheckedPort
 from cascan.exposure.plan import Action, EntryChange, ExposurePlan, build_plan
 from cascan_cli.commands.exposure_check import LooksOfCommand, open_looks, print_warnings
-from cascan_cli.input.exposure_file import load_exposure_file
+from cascan_cli.input.exposure_file import load_exposure_file, parse_exposure_text
 from cascan_cli.output.exposure import to_json
 from cascan_cli.output.history import format_port
 from cascan_cli.output.text import pluralize, print_json, printable
@@ -39,8 +39,8 @@ def run(args: Namespace) -> int:
 
 def _read_applied(looks: LooksOfCommand) -> ExposureFile | None:
     """The file that the stack has applied; None: none, or the looks come from reports."""
-    del looks
-    return None
+    stored = looks.stack.table.expectations() if looks.stack else None
+    return parse_exposure_text("the applied file", stored.text) if stored else None
 
 
 def render_plan(plan: ExposurePlan) -> Iterator[str]:

@@ -8,6 +8,7 @@ from argparse import Namespace
 from cascan_cli.errors import BadInput
 from cascan_cli.input.raw_sockets import require_raw_sockets
 from cascan_cli.input.target_lists import collect_targets
+from cascan_cli.stack.fail_on import require_wait
 from cascan_cli.stack.follow import submit_and_follow
 from cascan_cli.stack.open import open_stack
 
@@ -17,6 +18,7 @@ def run(args: Namespace) -> int:
         raise BadInput("name a target, a file of them (--targets-file FILE), or - for standard input")
     body = json.dumps(build_request(args))
     require_raw_sockets(body, args)
+    require_wait(args)
     with open_stack(args) as stack:
         return submit_and_follow(body, stack, args)
 

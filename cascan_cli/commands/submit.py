@@ -12,6 +12,7 @@ from cascan_cli.errors import BadInput
 from cascan_cli.input.raw_sockets import require_raw_sockets
 from cascan_cli.input.request_files import read_request_file, read_vuls_requests, split_requests
 from cascan_cli.output.text import print_message
+from cascan_cli.stack.fail_on import choose_worst, require_wait
 from cascan_cli.stack.follow import submit_and_follow
 from cascan_cli.stack.open import open_stack
 
@@ -19,6 +20,7 @@ from cascan_cli.stack.open import open_stack
 def run(args: Namespace) -> int:
     if args.servers and not args.vuls:
         raise BadInput("SERVER can be given only with --vuls FILE")
+    require_wait(args)
     try:
         if args.vuls:
             bodies = list(read_vuls_requests(args.vuls, args.servers).values())
@@ -33,7 +35,7 @@ def run(args: Namespace) -> int:
     for body in bodies:
         require_raw_sockets(body, args)
     with open_stack(args) as stack:
-        return max(submit_and_follow(body, stack, args) for body in bodies)
+        return choose_worst(submit_and_follow(body, stack, args) for body in bodies)
 
 
 def _refuse_other_kinds(name: str, bodies: Sequence[str]) -> None:

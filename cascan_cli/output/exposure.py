@@ -24,7 +24,7 @@ RULES = {
     "absent": ("warning", "A host whose port an entry requires is not up."),
     "untested": ("note", "It is not known whether the port is open."),
 }
-NOT_CONFIRMED = "note"  # level of a result that the two newest looks do not agree on
+NOT_CONFIRMED = "note"  # level of a result that no two looks in a row agree on
 
 
 def to_row(port: CheckedPort) -> tuple[object, ...]:
@@ -47,7 +47,9 @@ def describe_looks(port: CheckedPort) -> str:
         return "no look"
     if port.looks == 1:
         return "one look"
-    return "two looks" if port.is_confirmed else "not confirmed"
+    if not port.is_confirmed:
+        return "not confirmed"
+    return "the newest look differs" if port.is_disputed else "two looks"
 
 
 def describe_counts(counts: CheckCounts) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cascan_cli.parser import SCAN_HELP, add_command, sentence
 from cascan_cli.parser.cascades import add_cascade_commands
 from cascan_cli.parser.check import add_check_commands
+from cascan_cli.parser.completion import add_completion_command
 from cascan_cli.parser.control import add_control_commands
 from cascan_cli.parser.doctor import add_doctor_command
 from cascan_cli.parser.exposure import add_exposure_commands
@@ -23,6 +24,7 @@ from cascan_cli.parser.severity import add_severity_commands
 from cascan_cli.parser.shared_options import (
     FOR_THIS_SCAN,
     add_as_targets,
+    add_end_options,
     local_options,
     output_options,
     policy_options,
@@ -51,6 +53,8 @@ stack in AWS.
   cascan when 10.0.0.5:22                    how a port changed over time
   cascan at 2026-03-03 --port 6379           what was open at a time
   cascan report latest --xml                 print the XML that nmap wrote
+  cascan wait latest --fail-on high          wait for the end of a scan
+  cascan delete latest                       remove a scan; its history stays
   cascan cancel latest                       end a scan; also suspend, resume
   cascan halt                                stop all scanning on the stack
   cascan doctor                              check the stack and this machine
@@ -73,7 +77,8 @@ stack in AWS.
 
 EPILOG = """\
 exit codes: 0 done; 1 partial: part of the result is missing, or no host
-            answered; 2 refused or bad input; 3 failed
+            answered; 2 refused or bad input; 3 failed; 4 a condition of
+            --fail-on is met
 
 Scan only what you have permission to scan."""
 RAW = RawDescriptionHelpFormatter
@@ -101,6 +106,7 @@ def build_parser() -> SentenceParser:
     add_exposure_commands(commands, stack, output)
     add_vantage_commands(commands, stack, output)
     add_worker_command(commands, stack)
+    add_completion_command(commands)
     return top
 
 
@@ -168,6 +174,12 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         help="how many scans to list (default: 20)",
     )
     scans.set_defaults(run="scans")
+
+    wait = add_command(commands, "wait", [stack, output], "wait for the end of a scan")
+    wait.epilog = "For a scan that was sent with --no-wait, by a schedule or by someone else. Prints its outcome."
+    wait.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
+    add_end_options(wait)
+    wait.set_defaults(run="wait")
 
     findings = add_command(commands, "findings", [stack, output], "print the findings of a scan")
     findings.epilog = (

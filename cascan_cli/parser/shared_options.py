@@ -49,6 +49,7 @@ def policy_options(duration: str) -> ArgumentParser:
     return options
 
 
+FAIL_ON = ["new", "high", "open", "changed"]
 FOR_THIS_SCAN = "for this scan only; `cascan local up` sets it for all"
 
 
@@ -65,6 +66,12 @@ def wait_options() -> ArgumentParser:
         action="store_true",
         help="print the scan id and return; the scan runs while the stack is up",
     )
+    add_end_options(options)
+    return options
+
+
+def add_end_options(options: ArgumentParser) -> None:
+    """Options of commands that wait for the end of a scan."""
     options.add_argument(
         "--timeout",
         type=float,
@@ -72,7 +79,14 @@ def wait_options() -> ArgumentParser:
         metavar="SECONDS",
         help="how long to wait for the end of the scan (default: 12 hours)",
     )
-    return options
+    options.add_argument(
+        "--fail-on",
+        action="append",
+        default=[],
+        choices=FAIL_ON,
+        help="exit code 4 if a finding is new in its series (new) or of severity HIGH (high), a port is open (open), "
+        "or something changed since earlier scans (changed); may be repeated",
+    )
 
 
 def request_options() -> ArgumentParser:

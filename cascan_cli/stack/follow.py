@@ -24,13 +24,14 @@ from cascan_cli.output.scan import (
     scan_summary,
 )
 from cascan_cli.output.text import Progress, pluralize, print_json, print_message
+from cascan_cli.stack.fail_on import apply_conditions
 from cascan_cli.stack.health import StackWatch, describe_halt
 from cascan_cli.stack.interruption import report_interruption
 from cascan_cli.stack.open import StackGateways
 from cascan_cli.stack.scan_ids import expected_scan_id, possible_scan_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from cascan.gateways import Scans, Shards
     from cascan.model.finding import Finding
@@ -52,8 +53,12 @@ def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
     scan_ids = possible_scan_ids(body, message_id, stack)
     open_ids = [expected_scan_id(body, message_id, stack)]
     with report_interruption(open_ids, stack, args):
-        disk = StateDir(args.state_dir).root if stack.is_local else None
-        scan = wait_for_end(scan_ids, digest_body(body), stack, args.timeout, StackWatch(stack.table, disk))
+        digest = digest_body(body)
+
+        def read_scan() -> Scan | None:
+            return _find_by_digest(scan_ids, digest, stack.table)
+
+        scan = wait_for_end(read_scan, stack.table, args.timeout, watch_stack(stack, args))
         followed = wait_for_cascade(scan, stack, args.timeout, open_ids)
     findings = list(read_findings(scan, stack.table))
     if args.json:
@@ -68,7 +73,12 @@ def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
             print_message(f"note: {note}")
         if followed:
             print_message(f"{pluralize(followed, 'scan')} followed it: cascan tree {scan.scan_id}")
-    return scan_exit_code(scan)
+    return apply_conditions(scan_exit_code(scan), scan, findings, stack.table, args.fail_on)
+
+
+def watch_stack(stack: StackGateways, args: Namespace) -> StackWatch:
+    """What notices that the stack is halted, or its disk full, while a scan is waited for."""
+    return StackWatch(stack.table, StateDir(args.state_dir).root if stack.is_local else None)
 
 
 def repeat_note(scan: Scan, message_id: str) -> str:
@@ -129,10 +139,10 @@ def _replace_ended(open_ids: list[str], stack: StackGateways) -> int:
     return count
 
 
-def wait_for_end(scan_ids: list[str], digest: str, stack: StackGateways, timeout_s: float, watch: StackWatch) -> Scan:
-    """Wait until the scan is in a final state, or suspended.
+def wait_for_end(read_scan: Callable[[], Scan | None], table: Shards, timeout_s: float, watch: StackWatch) -> Scan:
+    """Wait until the scan that `read_scan` returns is in a final state, or suspended.
 
-    Among `scan_ids`, it is the scan whose request has this digest.
+    None: it is not planned yet.
 
     Raises: CliError: it is not planned within PLANNED_WITHIN_S, or has not ended after `timeout_s`.
     """
@@ -142,12 +152,12 @@ def wait_for_end(scan_ids: list[str], digest: str, stack: StackGateways, timeout
     polls, running = _Polls(), ""
     with Progress() as progress:
         while True:
-            scan = _find_by_digest(scan_ids, digest, stack.table)
+            scan = read_scan()
             if scan and scan.state in (*FINAL_STATES, ScanState.SUSPENDED):
                 return scan
             _check_patience(scan, polls.waited_s, timeout_s)
             if scan and polls.reads_progress:
-                running = _running(stack.table, scan)
+                running = _running(table, scan)
             if polls.count >= HEALTH_AFTER_POLLS:
                 watch.look()
             state = scan_progress(scan, running) if scan else "queued"

@@ -75,6 +75,8 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan submit --no-wait": ["submit -f request.json --no-wait"],
     "cascan scans": ["scans"],
     "cascan cancel": ["cancel RUNNING"],
+    "cascan wait": ["wait SCANNED"],
+    "cascan delete": ["delete SCANNED --yes --no-wait"],
     "cascan suspend": ["suspend RUNNING"],
     "cascan resume": ["resume SUSPENDED"],
     "cascan findings": ["findings SCANNED"],

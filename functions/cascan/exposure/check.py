@@ -1,20 +1,23 @@
 """The states in which looks saw a port → what is said of the port.
 
-A state counts after two looks of different scans that agree: that lead to the same verdict. While
-the two newest disagree, the verdict of the newer one is not confirmed. A port that a single look
-has covered is judged by that one.
+Of the newest MAX_LOOKS_PER_EXPOSURE looks, of different scans, the newest two in a row that agree
+count: those that lead to the same verdict. So a violation stays until two looks in a row do not
+show it, and a new one is not confirmed until a second look does. A port that a single look has
+covered is judged by that one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import msgspec
 from msgspec.structs import replace
 
 from cascan.exposure.expectations import ExpectationIndex
 from cascan.exposure.judge import Expectation, ObservedPort, Verdict, VerdictKind, judge
+from cascan.limits import MAX_LOOKS_PER_EXPOSURE
 from cascan.model.history import NOT_COVERED
 from cascan.model.inventory import OPEN, PortKey
 
@@ -53,7 +56,8 @@ class CheckedPort(msgspec.Struct, frozen=True, kw_only=True):
     state: str = NOT_COVERED
     seen_at: datetime | None = None
     looks: int = 0  # that the verdict comes from: 0, 1 or 2
-    is_confirmed: bool = True  # False: the two newest looks disagree
+    is_confirmed: bool = True  # False: no two looks in a row agree on it
+    is_disputed: bool = False  # the newest look does not show it any more; one is not enough
 
     @property
     def is_covered(self) -> bool:
@@ -69,21 +73,47 @@ def check_port(
     if not port.states:
         return _build_result(port, _judge_state(expectations, port, None, at), None, 0)
     newest = port.states[0]
-    verdicts = [_judge_state(expectations, port, seen, at) for seen in port.states[:AGREEING_LOOKS]]
-    is_confirmed = len({verdict.kind for verdict in verdicts}) == 1
-    verdict = verdicts[0]
-    if is_confirmed and verdict.kind is VerdictKind.FINE:
-        if not verdict.is_service_known:
-            verdict, is_confirmed = _judge_earlier_services(expectations, port, at, verdict)
-        days = expectations.file.settings.untested_after_days
-        is_stale = not has_current_looks and at - newest.seen_at > timedelta(days=days)
-        if is_stale and verdict.expectation is Expectation.REQUIRED and verdict.kind is VerdictKind.FINE:
-            verdict = replace(
-                _judge_state(expectations, port, None, at),
-                sentence=f"line {verdict.line} requires it, and no look has covered it for more than {days} days",
-            )
-    result = _build_result(port, verdict, newest, len(verdicts))
-    return replace(result, is_confirmed=is_confirmed)
+    verdicts = [_judge_state(expectations, port, seen, at) for seen in port.states]
+    verdict, is_confirmed = _weigh_with_services(verdicts)
+    days = expectations.file.settings.untested_after_days
+    is_stale = not has_current_looks and at - newest.seen_at > timedelta(days=days)
+    is_fine = is_confirmed and verdict.kind is VerdictKind.FINE
+    if is_fine and is_stale and verdict.expectation is Expectation.REQUIRED:
+        sentence = f"line {verdict.line} requires it, and no look has covered it for more than {days} days"
+        verdict = replace(_judge_state(expectations, port, None, at), sentence=sentence)
+    result = _build_result(port, verdict, newest, min(len(verdicts), AGREEING_LOOKS))
+    is_disputed = is_confirmed and verdict.kind is not VerdictKind.FINE and _differs(verdicts[0], verdict)
+    return replace(result, is_confirmed=is_confirmed, is_disputed=is_disputed)
+
+
+def _weigh_with_services(verdicts: Sequence[Verdict]) -> tuple[Verdict, bool]:
+    """As `_weigh`; of an open port's service only the looks tell that probed it."""
+    with_service = [verdict for verdict in verdicts if verdict.is_service_known]
+    if any(verdict.kind is VerdictKind.OTHER_SERVICE for verdict in with_service):
+        verdict, is_confirmed = _weigh(with_service)
+        if verdict.kind is VerdictKind.OTHER_SERVICE:
+            return verdict, is_confirmed
+    return _weigh(verdicts[:MAX_LOOKS_PER_EXPOSURE])
+
+
+def _differs(newest: Verdict, counted: Verdict) -> bool:
+    """Whether the newest look shows something else than the looks that count."""
+    if counted.kind is VerdictKind.OTHER_SERVICE and not newest.is_service_known:
+        return False
+    return counted.kind is not VerdictKind.UNTESTED and newest.kind is not counted.kind
+
+
+def _weigh(verdicts: Sequence[Verdict]) -> tuple[Verdict, bool]:
+    """The verdict, and whether it counts; `verdicts`: of the looks, the newest first."""
+    newest = verdicts[0]
+    if len(verdicts) == 1:
+        return newest, True
+    agreeing = next((later for later, earlier in pairwise(verdicts) if later.kind is earlier.kind), None)
+    if agreeing is None:
+        return newest, False
+    if agreeing.kind is VerdictKind.FINE:
+        return newest, newest.kind is VerdictKind.FINE
+    return agreeing, True
 
 
 def _judge_state(expectations: ExpectationIndex, port: PortLooks, seen: SeenState | None, at: datetime) -> Verdict:
@@ -97,20 +127,6 @@ def _judge_state(expectations: ExpectationIndex, port: PortLooks, seen: SeenStat
         was_open=port.was_open,
     )
     return judge(expectations, observed, at)
-
-
-def _judge_earlier_services(
-    expectations: ExpectationIndex, port: PortLooks, at: datetime, verdict: Verdict
-) -> tuple[Verdict, bool]:
-    """The verdict of the newest looks that probed the service, and whether they agree.
-
-    `verdict`: where none did.
-    """
-    probed = [seen for seen in port.states if seen.service][:AGREEING_LOOKS]
-    verdicts = [_judge_state(expectations, port, seen, at) for seen in probed]
-    if not verdicts or verdicts[0].kind is VerdictKind.FINE:
-        return verdict, True
-    return verdicts[0], len({judged.kind for judged in verdicts}) == 1
 
 
 def _build_result(port: PortLooks, verdict: Verdict, newest: SeenState | None, looks: int) -> CheckedPort:
@@ -134,7 +150,7 @@ def select_states(states: Iterable[SeenState], *, with_service: bool) -> tuple[S
     by_scan: dict[str, SeenState] = {}
     for seen in states:
         by_scan.setdefault(seen.scan_id, seen)
-    selected = list(by_scan.values())[:AGREEING_LOOKS]
+    selected = list(by_scan.values())[:MAX_LOOKS_PER_EXPOSURE]
     if with_service:
         probed = [seen for seen in by_scan.values() if seen.service][:AGREEING_LOOKS]
         selected += [seen for seen in probed if seen not in selected]
@@ -143,11 +159,15 @@ def select_states(states: Iterable[SeenState], *, with_service: bool) -> tuple[S
 
 def has_enough(states: Iterable[SeenState], *, with_service: bool) -> bool:
     """Whether older looks cannot change what `select_states` selects."""
-    scans = {seen.scan_id for seen in states}
-    probed = {seen.scan_id for seen in states if seen.service}
-    newest_is_open = next((seen.state == OPEN for seen in states), False)
-    needs_service = with_service and newest_is_open
-    return len(scans) >= AGREEING_LOOKS and (not needs_service or len(probed) >= AGREEING_LOOKS)
+    by_scan: dict[str, SeenState] = {}
+    for seen in states:
+        by_scan.setdefault(seen.scan_id, seen)
+    newest = list(by_scan.values())
+    has_pair = any(later.state == earlier.state for later, earlier in pairwise(newest))
+    if with_service and any(seen.state == OPEN for seen in newest):
+        probed = sum(bool(seen.service) for seen in newest)
+        return len(newest) >= MAX_LOOKS_PER_EXPOSURE and probed >= AGREEING_LOOKS
+    return has_pair or len(newest) >= MAX_LOOKS_PER_EXPOSURE
 
 
 class CheckCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +179,7 @@ class CheckCounts(msgspec.Struct, frozen=True, kw_only=True):
     absent: int = 0
     untested: int = 0  # covered, but the answer does not tell
     not_covered: int = 0
-    not_confirmed: int = 0  # the two newest looks disagree
+    not_confirmed: int = 0  # no two looks in a row agree on it
 
 
 def count_results(ports: Iterable[CheckedPort]) -> CheckCounts:

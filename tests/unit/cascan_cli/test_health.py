@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
@@ -57,8 +57,8 @@ def test_a_command_that_waits_for_a_scan_says_that_the_stack_is_halted(
             table.scans[SCAN_ID] = a_scan(state=ScanState.DONE, outcome=Outcome.COMPLETE)
 
     monkeypatch.setattr("cascan_cli.stack.follow.time.sleep", look_again)
-    stack = cast("StackGateways", Namespace(table=table))
-    assert wait_for_end([SCAN_ID], a_scan().request_digest, stack, 60, StackWatch(table)).state is ScanState.DONE
+    scan = wait_for_end(lambda: table.get_scan(SCAN_ID), table, 60, StackWatch(table))
+    assert scan.state is ScanState.DONE
     assert SENTENCE in capsys.readouterr().err
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from cascan.exposure.read_exposure_file import read_exposure_file
+from cascan.model.exposure import StoredExpectations
 from cascan_cli.commands import exposure_check, exposure_init
 from cascan_cli.main import main
 from tests.support.scanned_network import World, at, xml
@@ -149,7 +150,13 @@ class TestCheckOfTheInventory:
         rows = printed("check", code=4)
         assert [(row[0], row[6]) for row in rows] == [("unexpected-open", "two looks"), ("missing", "two looks")]
         world.scan(3, xml(HOSTS))
-        assert [row[0] for row in printed("check")] == ["fine?", "fine?"]
+        rows = printed("check", code=4)
+        assert [(row[0], row[6]) for row in rows] == [
+            ("unexpected-open", "the newest look differs"),
+            ("missing", "the newest look differs"),
+        ]
+        world.scan(4, xml(HOSTS))
+        assert printed("check", "--strict") == []
 
     def test_a_host_that_is_gone_twice_is_absent(self, world: World, printed: Printed) -> None:
         write("expected:\n- {who: 10.0.0.2, ports: [22]}\n- {who: 10.0.0.1, ports: [22, 80]}\n")
@@ -306,6 +313,24 @@ class TestPlan:
         write(text.format("10.0.0.3"), "new.yaml")
         rows = printed("plan", "new.yaml", "--against", "old.yaml", "--report", "scan.xml")
         assert rows[1] == ["    hosts: 10.0.0.1, 10.0.0.2 -> 10.0.0.1, 10.0.0.3"]
+
+    def test_without_a_file_to_compare_with_it_is_the_one_that_the_stack_has_applied(
+        self, world: World, printed: Printed
+    ) -> None:
+        world.scan(0, xml(HOSTS))
+        write("expected:\n- {who: 10.0.0.0/24, ports: [22, 80]}\n")
+        assert printed("plan") == [
+            ["+ 10.0.0.0/24 22, 80  (line 2)"],
+            ["Plan: 1 to add, 0 to change, 0 to remove; 0 exposures would open, 0 would resolve."],
+        ]
+        text = "expected:\n- {who: 10.0.0.0/24, ports: [22]}\n"
+        world.table.put_expectations(StoredExpectations(version=1, applied_at=at(1), text=text))
+        assert [row[0] for row in printed("plan")] == [
+            "~ 10.0.0.0/24 22, 80  (line 2)",
+            "    ports: 22 -> 22, 80",
+            "  resolves  unexpected-open: 10.0.0.1 tcp/80 from default: tcp/80 is open; line 2 does not list this port",
+            "Plan: 0 to add, 1 to change, 0 to remove; 0 exposures would open, 1 would resolve.",
+        ]
 
     def test_a_file_against_itself_changes_nothing(self, folder: Path, printed: Printed) -> None:
         Path("scan.xml").write_bytes(xml(HOSTS))
