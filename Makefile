@@ -16,8 +16,9 @@ ARGS ?=
 .DEFAULT_GOAL := help
 # Settings of deploy and destroy, on the command line of make: infra/deploy.py explains each.
 export STACK ALLOWED DENIED NETWORK SUBNETS SECURITY_GROUPS PUBLIC_IP MAX_WORKERS PARAMETERS PYTHON_VERSION NMAP_VERSION TAG DEBIAN CONFIRM
+export VANTAGE VANTAGE_REGION VANTAGE_NETWORKS
 
-.PHONY: help deploy live-check destroy setup nmap scan test what-is-skipped test-packages test-fast soak lint checkov types check bench clean
+.PHONY: help deploy deploy-vantage live-check destroy setup nmap scan test what-is-skipped test-packages test-fast soak lint checkov types check bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -46,6 +47,9 @@ scan: nmap setup  ## one scan through the whole pipeline: make scan TARGET=127.0
 
 deploy: setup $(SAM_VENV)/.ready  ## to AWS, the first time and again: docs/deploying.md
 	@PATH="$$PATH:$(CURDIR)/$(SAM_VENV)/bin" $(BIN)/python infra/deploy.py deploy
+
+deploy-vantage: setup $(SAM_VENV)/.ready  ## workers in other subnets, VPCs or Regions: docs/vantages.md
+	@PATH="$$PATH:$(CURDIR)/$(SAM_VENV)/bin" $(BIN)/python infra/deploy.py deploy-vantage
 
 live-check: setup  ## scans TARGET through a stack to see that it works: make live-check STACK=cascan TARGET=10.20.0.0/24
 	@$(BIN)/cascan doctor --live "$(TARGET)" --stack "$(or $(STACK),$(error STACK is the name of the stack: make live-check STACK=cascan TARGET=10.20.0.0/24))"

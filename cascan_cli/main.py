@@ -64,7 +64,7 @@ def _prepare_output() -> None:
 
 def sends_request(arguments: list[str]) -> bool:
     """Whether the command sends a scan request."""
-    return arguments[:1] in (["scan"], ["submit"])
+    return arguments[:1] in (["scan"], ["submit"], ["vuls"])
 
 
 def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:

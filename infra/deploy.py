@@ -2,6 +2,7 @@
 
     make deploy STACK=cascan ALLOWED=scanme.nmap.org,45.33.32.156        docs/deploying.md says what each step does
     make destroy STACK=cascan
+    make deploy-vantage STACK=cascan VANTAGE=office SUBNETS=subnet-1 SECURITY_GROUPS=sg-1        docs/vantages.md
 
 Settings come from the environment (class Settings). Every step may be repeated: what is there already is left as it is.
 Ends with exit code 2 and one sentence when something is missing, and with a tool's own exit code when that fails.
@@ -31,6 +32,36 @@ TAG_DIGITS = 12
 SINGLE_EXECUTIONS = 2  # functions that reserve one execution each
 UNRESERVED_EXECUTIONS = 100  # AWS keeps these for functions that reserve none
 IDLE_COST = "about $5 a month for queues that are polled, alarms and metrics"
+VANTAGE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,26}[a-z0-9])?")  # as infra/vantage.yaml has it
+RESERVED_VANTAGES = ("default", "express")
+VANTAGE_OUTPUTS = (  # of the stack, each a parameter of infra/vantage.yaml
+    "ScanTableName",
+    "ReportBucketName",
+    "ReturnedShardQueueUrl",
+    "ScanBusName",
+    "ParkedShardsArn",
+    "OnShardAbandonedName",
+)
+VANTAGE_TAKES = (  # parameters of the stack that a vantage has, too, unless PARAMETERS says otherwise
+    "AllowedTargets",
+    "DeniedTargets",
+    "WorkerImageTag",
+    "NmapCommand",
+    "PythonRuntime",
+    "ShardDeliveries",
+    "ShardTimeoutSeconds",
+    "LogRetentionDays",
+    "AlarmTopicArn",
+)
+QUEUES_TAKE = (
+    "MainStackName",
+    "VantageName",
+    "ShardDeliveries",
+    "ParkedShardsArn",
+    "OnShardAbandonedName",
+    "ShardWaitingSeconds",
+)
+VANTAGE_IDLE_COST = "about $0.90 a month for two queues that are polled, a launcher and three alarms"
 PRICES = "functions/cascan/cost/prices.json"
 HOURS_A_MONTH = 730
 ENDPOINTS = 4  # that infra/network.yaml makes, each in one zone; those of S3 and DynamoDB are free
@@ -66,6 +97,9 @@ class Settings:
     tag: str = ""  # of the images; computed from what they hold, if empty
     debian: str = "debian:bookworm-slim"  # base of the images; looked up, unless it has a digest
     confirm: str = ""  # "yes": do not ask
+    vantage: str = ""  # of deploy-vantage: its name
+    vantage_region: str = ""  # where its workers run; empty: in the Region of the stack
+    vantage_networks: str = ""  # VantageNetworks: what its subnets reach
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
@@ -369,6 +403,90 @@ def has_image(tools: Tools, repository: str, tag: str) -> bool:
     return tools.succeeds(*command)
 
 
+# ==== vantage =========================================================================================================
+def deploy_vantage(settings: Settings) -> None:
+    """Deploys the workers of a vantage, in the Region of the stack or in another one."""
+    tools = open_tools(["aws", "sam", "make"])
+    stack_region = tools.environment["AWS_REGION"]
+    region = settings.vantage_region or stack_region
+    stack = tools.describe_stack(settings.stack)
+    if stack is None:
+        raise Refused(f"There is no stack {settings.stack} in {stack_region}: deploy it first.")
+    parameters = choose_vantage_parameters(settings, stack, stack_region)
+    name = f"{settings.stack}-vantage-{settings.vantage}"
+    print(f"Vantage {settings.vantage} of the stack {settings.stack}:")
+    print(f"  workers    in {region}, in {settings.subnets}")
+    print(f"  idle cost  {VANTAGE_IDLE_COST}")
+    confirm("Deploy?", settings)
+
+    if region != stack_region:
+        parameters.pop("AlarmTopicArn", None)  # an alarm notifies a topic of its own Region
+        tools.run(
+            *("aws", "cloudformation", "deploy", "--stack-name", f"{name}-queues", "--no-fail-on-empty-changeset"),
+            *("--template-file", "infra/vantage_queues.yaml", "--parameter-overrides"),
+            *sorted(choose_queue_parameters(parameters, stack)),
+        )
+    build = (".aws-sam/vantage", "infra/vantage.yaml")
+    tools.run(
+        "sam", "build", "--build-dir", build[0], "--template-file", build[1], PYTHON_VERSION=python_of(parameters)
+    )
+    overrides = [f'{key}="{value}"' for key, value in sorted(parameters.items())]
+    tools.run(
+        *("sam", "deploy", "--template-file", f"{build[0]}/template.yaml", "--stack-name", name, "--resolve-s3"),
+        *("--region", region, "--no-confirm-changeset", "--no-fail-on-empty-changeset"),
+        *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"),
+        *("--tags", f"cascan-stack={settings.stack}"),
+        *("--parameter-overrides", *overrides),
+        AWS_REGION=region,
+        AWS_DEFAULT_REGION=region,
+    )
+    question = "Stacks[0].Outputs[?OutputKey=='AddCommand'].OutputValue"
+    described = ("aws", "cloudformation", "describe-stacks", "--stack-name", name, "--region", region)
+    command = tools.ask(*described, "--query", question, "--output", "text")
+    print(f"\nDeployed. Make it known to the stack, once: {command}")
+
+
+def choose_vantage_parameters(settings: Settings, stack: Mapping[str, Any], stack_region: str) -> dict[str, str]:
+    """What infra/vantage.yaml needs of the stack, and what is set. Raises: Refused: names what is missing."""
+    if not VANTAGE_NAME.fullmatch(settings.vantage) or settings.vantage in RESERVED_VANTAGES:
+        reserved = " and ".join(RESERVED_VANTAGES)
+        raise Refused(f"Set VANTAGE to a name of 1 to 28 of a-z, 0-9 and '-', but {reserved}: VANTAGE=office.")
+    if not settings.subnets or not settings.security_groups:
+        raise Refused("Set SUBNETS=subnet-… and SECURITY_GROUPS=sg-… to where the workers of the vantage run.")
+    outputs = stack["Outputs"]
+    missing = [name for name in (*VANTAGE_OUTPUTS, "WorkerRepositoryUri") if not outputs.get(name)]
+    if missing:
+        raise Refused(f"The stack {settings.stack} has no output {missing[0]}: deploy this version of it first.")
+    parameters = {name: stack["Parameters"][name] for name in VANTAGE_TAKES if stack["Parameters"].get(name)}
+    parameters |= {name: outputs[name] for name in VANTAGE_OUTPUTS}
+    waiting_s = stack["Parameters"].get("AlarmShardWaitingSeconds", "")
+    named = {
+        "MainStackName": settings.stack,
+        "StackRegion": stack_region,
+        "WorkerRepositoryName": outputs["WorkerRepositoryUri"].partition("/")[2],
+        "VantageName": settings.vantage,
+        "VantageNetworks": settings.vantage_networks.replace(" ", ""),
+        "WorkerSubnets": settings.subnets,
+        "WorkerSecurityGroups": settings.security_groups,
+        "WorkerPublicIp": settings.public_ip,
+        "MaxWorkers": settings.max_workers,
+        "ShardWaitingSeconds": waiting_s,
+    }
+    parameters |= {name: value for name, value in named.items() if value}
+    return parameters | dict(read_pair(pair) for pair in settings.parameters.split())
+
+
+def choose_queue_parameters(parameters: Mapping[str, str], stack: Mapping[str, Any]) -> list[str]:
+    """Those of infra/vantage_queues.yaml, as pairs Name=value. Its alarms are in the Region of the stack."""
+    pairs = [f"{name}={parameters[name]}" for name in QUEUES_TAKE if name in parameters]
+    topic = stack["Parameters"].get("AlarmTopicArn", "")
+    return [*pairs, f"AlarmTopicArn={topic}"] if topic else pairs
+
+
+def python_of(parameters: Mapping[str, str]) -> str:
+    return parameters.get("PythonRuntime", "python3.13").removeprefix("python")
+
+
 # ==== destroy =========================================================================================================
 def destroy(settings: Settings) -> None:
     tools = open_tools(["aws", "sam"])
@@ -420,7 +538,7 @@ def stop_workers(tools: Tools, stack: str, cluster: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    commands = {"deploy": deploy, "destroy": destroy}
+    commands = {"deploy": deploy, "deploy-vantage": deploy_vantage, "destroy": destroy}
     if len(arguments) != 1 or arguments[0] not in commands:
         print(__doc__, file=sys.stderr)
         return 2

@@ -33,6 +33,7 @@ from cascan_cli.parser.shared_options import (
     wait_options,
 )
 from cascan_cli.parser.vantage import add_vantage_commands
+from cascan_cli.parser.vuls import add_vuls_commands
 from cascan_cli.parser.worker import add_worker_command
 from cascan_cli.version import PrintVersion
 
@@ -73,7 +74,8 @@ stack in AWS.
   cascan tree latest                         the scans that followed a scan
   cascan severity apply -f rules.yaml        set the rules for severities
   cascan exposure check                      what is open and not expected
-  cascan vantage list                        the places to scan from"""
+  cascan vantage list                        the places to scan from
+  cascan vuls scan --help                    which of Vuls' ports are open"""
 
 EPILOG = """\
 exit codes: 0 done; 1 partial: part of the result is missing, or no host
@@ -105,6 +107,7 @@ def build_parser() -> SentenceParser:
     add_severity_commands(commands, stack, output)
     add_exposure_commands(commands, stack, output)
     add_vantage_commands(commands, stack, output)
+    add_vuls_commands(commands, stack, output)
     add_worker_command(commands, stack)
     add_completion_command(commands)
     return top

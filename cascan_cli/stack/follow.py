@@ -56,7 +56,7 @@ def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
         digest = digest_body(body)
 
         def read_scan() -> Scan | None:
-            return _find_by_digest(scan_ids, digest, stack.table)
+            return find_by_digest(scan_ids, digest, stack.table)
 
         scan = wait_for_end(read_scan, stack.table, args.timeout, watch_stack(stack, args))
         followed = wait_for_cascade(scan, stack, args.timeout, open_ids)
@@ -185,7 +185,8 @@ class _Polls:
         self.count += 1
 
 
-def _find_by_digest(scan_ids: list[str], digest: str, table: Scans) -> Scan | None:
+def find_by_digest(scan_ids: list[str], digest: str, table: Scans) -> Scan | None:
+    """Of these scans, the one whose request has the digest. None: it is not planned yet."""
     scans = map(table.get_scan, scan_ids)
     return next((scan for scan in scans if scan and scan.request_digest == digest), None)
 

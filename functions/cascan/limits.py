@@ -186,7 +186,6 @@ MAX_DEAD_LETTER_REASON_CHARS = 1_024  # shown of the reason of one
 MAX_SCANS_CHECKED = 500  # the latest ones, by `cascan doctor`
 MAX_TRACED_SHARDS = 200  # of one scan, that have segments in its trace: X-Ray keeps about 500 KB of a trace
 MAX_VULS_RESULTS_BYTES = 32 * 1024**2  # of one results JSON of Vuls; a server with many CVEs has about 10 MB
-MAX_VULS_CONFIG_BYTES = 1024**2  # of a config.toml
 MAX_VULS_LISTENERS = 20_000  # listening ports of affected processes in one results JSON
 MAX_VULS_WARNINGS = 100  # sentences about one results JSON; the others are counted
 MAX_VULS_TEXT_CHARS = 200  # of an entry that is quoted in a sentence

@@ -132,8 +132,18 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan local status": ["local status --state-dir state"],
 }
 # local up prints what local status does, and tests/e2e runs it; test_live.py of the command runs doctor --live
-BY_OTHERS = {"cascan local up", "cascan doctor --live"}
-SEEN_ELSEWHERE = {
+# test_vuls_scan.py of the command compares what `vuls scan` prints
+BY_OTHERS = {"cascan local up", "cascan doctor --live", "cascan vuls scan"}
+VULS_SHAPES = {
+    "answered results",
+    "answered server",
+    "listening process",
+    "listener",
+    "unknown address",
+    "reachable package",
+    "answering CVE",
+}
+SEEN_ELSEWHERE = VULS_SHAPES | {
     "live check line",
     "local stack",
     "reported host",

@@ -67,7 +67,7 @@ class Model:
         return by_address[reference.split(".", maxsplit=1)[0]]
 
     def _with_globals(self, function: Resource) -> Resource:
-        common = self.templates[ROOT]["Globals"]["Function"]
+        common = self.templates[ROOT].get("Globals", {}).get("Function", {})
         environment = {"Variables": variables(common) | variables(function.properties)}
         return Resource(
             function.stack,
@@ -86,6 +86,8 @@ class Model:
                 return self._attribute(name, attribute, stack)
             case {"Fn::If": [condition, chosen, other]}:
                 return self.text(chosen if is_condition_met(condition, self.templates[stack], {}) else other, stack)
+            case {"Fn::Select": [int(index), {"Fn::Split": [str(mark), whole]}]}:
+                return f"part {index} between {mark} of {self.text(whole, stack)}"
             case {"Fn::Sub": [str(pattern), dict(given)]}:
                 return self._filled(pattern, lambda name: self.text(given.get(name, {"Ref": name}), stack))
             case {"Fn::Sub": str(pattern)}:

@@ -63,7 +63,7 @@ def test_each_function_logs_under_the_name_of_its_folder(folder: str) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_each_task_is_given_the_variables_that_the_worker_reads_and_no_others(name: str) -> None:
-    given = set(environment_of(TASKS[name])) - {"METRICS_STACK"}  # that one is of its metrics
+    given = set(environment_of(TASKS[name])) - {"METRICS_STACK", "STACK_REGION"}  # of its metrics and its clients
 
     assert given == settings_of("on_shard_queued.worker")
 

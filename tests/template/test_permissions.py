@@ -26,6 +26,7 @@ RELEASE = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:U
 RECORD = RELEASE | {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem"}  # pages of a record
 SEND = {f"Messaging/{lane}ShardQueue.Arn": {"sqs:SendMessage"} for lane in ("Express", "Connect", "Raw")}
 SEND["arn:AWS::Partition:sqs:AWS::Region:AWS::AccountId:AWS::StackName-vantage-*"] = {"sqs:SendMessage"}
+VANTAGE_DLQS = "arn:AWS::Partition:sqs:AWS::Region:AWS::AccountId:AWS::StackName-vantage-*-dlq"
 WAKE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}  # what Lambda does to a function's queue
 TRACE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 FORGET = {"s3:DeleteObject", "s3:DeleteObjectVersion"}
@@ -77,6 +78,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         **SEND,
         "Messaging/ParkedShards.Arn": {"sqs:SendMessage"},
         BUS: {"events:PutEvents"},
+        VANTAGE_DLQS: WAKE,
     },
     "OnControlRequestedRole": {
         TABLE: RELEASE | {"dynamodb:DeleteItem"},

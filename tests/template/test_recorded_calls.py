@@ -48,6 +48,7 @@ NOT_RECORDED = {
         "sqs:SendMessage",
         "arn:*:AWS::StackName-vantage-*",
     ): "the recorded runs have no vantage besides the stack itself",
+    ("OnShardAbandonedRole", "sqs:*", "arn:*:AWS::StackName-vantage-*-dlq"): "Lambda reads them, where there are any",
     ("*", "s3:AbortMultipartUpload", f"{BUCKET}/scans/*"): "the records of one shard or scan fit into one part",
 }
 

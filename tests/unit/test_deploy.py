@@ -423,3 +423,84 @@ def test_make_hands_its_settings_to_the_script() -> None:
     exported = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("export STACK"))
     text = SCRIPT.read_text()
     assert all(f"    {name.lower()}: str" in text for name in exported.split()[1:])
+
+
+STACK_OF_VANTAGE = {
+    "ScanTableName": "table-1",
+    "ReportBucketName": "bucket-1",
+    "ReturnedShardQueueUrl": "https://sqs/1/returned",
+    "ScanBusName": "bus-1",
+    "ParkedShardsArn": "arn:parked",
+    "OnShardAbandonedName": "abandoned-1",
+    "WorkerRepositoryUri": URI,
+}
+
+
+def deploy_vantage(world: World, **settings: str) -> subprocess.CompletedProcess[str]:
+    parameters = {"AllowedTargets": "9.9.9.0/24", "WorkerImageTag": "abc", "AlarmTopicArn": "arn:topic"}
+    world.answers = {
+        f"{STACKS} other": NO_STACK,
+        f"{STACKS} cascan-vantage-office": (0, "cascan vantage add office\n", ""),
+        f"{STACKS} cascan": described(STACK_OF_VANTAGE, parameters),
+    }
+    given = {"STACK": "cascan", "VANTAGE": "office", "SUBNETS": "subnet-1", "SECURITY_GROUPS": "sg-1"}
+    return world.run("deploy-vantage", **given | settings)
+
+
+def test_a_vantage_gets_what_it_needs_of_the_stack_and_prints_the_command_that_makes_it_known(world: World) -> None:
+    ran = deploy_vantage(world, VANTAGE_NETWORKS="10.0.0.0/8", PARAMETERS="MaxWorkers=3")
+
+    assert ran.returncode == 0, ran.stderr
+    assert overrides(world) == {name: STACK_OF_VANTAGE[name] for name in list(STACK_OF_VANTAGE)[:-1]} | {
+        "MainStackName": "cascan",
+        "StackRegion": "eu-central-1",
+        "VantageName": "office",
+        "VantageNetworks": "10.0.0.0/8",
+        "WorkerSubnets": "subnet-1",
+        "WorkerSecurityGroups": "sg-1",
+        "WorkerRepositoryName": "images-1",
+        "WorkerImageTag": "abc",
+        "AllowedTargets": "9.9.9.0/24",
+        "AlarmTopicArn": "arn:topic",
+        "MaxWorkers": "3",
+    }
+    assert not world.find("aws cloudformation deploy")
+    assert ran.stdout.rstrip().endswith("cascan vantage add office")
+
+
+def test_the_queues_of_a_vantage_in_another_region_are_made_in_that_of_the_stack(world: World) -> None:
+    ran = deploy_vantage(world, VANTAGE_REGION="ap-northeast-1")
+
+    assert ran.returncode == 0, ran.stderr
+    (queues,) = world.find("aws cloudformation deploy --stack-name cascan-vantage-office-queues")
+    (workers,) = world.find("sam deploy")
+    assert (queues.variables["AWS_REGION"], workers.variables["AWS_REGION"]) == ("eu-central-1", "ap-northeast-1")
+    pairs = queues.words[queues.words.index("--parameter-overrides") + 1 :]
+    assert pairs == [
+        "AlarmTopicArn=arn:topic",
+        "MainStackName=cascan",
+        "OnShardAbandonedName=abandoned-1",
+        "ParkedShardsArn=arn:parked",
+        "VantageName=office",
+    ]
+    assert overrides(world)["StackRegion"] == "eu-central-1"
+    assert "AlarmTopicArn" not in overrides(world)
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"VANTAGE": ""}, "VANTAGE"),
+        ({"VANTAGE": "express"}, "VANTAGE"),
+        ({"SUBNETS": ""}, "SUBNETS"),
+        ({"STACK": "other"}, "other"),
+    ],
+)
+def test_a_vantage_that_lacks_something_is_refused_before_anything_is_made(
+    world: World, settings: dict[str, str], names: str
+) -> None:
+    ran = deploy_vantage(world, **settings)
+
+    assert ran.returncode == 2
+    assert names in ran.stderr
+    assert not world.find("sam")

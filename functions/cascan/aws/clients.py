@@ -1,12 +1,16 @@
 """The AWS clients, built on first use and shared by all gateways of a process.
 
-boto3 finds the region and the endpoint. botocore tries a call up to MAX_ATTEMPTS times in its
-standard mode (backoff, jitter, a retry quota); after that, the caller's message returns to its
-queue. botocore does not retry a batch of which the service did only a part: the gateways do.
+boto3 finds the region and the endpoint. STACK_REGION overrides the region for every service but ECS:
+the workers of a vantage, and their launcher, may run in another region than the stack.
+
+botocore tries a call up to MAX_ATTEMPTS times in its standard mode (backoff, jitter, a retry quota);
+after that, the caller's message returns to its queue. botocore does not retry a batch of which the
+service did only a part: the gateways do.
 """
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -22,12 +26,12 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 MAX_ATTEMPTS = 4
-CONNECT_TIMEOUT_S = 3  # every endpoint is in the same region
+CONNECT_TIMEOUT_S = 3  # also across an ocean
 
 
 @cache
 def session() -> boto3.Session:
-    return boto3.Session()
+    return boto3.Session(region_name=os.environ.get("STACK_REGION") or None)
 
 
 @cache
@@ -57,7 +61,9 @@ def scheduler() -> EventBridgeSchedulerClient:
 
 @cache
 def ecs() -> ECSClient:
-    return session().client("ecs", config=_config(read_timeout_s=20))
+    """In the region of this process: a launcher starts workers where it is."""
+    here = boto3.Session().region_name
+    return session().client("ecs", region_name=here, config=_config(read_timeout_s=20))
 
 
 def forget() -> None:

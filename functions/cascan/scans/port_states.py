@@ -9,6 +9,7 @@ from cascan.errors import UnreadableReport
 from cascan.gateways import ReportStore, Shards
 from cascan.inventory.coverage import unlisted_ports
 from cascan.model.host import Host
+from cascan.model.scan import Scan, ScanState
 from cascan.nmap.addresses import parse_address
 from cascan.nmap.ports.port_set import parse_port_set
 from cascan.nmap.report.read import read_report
@@ -18,6 +19,22 @@ FILTERED = "filtered"  # with no answer at all, or that of a firewall
 DOWN, SILENT = "the host did not answer", "nothing answered at this address"
 TIMED_OUT = "the host took longer than its time limit"
 NO_REPORT = "no report of the scan names the address"
+
+
+def was_refused(scan: Scan) -> bool:
+    """Whether the request of the scan was not accepted, so that no packet was sent."""
+    return scan.state is ScanState.ERRORED and not scan.shards
+
+
+def explain_end(scan: Scan | None) -> str:
+    """Why a scan has nothing to say of any port. Empty: it has ended, and may have reports."""
+    if scan is None:
+        return "its scan is gone"
+    if scan.state is ScanState.SUSPENDED:
+        return f"scan {scan.scan_id} is suspended"
+    if was_refused(scan):
+        return f"scan {scan.scan_id} was refused: {scan.error_description}"
+    return "" if scan.shards_open == 0 else f"scan {scan.scan_id} has not ended"
 
 
 def read_port_states(

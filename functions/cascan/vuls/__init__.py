@@ -3,6 +3,7 @@
     results.py        the file → listeners, addresses and CVEs; the same file with portReachableTo
     destinations.py   the listeners of a server → the ports to ask of each address
     requests.py       the destinations and the settings of config.toml → scan requests
+    plan.py           what one server is asked, and why some of it is not
     reachability.py   the states of the ports → what is said of each listener
     summary.py        what is said of all listeners → packages, CVEs, findings
 

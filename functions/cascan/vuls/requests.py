@@ -7,7 +7,7 @@ ping says nothing about its ports.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from cascan.forms.complete_request import to_slug
 from cascan.forms.vuls import SERVER_LABEL
@@ -20,26 +20,29 @@ from cascan.vuls.destinations import Destinations
 ASSUME_UP = "-Pn"
 
 
-def build_requests(label: str, settings: Mapping[str, Any], destinations: Destinations) -> Iterator[dict[str, Any]]:
-    """Requests in the short form. `settings`: the request of the server as `forms.vuls` reads it.
+class ServerRequest(NamedTuple):
+    document: dict[str, Any]  # in the short form
+    destinations: Destinations  # that it asks
+
+
+def build_requests(label: str, settings: Mapping[str, Any], destinations: Destinations) -> Iterator[ServerRequest]:
+    """`settings`: the request of the server as `forms.vuls` reads it.
 
     `label`: the server, or `container@server`.
     """
     for family, suffix in ((IPV4, ""), (IPV6, "-ipv6")):
-        targets = [
-            target
-            for address, ports in sorted(destinations.items(), key=lambda item: int(parse_address(item[0])))
-            if parse_address(address).version == family
-            for target in write_targets(address, ports)
-        ]
+        addresses = [address for address in destinations if parse_address(address).version == family]
+        addresses.sort(key=lambda address: int(parse_address(address)))
+        targets = [target for address in addresses for target in write_targets(address, destinations[address])]
         if targets:
-            yield {
+            document = {
                 **settings,
                 "name": to_slug(f"{label}{suffix}"),
                 "targets": targets,
                 "parameters": [ASSUME_UP, *(("-6",) if family == IPV6 else ())],
                 "labels": {**settings.get("labels", {}), SERVER_LABEL: label[:MAX_LABEL_CHARS]},
             }
+            yield ServerRequest(document, {address: destinations[address] for address in addresses})
 
 
 def write_targets(address: str, ports: frozenset[int]) -> Iterator[str]:

@@ -126,8 +126,8 @@ def _build_finding(cve: Cve, summary: ServerSummary, scan_ids: Sequence[str], at
     )
 
 
-def to_document(summary: ServerSummary, findings: Sequence[Finding]) -> dict[str, Any]:
-    """The summary as JSON."""
+def to_document(summary: ServerSummary, findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The summary as JSON. `findings`: as JSON already."""
     return {
         "server": summary.server,
         "complete": summary.is_complete,
@@ -140,7 +140,7 @@ def to_document(summary: ServerSummary, findings: Sequence[Finding]) -> dict[str
             for cve in summary.cves
         ],
         "warnings": list(summary.warnings),
-        "findings": [msgspec.to_builtins(finding) for finding in findings],
+        "findings": list(findings),
     }
 
 

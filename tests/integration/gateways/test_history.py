@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from cascan.aws import clients
+from cascan.aws.dynamodb.table import DynamoTable
 from cascan.aws.dynamodb.wire import unpack_text
+from cascan.aws.tables.history import ITEMS_AT_ONCE
 from cascan.aws.tables.history_items import LookNetwork, read_all_looks
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.gateways import ScanTable
@@ -132,6 +134,37 @@ class TestOnDynamoDB:
         dynamo_table.store_looks([*many(20), a_look("10.0.7.1"), a_look("10.0.9.1")])
         assert len(items_of("looks/default/4.0a0000")) == len(items_of("looks/default/4.0a00")) == 1
         assert [item["sk"]["S"] for item in items_of("looks/default")] == ["4.0a00", "4.0a0000"]
+
+    def test_a_partition_without_looks_is_not_read(
+        self, dynamo_table: DynamoScanTable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dynamo_table.store_looks(many(20))
+        asked: list[str] = []
+        query = DynamoTable.query
+
+        def record(table: DynamoTable, **request: Any) -> Any:
+            asked.append(request["ExpressionAttributeValues"][":pk"]["S"])
+            return query(table, **request)
+
+        monkeypatch.setattr(DynamoTable, "query", record)
+        assert until(dynamo_table, "10.0.0.7")
+        assert asked == ["looks/default", "looks/default/4.0a0000"]
+        assert until(dynamo_table, "10.0.9.7") == []
+        assert asked[2:] == []  # the list of the /16 is known
+        dynamo_table.store_looks([a_look("10.0.9.7")])
+        assert len(until(dynamo_table, "10.0.9.7")) == 1
+
+    def test_looks_beyond_the_first_page_are_read(self, dynamo_table: DynamoScanTable) -> None:
+        count = 2 * ITEMS_AT_ONCE + 3
+        for number in range(count):
+            looks = [a_look(f"10.0.0.{host}", 60 * number, scan_id=derive_scan_id(f"{number}")) for host in range(9)]
+            dynamo_table.store_looks(looks)
+        minutes = [(look.seen_at - AT).total_seconds() / 60 for look in until(dynamo_table, "10.0.0.7")]
+        assert minutes == list(reversed(range(count)))
+        since = AT + timedelta(minutes=5)
+        assert len(until(dynamo_table, "10.0.0.7", since=since)) == count - 5
+        after = dynamo_table.looks_after(["10.0.0.7"], since)
+        assert [(look.seen_at - AT).total_seconds() / 60 for look in after] == list(range(6, count))
 
     def test_a_long_list_of_ports_that_all_share_is_stored_once(self, dynamo_table: DynamoScanTable) -> None:
         dynamo_table.store_looks(many(20), shared_ports=[LONG_LIST])

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain, islice
 from operator import attrgetter
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from cascan.aws.dynamodb.batch_read import get_all
 from cascan.aws.dynamodb.table import DynamoTable, TablePart
-from cascan.aws.dynamodb.wire import Item, format_instant, readable_items
+from cascan.aws.dynamodb.wire import Item, build_key, format_instant, readable_items
 from cascan.aws.tables.history_items import (
     LOOK_SPAN,
     VANTAGES,
@@ -44,7 +45,16 @@ from cascan.nmap.intervals import Interval, subtract_intervals
 
 ITEMS_AT_ONCE = 16  # of a partition, at first
 MAX_KNOWN_NETWORKS = 10_000  # kept in memory, of those that the table lists
+MAX_WIDE_NETWORKS = 256  # whose lists are kept in memory; each has up to 257 names
+LISTED_FOR = timedelta(seconds=5)  # how long a reader relies on the list of networks that have looks
 BEGINNING = "0"  # sorts before every time
+
+
+class _Listed(NamedTuple):
+    """The names of the networks in a wide network that have looks, as they were listed at a time."""
+
+    names: frozenset[str]
+    read_at: datetime
 
 
 class HistoryItems(TablePart):
@@ -56,6 +66,7 @@ class HistoryItems(TablePart):
         super().__init__(table)
         self._look_ports = PortSets(table)
         self._listed: set[tuple[str, str]] = set()  # keys of networks and vantages
+        self._with_looks: dict[tuple[str, LookNetwork], _Listed] = {}  # by vantage and wide network
 
     # ---- writing
 
@@ -98,6 +109,7 @@ class HistoryItems(TablePart):
         unknown = {_key_of(key): key for key in keys if _key_of(key) not in self._listed}
         if len(keys) == 1 or not unknown:
             return
+        self._with_looks.clear()
         listed = {_key_of(item) for item in get_all(self._table.name, unknown.values())}
         self._table.put_all(key for name, key in unknown.items() if name not in listed)
         if len(self._listed) + len(unknown) > MAX_KNOWN_NETWORKS:
@@ -162,11 +174,29 @@ class HistoryItems(TablePart):
         """The looks at the addresses, which share a narrow network: a stream for each partition."""
         parsed = [parse_address(address) for address in addresses]
         numbers, family = frozenset(map(int, parsed)), parsed[0].version
-        networks = (LookNetwork.around(int(parsed[0]), family, narrow=narrow) for narrow in (True, False))
+        narrow, wide = (LookNetwork.around(int(parsed[0]), family, narrow=narrow) for narrow in (True, False))
+        listed = self._list_with_looks(vantage, wide)
         return [
             self._read_pages(vantage, Chosen(network, numbers), low, high, newest_first=newest_first)
-            for network in networks
+            for network in (narrow, wide)
+            if str(network) in listed
         ]
+
+    def _list_with_looks(self, vantage: str, wide: LookNetwork) -> frozenset[str]:
+        """The names of the networks in the wide network, and its own, that have looks.
+
+        One query saves one for every partition without looks. A network is listed before its looks
+        are stored.
+        """
+        now = self._table.clock()
+        known = self._with_looks.get((vantage, wide))
+        if known is None or not known.read_at <= now < known.read_at + LISTED_FOR:
+            items = self._table.between(f"{VANTAGES}/{vantage}", str(wide), f"{wide}~")
+            known = _Listed(frozenset(item["sk"]["S"] for item in items), now)
+            if len(self._with_looks) >= MAX_WIDE_NETWORKS:
+                self._with_looks.clear()
+            self._with_looks[vantage, wide] = known
+        return known.names
 
     def _read_pages(
         self, vantage: str, chosen: Chosen, low: str, high: str, *, newest_first: bool
@@ -177,22 +207,37 @@ class HistoryItems(TablePart):
 
     def _read_items(self, pk: str, low: str, high: str, *, newest_first: bool) -> Iterator[Item]:
         """The items of a partition: a few of them, which mostly decide, then full pages."""
-        few = list(islice(self._query(pk, low, high, newest_first=newest_first, Limit=ITEMS_AT_ONCE), ITEMS_AT_ONCE))
-        yield from few
+        start = high if newest_first else low
+        few = list(islice(self._query_few(pk, start, newest_first=newest_first), ITEMS_AT_ONCE))
+        yield from (item for item in few if low <= item["sk"]["S"] <= high)
         if len(few) < ITEMS_AT_ONCE:
             return
         reached = few[-1]["sk"]["S"]
         low, high = (low, reached) if newest_first else (reached, high)
-        further = self._query(pk, low, high, newest_first=newest_first)
-        yield from (item for item in further if item["sk"]["S"] != reached)
+        if low < high:
+            further = self._query(pk, low, high, newest_first=newest_first)
+            yield from (item for item in further if item["sk"]["S"] != reached)
 
-    def _query(self, pk: str, low: str, high: str, *, newest_first: bool, **limit: int) -> Iterator[Item]:
+    def _query_few(self, pk: str, start: str, *, newest_first: bool) -> Iterator[Item]:
+        """The first items after a sort key that no item has.
+
+        A start key needs no condition, which the emulator evaluates for every item of the partition.
+        """
+        return self._table.query(
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": pk}},
+            ExclusiveStartKey=build_key(pk, start),
+            ConsistentRead=True,
+            ScanIndexForward=not newest_first,
+            Limit=ITEMS_AT_ONCE,
+        )
+
+    def _query(self, pk: str, low: str, high: str, *, newest_first: bool) -> Iterator[Item]:
         return self._table.query(
             KeyConditionExpression="pk = :pk AND sk BETWEEN :low AND :high",
             ExpressionAttributeValues={":pk": {"S": pk}, ":low": {"S": low}, ":high": {"S": high}},
             ConsistentRead=True,
             ScanIndexForward=not newest_first,
-            **limit,
         )
 
     def _resolve_ports(self, look: Look) -> Look:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cascan.errors import RequestRefused
+from cascan.findings.to_json import to_json
 from cascan.limits import MAX_VULS_LISTENERS, MAX_VULS_RESULTS_BYTES, MAX_VULS_WARNINGS
 from cascan.model.finding import Severity
 from cascan.vuls.destinations import find_places
@@ -68,7 +69,7 @@ def enrich_all(data: bytes) -> bytes:
     states = {(address, port): "open" for address, ports in asked.items() for port in ports}
     answers = judge_listeners(results, places, PortStates(states))
     summary = summarize(results, answers)
-    to_document(summary, list(build_findings(summary, ["a" * 16], NOW)))
+    to_document(summary, list(map(to_json, build_findings(summary, ["a" * 16], NOW))))
     return enrich(results, answers, summary.warnings)
 
 

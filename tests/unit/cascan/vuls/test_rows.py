@@ -66,7 +66,7 @@ def destinations(results: VulsResults, *, is_local: bool = False) -> dict[str, l
 
 def test_v1_a_server_without_a_portscan_section_gets_a_connect_scan() -> None:
     settings = read_vuls('[servers.web]\nhost = "10.0.0.5"\n').documents["web"]
-    (document,) = build_requests("web", settings, {"10.0.0.5": frozenset({22})})
+    ((document, _),) = build_requests("web", settings, {"10.0.0.5": frozenset({22})})
     assert (document["parameters"], "portscan" in document) == (["-Pn"], False)
 
 
@@ -114,10 +114,11 @@ def test_v16_vuls_does_not_log_in_where_host_and_port_say_so(host: str, port: st
 def test_v17_ipv6_is_a_request_of_its_own_with_6_and_the_brackets_of_a_target() -> None:
     settings = read_vuls(SAMPLE).documents["web"]
     found = find_places(read("web.json"), is_local=False).destinations(read("web.json").listeners)
-    four, six = build_requests("web", settings, found)
+    (four, of_ipv4), (six, of_ipv6) = build_requests("web", settings, found)
     assert four["targets"] == ["10.0.0.5:22,80", "10.0.0.6:22,80,443"]
     assert (six["targets"], six["parameters"]) == (["[2001:db8::5]:22,80,5432"], ["-Pn", "-6"])
     assert (four["name"], six["name"]) == ("web", "web-ipv6")
+    assert {**of_ipv4, **of_ipv6} == found
 
 
 def test_v18_an_address_is_asked_its_own_ports_and_what_was_not_answered_is_a_warning() -> None:
@@ -130,7 +131,7 @@ def test_v18_an_address_is_asked_its_own_ports_and_what_was_not_answered_is_a_wa
 
 
 def test_v18_a_long_list_of_ports_is_several_targets_of_one_request() -> None:
-    (document,) = build_requests("web", {}, {"10.0.0.5": frozenset(range(1, 4000, 2))})
+    ((document, _),) = build_requests("web", {}, {"10.0.0.5": frozenset(range(1, 4000, 2))})
     assert len(document["targets"]) > 1
     assert max(map(len, document["targets"])) <= 1024
     ports = [port for target in document["targets"] for port in target.partition(":")[2].split(",")]
@@ -246,7 +247,7 @@ def test_v21_a_reachable_port_is_marked_as_scannable() -> None:
 
 def test_v22_the_sample_configuration_scans_as_it_says() -> None:
     settings = read_vuls(SAMPLE).documents["web"]
-    (document,) = build_requests("web", settings, {"10.0.0.5": frozenset({22})})
+    ((document, _),) = build_requests("web", settings, {"10.0.0.5": frozenset({22})})
     request = parse_request({**document, "targets": ["10.0.0.5"]}).request
     assert request.scan_type is ScanType.NMAP_PRIVILEGED
     assert request.parameters == ("-sS", "--source-port", "65535", "-Pn")
