@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from msgspec.structs import replace
-
 from cascan.clock import Clock, TimeLeft, no_time_limit
 from cascan.errors import MalformedMessage
 from cascan.gateways import EventBus, RequestQueue
@@ -17,7 +15,7 @@ from cascan.watch.confirm import ConfirmationGateways, request_confirmations
 from cascan.watch.context import ShardTable, WatchContext, open_context
 from cascan.watch.judge_day import judge_day
 from cascan.watch.judge_shard import judge_shard
-from cascan.watch.work import ExposureWork, WorkKind
+from cascan.watch.work import ExposureWork, WorkKind, continue_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ def _judge_shard(work: ExposureWork, context: WatchContext, gateways: DueGateway
     if context.settings.confirm:
         requested = request_confirmations(judged.opened, scan, report, gateways.confirmations)
     if outcome.continue_after:
-        gateways.queue.send(replace(work, after=outcome.continue_after).to_wire())
+        gateways.queue.send(continue_work(work, after=outcome.continue_after).to_wire())
     return DueOutcome(
         kind=work.kind,
         hosts=judged.hosts,
@@ -87,5 +85,5 @@ def _judge_shard(work: ExposureWork, context: WatchContext, gateways: DueGateway
 def _judge_day(work: ExposureWork, context: WatchContext, gateways: DueGateways, left_s: TimeLeft) -> DueOutcome:
     vantage, after = judge_day(context, vantage=work.vantage, after=work.after, left_s=left_s)
     if after:
-        gateways.queue.send(replace(work, vantage=vantage, after=after).to_wire())
+        gateways.queue.send(continue_work(work, after=after, vantage=vantage).to_wire())
     return DueOutcome(kind=work.kind, is_continued=bool(after))

@@ -198,7 +198,13 @@ class DeployedStack:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.moto, self.table = build_stack(), DynamoScanTable(TABLE)
         self.reports, self.records = S3ReportStore(BUCKET), S3OperatorRecords(BUCKET)
-        names = {queue.name for queue in QUEUES} | {"ReportQueue", "CompletionQueue", "RequestQueue", "ControlQueue"}
+        names = {queue.name for queue in QUEUES} | {
+            "ReportQueue",
+            "CompletionQueue",
+            "ExposureQueue",
+            "RequestQueue",
+            "ControlQueue",
+        }
         names |= {"ScheduleQueue", "ExpressShardQueue", "ConnectShardQueue", "RawShardQueue"}
         urls = {name: clients.sqs().create_queue(QueueName=name)["QueueUrl"] for name in sorted(names)}
         clients.scheduler().create_schedule_group(Name="group")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
-from cascan.errors import MalformedMessage
+from cascan.errors import MalformedMessage, Rejected
 from cascan.events import FindingsRecorded, Message, parse_event
+from cascan.limits import MAX_EXPOSURE_TURNS
 
 
 class WorkKind(StrEnum):
@@ -23,6 +25,7 @@ class ExposureWork(Message, frozen=True, kw_only=True):
     shard: int = 0
     vantage: str = ""  # of the daily check: with which a turn goes on
     after: str = ""  # the address behind which a turn goes on
+    turns: int = 0  # that were taken already
 
     @classmethod
     def read(cls, body: str) -> ExposureWork:
@@ -45,6 +48,13 @@ class ExposureWork(Message, frozen=True, kw_only=True):
             shard=event.shard,
             report_key=event.report_key,
         )
+
+
+def continue_work(work: ExposureWork, *, after: str, vantage: str = "") -> ExposureWork:
+    """The message of the next turn. Raises: Rejected: there were MAX_EXPOSURE_TURNS."""
+    if work.turns + 1 >= MAX_EXPOSURE_TURNS:
+        raise Rejected(f"it takes more than {MAX_EXPOSURE_TURNS} turns; judged up to {after}")
+    return replace(work, after=after, vantage=vantage, turns=work.turns + 1)
 
 
 def build_day_work(cause_id: str) -> ExposureWork:

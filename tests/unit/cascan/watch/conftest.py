@@ -12,7 +12,7 @@ import pytest
 from cascan.exposure.expectations import ExpectationIndex
 from cascan.exposure.read_exposure_file import read_exposure_file
 from cascan.ids import ReportKey, derive_scan_id
-from cascan.model.exposure import Exposure, StoredExpectations
+from cascan.model.exposure import Exposure
 from cascan.model.history import Look, NotOpenPorts, OpenPorts, SeenService
 from cascan.model.inventory import UP, HostRecord, HostUpdate, PortRecord, Sighting
 from cascan.rules.severity import RuleSet, SeverityRule
@@ -39,6 +39,7 @@ class Place:
     bus: MemoryEventBus = field(default_factory=MemoryEventBus)
     now: datetime = NOON
     rules: tuple[SeverityRule, ...] = ()
+    applied: str = ""  # what `cascan exposure apply` printed
 
     def look(
         self,
@@ -121,7 +122,3 @@ class Place:
 @pytest.fixture
 def place() -> Place:
     return Place()
-
-
-def stored_file(text: str = FILE) -> StoredExpectations:
-    return StoredExpectations(version=1, applied_at=NOON, text=text)
