@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from cascan_cli.commands.inventory import parse_query
 from cascan_cli.commands.when import choose_vantages, evidence_to_json
 from cascan_cli.errors import BadInput
 from cascan_cli.input.endpoints import has_port, parse_endpoint
+from cascan_cli.input.inventory_query import parse_query
 from cascan_cli.input.moments import parse_duration, parse_moment, parse_zone
 from cascan_cli.output.history import (
     answer_to_json,
@@ -19,7 +20,7 @@ from cascan_cli.output.history import (
     print_evidence,
 )
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json, print_message
+from cascan_cli.output.text import print_json_list, print_message
 from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
@@ -39,9 +40,11 @@ def run(args: Namespace) -> int:
     moment = parse_moment(args.date, parse_zone(args.tz))
     with open_stack(args) as stack:
         find = _answer_endpoints(endpoints, moment, args, stack) if endpoints else _find_open(moment, args, stack)
-        answers = list(find)
+        # Printed as they are found: each needs reads, and there may be many
+        first = next(find, None)
+        answers = chain([first], find) if first else iter(())
         if args.json:
-            print_json([_to_json(named, args, stack) for named in answers])
+            print_json_list(_to_json(named, args, stack) for named in answers)
         elif args.evidence:
             for answer, _ in answers:
                 if answer.look:
@@ -49,7 +52,7 @@ def run(args: Namespace) -> int:
                     print_evidence(title, answer.look, stack.reports)
         else:
             print_table(COLUMNS, map(_row, answers), drop=DROPPED, whole=("ADDRESS", "SCAN"))
-    if not answers:
+    if first is None:
         print_message(f"nothing that matches was open at {moment:%Y-%m-%dT%H:%M:%SZ}")
     return 0
 

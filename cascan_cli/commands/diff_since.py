@@ -6,9 +6,9 @@ from argparse import Namespace
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from cascan_cli.commands.inventory import parse_query
 from cascan_cli.commands.when import choose_vantages
 from cascan_cli.errors import BadInput
+from cascan_cli.input.inventory_query import parse_query
 from cascan_cli.input.moments import parse_duration, parse_moment, parse_zone
 from cascan_cli.output.history import (
     answer_to_json,

@@ -12,8 +12,8 @@ from cascan.errors import RequestRefused
 from cascan.exposure.initial_file import OpenHost, render_initial_file
 from cascan.exposure.read_exposure_file import read_exposure_file
 from cascan.model.inventory import PortRecord
-from cascan_cli.commands.inventory import parse_query
 from cascan_cli.errors import BadInput
+from cascan_cli.input.inventory_query import parse_query
 from cascan_cli.output.text import pluralize, print_message
 from cascan_cli.stack.open import StackGateways, open_stack
 

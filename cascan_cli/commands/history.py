@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from cascan_cli.commands.inventory import parse_query
 from cascan_cli.commands.when import choose_vantages
+from cascan_cli.input.inventory_query import parse_query
 from cascan_cli.output.text import pluralize, print_json, print_message
 from cascan_cli.stack.open import open_stack
 

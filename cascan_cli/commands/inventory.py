@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cascan_cli.errors import BadInput
+from cascan_cli.input.inventory_query import parse_query
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json, print_message
+from cascan_cli.output.text import print_json_list, print_message
 from cascan_cli.stack.open import open_stack
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ COLUMNS = (
 )
 # In this order, in a narrow terminal.
 DROPPED = ("SCAN", "LAST SEEN", "NAME", "FIRST SEEN", "PRODUCT", "SERVICE")
-PORT = re.compile(r"(?:(?P<protocol>tcp|udp|sctp|ip)/)?(?P<number>[0-9]{1,5})")
-PROTOCOLS = ("tcp", "udp", "sctp", "ip")
-MAX_INTERVALS = 256  # of one range with gaps; each needs a query
 
 
 def run(args: Namespace) -> int:
@@ -40,20 +38,22 @@ def run(args: Namespace) -> int:
         raise BadInput("--as-targets prints open ports as lines of text; leave out --json and --all")
     query = parse_query(args.addresses, args.port, args.service, was_open=args.all)
     with open_stack(args) as stack:
-        hosts = list(stack.table.hosts(query, vantage=args.vantage))
-    if args.as_targets:
-        _print_targets(hosts, query)
-    elif args.json:
-        print_json([_as_json(host, query) for host in hosts if args.all or host.is_up])
-    else:
-        rows = (row for host in hosts for row in _rows(host, query))
-        print_table(COLUMNS, rows, drop=DROPPED, whole=("ADDRESS", "SCAN"))
-    if not hosts:
+        # Printed as they are read: the inventory may have more than fit into memory
+        first = next(matching := stack.table.hosts(query, vantage=args.vantage), None)
+        hosts = chain([first], matching) if first else iter(())
+        if args.as_targets:
+            _print_targets(hosts, query)
+        elif args.json:
+            print_json_list(_as_json(host, query) for host in hosts if args.all or host.is_up)
+        else:
+            rows = (row for host in hosts for row in _rows(host, query))
+            print_table(COLUMNS, rows, drop=DROPPED, whole=("ADDRESS", "SCAN"))
+    if first is None:
         print_message(f"the inventory{_name_vantage(args.vantage)} has nothing that matches")
     return 0
 
 
-def _print_targets(hosts: list[HostRecord], query: InventoryQuery) -> None:
+def _print_targets(hosts: Iterable[HostRecord], query: InventoryQuery) -> None:
     from cascan.model.inventory import OPEN
     from cascan_cli.output.targets import format_targets
 
@@ -66,50 +66,6 @@ def _name_vantage(vantage: str) -> str:
     from cascan.model.vantage import DEFAULT_VANTAGE
 
     return "" if vantage == DEFAULT_VANTAGE else f" of vantage {vantage}"
-
-
-def parse_query(addresses: list[str], ports: list[str], service: str, *, was_open: bool = False) -> InventoryQuery:
-    """Parse the selection. Raises: BadInput: an invalid address, network, range or port."""
-    from cascan.model.inventory import InventoryQuery
-    from cascan.nmap.intervals import merge_intervals
-
-    intervals = [interval for text in addresses for interval in _parse_intervals(text)]
-    networks: list[tuple[int, int, int]] = []
-    for family in (4, 6):
-        of_family = ((low, high) for version, low, high in intervals if version == family)
-        networks += ((family, low, high) for low, high in merge_intervals(of_family))
-    keys = frozenset(key for text in ports for key in _parse_port(text))
-    return InventoryQuery(networks=tuple(networks), ports=keys, service=service, was_open=was_open)
-
-
-def _parse_intervals(text: str) -> Iterator[tuple[int, int, int]]:
-    from cascan.errors import RequestRefused
-    from cascan.nmap.targets.kinds import Name, Network6
-    from cascan.nmap.targets.target_set import parse_target
-
-    family = 6 if ":" in text else 4
-    try:
-        target = parse_target(text, family)
-    except RequestRefused as exc:
-        raise BadInput(str(exc)) from exc
-    if isinstance(target, Name):
-        raise BadInput(f"{text!r} is a host name; the inventory is searched by address")
-    if isinstance(target, Network6) or target.is_contiguous:
-        yield (family, *target.bounds)
-        return
-    for count, (low, high) in enumerate(target.intervals()):
-        if count == MAX_INTERVALS:
-            raise BadInput(f"{text!r} has more than {MAX_INTERVALS} intervals; use a network instead")
-        yield family, low, high
-
-
-def _parse_port(text: str) -> list[tuple[str, int]]:
-    """The port as (protocol, number), for every protocol if `text` names none."""
-    match = PORT.fullmatch(text)
-    if not match or int(match["number"]) > 65_535:  # noqa: PLR2004 - the last port
-        raise BadInput(f"--port {text}: must be a port number such as 22 or udp/53")
-    protocols = [match["protocol"]] if match["protocol"] else PROTOCOLS
-    return [(protocol, int(match["number"])) for protocol in protocols]
 
 
 def _rows(host: HostRecord, query: InventoryQuery) -> Iterator[tuple[object, ...]]:
@@ -128,7 +84,8 @@ def _rows(host: HostRecord, query: InventoryQuery) -> Iterator[tuple[object, ...
 
 
 def _as_json(host: HostRecord, query: InventoryQuery) -> dict[str, Any]:
-    return {
+    identity = {"identity": host.identity} if host.identity else {}
+    return identity | {
         "address": host.address,
         "hostname": host.hostname,
         "state": host.latest.state,

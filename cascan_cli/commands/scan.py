@@ -45,4 +45,6 @@ def build_request(args: Namespace) -> dict[str, object]:
         request["scanType"] = args.type
     if args.vantage:
         request["vantage"] = args.vantage
+    if args.identity:
+        request["identity"] = args.identity
     return request

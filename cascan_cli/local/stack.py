@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
     from cascan_cli.local.aws import ClientOptions
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
+CHECKOUT = Path(__file__).resolve().parents[2]
+BUNDLE = CHECKOUT / "cascan_cli" / "bundle"  # in an installed wheel: setup.py
+TEMPLATE = (BUNDLE if BUNDLE.is_dir() else CHECKOUT) / "template.yaml"
 BUSY_TIMEOUT_S = 300.0
 UP_TIMEOUT_S = 120.0
 DOWN_TIMEOUT_S = 60.0

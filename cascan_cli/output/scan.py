@@ -29,9 +29,8 @@ CHANGE_LABELS = {
     "ServiceChanged": "changed",
     "HostAppeared": "appeared",
     "HostGone": "gone",
+    "HostMoved": "moved",
 }  # the values of cascan.model.inventory.ChangeKind, which is slow to import
-# The values of cascan.model.finding.Severity, worst first.
-SEVERITIES = ("HIGH", "MEDIUM", "LOW", "INFORMATIONAL")
 FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
 
 
@@ -54,45 +53,39 @@ def scan_exit_code(scan: Scan) -> int:
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
+    """Print a table: up to MAX_SORTED_FINDINGS by severity, more in the order in which they come."""
+    from cascan.limits import MAX_SORTED_FINDINGS
+    from cascan.queries.finding_query import order_findings
     from cascan.rules.severity import to_count_key
 
-    ranked = sorted(findings, key=_rank)
-    if ranked:
-        counts = Counter(to_count_key(finding) for finding in ranked)
-        severities = sorted(counts, key=_severity_rank)
+    ordered, counts = order_findings(findings), Counter[str]()
+    if ordered.is_sorted:
+        listed = list(ordered.findings)
+        _print_counts(Counter(map(to_count_key, listed)))
+        print_table(FINDING_COLUMNS, map(_finding_row, listed), drop=("CATEGORY", "DETAIL"))
+        return
+    print_message(f"more than {MAX_SORTED_FINDINGS} findings: they are not sorted by severity")
+
+    def count(finding: Finding) -> Finding:
+        counts[to_count_key(finding)] += 1
+        return finding
+
+    print_table(FINDING_COLUMNS, map(_finding_row, map(count, ordered.findings)), drop=("CATEGORY", "DETAIL"))
+    _print_counts(counts)
+
+
+def _finding_row(finding: Finding) -> tuple[object, ...]:
+    from cascan.rules.severity import to_count_key
+
+    return to_count_key(finding), finding.category, finding.location, finding.name, finding_detail(finding)
+
+
+def _print_counts(counts: Counter[str]) -> None:
+    from cascan.queries.finding_query import rank_severity
+
+    if counts:
+        severities = sorted(counts, key=rank_severity)
         print_message(", ".join(f"{counts[severity]} {severity}" for severity in severities))
-    rows = ((to_count_key(f), f.category, f.location, f.name, finding_detail(f)) for f in ranked)
-    print_table(FINDING_COLUMNS, rows, drop=("CATEGORY", "DETAIL"))
-
-
-def _rank(finding: Finding) -> tuple[object, ...]:
-    """Sort by severity, then by address as a number, then by port."""
-    from cascan.rules.severity import to_count_key
-
-    address = _address_rank(finding_addresses(finding))
-    port = finding.attributes.get("port") or 0
-    return _severity_rank(to_count_key(finding)), address, port, finding.name
-
-
-def finding_addresses(finding: Finding) -> list[str]:
-    """The addresses of the host; empty for a finding of another scanner."""
-    addresses = finding.attributes.get("ip_addresses")
-    return [text for text in addresses if isinstance(text, str)] if isinstance(addresses, list) else []
-
-
-def _severity_rank(severity: str) -> tuple[int, str]:
-    """Suppressed and accepted findings come last."""
-    return (SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)), severity
-
-
-def _address_rank(addresses: list[str]) -> tuple[int, int]:
-    from cascan.nmap.addresses import parse_address
-
-    try:
-        address = parse_address(addresses[0] if addresses else "")
-    except ValueError:  # a finding of another scanner
-        return 0, 0
-    return address.version, int(address)
 
 
 def scan_summary(scan: Scan) -> dict[str, Any]:

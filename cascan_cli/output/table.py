@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from cascan_cli.output.text import STYLES, print_message, printable
 
@@ -18,6 +19,7 @@ GAP = 2  # between two columns
 MAX_WORD = 28  # no column is made wider than this for the sake of one word
 READABLE_WORD = 14  # to show this much of a word is better than to leave out a column
 MIN_WIDTH = 6  # words are not cut shorter; the terminal then wraps the lines
+MAX_FITTED_ROWS = 10_000  # the widths of the columns fit the first rows; only so many are in memory
 TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\dZ)")
 
 
@@ -61,36 +63,53 @@ def print_table(
     drop: Sequence[str] = (),
     whole: Sequence[str] = (),
 ) -> None:
-    """Print one line per row.
+    """Print one line per row, as the rows come.
 
     `drop` names the columns that a narrow terminal leaves out, in this order. `whole` names the
     columns whose cells are copied elsewhere, and so must not be folded or cut.
     """
-    texts = [[printable(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        columns = [Column(title, [row[i] for row in texts], title in whole) for i, title in enumerate(titles)]
-        _print_columns(columns, drop)
-    else:
+    texts = ([printable(cell) for cell in row] for row in rows)
+    if not sys.stdout.isatty():
         for row in texts:
             print("\t".join(row))
+        return
+    shown = _print_first(_build_columns(titles, islice(texts, MAX_FITTED_ROWS), whole), drop)
+    widths = {column.title: column.width for column in shown}
+    while further := list(islice(texts, MAX_FITTED_ROWS)):
+        columns = [column for column in _build_columns(titles, further, whole) if column.title in widths]
+        for column in columns:
+            column.width = widths[column.title]
+        _print_columns(columns, with_titles=False)
 
 
-def _print_columns(columns: list[Column], drop: Sequence[str]) -> None:
+def _build_columns(titles: Sequence[str], rows: Iterable[Sequence[str]], whole: Sequence[str]) -> list[Column]:
+    listed = list(rows)
+    return [Column(title, [row[i] for row in listed], title in whole) for i, title in enumerate(titles)]
+
+
+def _print_first(columns: list[Column], drop: Sequence[str]) -> list[Column]:
+    """Print the columns for which there is room. Returns them, with their widths."""
+    from rich.console import Console
+
+    shown = fit_columns(columns, Console().width, drop)
+    _print_columns(shown)
+    hidden = [column.title for column in columns if column not in shown and any(column.cells)]
+    if hidden:
+        print_message(f"no room for {', '.join(hidden)}; --json has all columns")
+    return shown
+
+
+def _print_columns(shown: list[Column], *, with_titles: bool = True) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
-    shown = fit_columns(columns, console.width, drop)
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, show_header=with_titles)
     for column in shown:
         table.add_column(column.title, width=column.width, overflow="fold" if column.is_whole else "ellipsis")
     for cells in zip(*(column.cells for column in shown), strict=True):
         table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in cells))
-    console.print(table)
-    hidden = [column.title for column in columns if column not in shown and any(column.cells)]
-    if hidden:
-        print_message(f"no room for {', '.join(hidden)}; --json has all columns")
+    Console().print(table)
 
 
 def fit_columns(columns: list[Column], width: int, drop: Sequence[str] = ()) -> list[Column]:

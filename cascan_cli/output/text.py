@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
 STYLES = {
@@ -38,11 +39,26 @@ def print_json(value: Any) -> None:
 
     In a terminal, non-ASCII is escaped, since some of it moves the cursor.
     """
+    print(_to_text(value))
+
+
+def print_json_list(values: Iterable[Any]) -> None:
+    """Print the values as `print_json` prints a list of them, each as it comes."""
+    separator = "["
+    for value in values:
+        # A line break in a text is escaped, so every line begins a value
+        element = _to_text(value).replace("\n", "\n  ")
+        sys.stdout.write(f"{separator}\n  {element}")
+        separator = ","
+    print("[]" if separator == "[" else "\n]")
+
+
+def _to_text(value: Any) -> str:
     import msgspec  # only JSON output needs it
 
     is_utf8 = (sys.stdout.encoding or "utf-8").lower() == "utf-8"
     ensure_ascii = sys.stdout.isatty() or not is_utf8
-    print(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=ensure_ascii))
+    return json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=ensure_ascii)
 
 
 def printable(value: object) -> str:

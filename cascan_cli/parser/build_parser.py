@@ -25,6 +25,7 @@ from cascan_cli.parser.shared_options import (
     FOR_THIS_SCAN,
     add_as_targets,
     add_end_options,
+    add_finding_selection,
     local_options,
     output_options,
     policy_options,
@@ -53,6 +54,7 @@ stack in AWS.
   cascan inventory --port 22                 what is open now, and since when
   cascan when 10.0.0.5:22                    how a port changed over time
   cascan at 2026-03-03 --port 6379           what was open at a time
+  cascan reach 10.0.0.5                      from where its ports are reachable
   cascan report latest --xml                 print the XML that nmap wrote
   cascan wait latest --fail-on high          wait for the end of a scan
   cascan delete latest                       remove a scan; its history stays
@@ -192,6 +194,7 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     findings.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
     findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
     add_as_targets(findings)
+    add_finding_selection(findings)
     findings.set_defaults(run="findings")
 
     report = add_command(commands, "report", [stack, output], "list or print the XML reports of a scan")

@@ -25,6 +25,14 @@ open, closed, filtered, open|filtered, host not up, or not covered.
   cascan at 2026-03-03 --port 6379
   cascan at 2026-03-03 10.0.0.0/16 --port 22 --stale 30d
   cascan at 2026-03-03T12:00Z 10.0.0.5:22"""
+REACH = """\
+Show from where the ports of a host are reachable: a row for each port, a column
+for each vantage, with the newest look that covered the port from there. Without
+--port, show the ports that are open from at least one vantage.
+
+  cascan reach 10.0.0.5
+  cascan reach web.example.com --port 443 --port 22
+  cascan reach 10.0.0.5:5432 --at 2026-03-03"""
 HISTORY = """\
 Remove addresses from the history. The inventory, scans and reports stay; if
 the table is lost, a rebuild makes the history of stored reports again.
@@ -36,6 +44,7 @@ DATE_HELP = "a date means its end; also 2026-03-03T12:00, 2026-03-03T12:00Z, or 
 def add_history_commands(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     _add_when(commands, stack, output)
     _add_at(commands, stack, output)
+    _add_reach(commands, stack, output)
     history = commands.add_parser(
         "history",
         formatter_class=RawDescriptionHelpFormatter,
@@ -93,6 +102,26 @@ def _add_at(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -
     add_vantage(at)
     add_evidence(at, "each look")
     at.set_defaults(run="at")
+
+
+def _add_reach(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
+    reach = commands.add_parser(
+        "reach",
+        parents=[stack, output],
+        formatter_class=RawDescriptionHelpFormatter,
+        help="show from where the ports of a host are reachable",
+        description=REACH,
+    )
+    reach.add_argument(
+        "host", metavar="HOST", help="an address, with or without a port; or a name, for each address that bears it"
+    )
+    reach.add_argument(
+        "--port", action="append", default=[], metavar="PORT", help="only this port: 22 or udp/53; may be repeated"
+    )
+    reach.add_argument("--at", default="now", metavar="DATE", help=f"as it was then; {DATE_HELP}; default: now")
+    add_zone(reach)
+    add_stale(reach)
+    reach.set_defaults(run="reach")
 
 
 def add_diff_options(diff: ArgumentParser) -> None:

@@ -124,6 +124,11 @@ def request_options() -> ArgumentParser:
         help="where to scan from; may be repeated, which gives a scan for each; default: the stack's own workers",
     )
     options.add_argument(
+        "--identity",
+        choices=["address", "mac", "name"],
+        help="by what the inventory knows hosts whose addresses change; default: as their network says, or address",
+    )
+    options.add_argument(
         "--type",
         choices=["nmap", "nmap-privileged"],
         help="nmap-privileged uses raw sockets; default: chosen from the nmap options",
@@ -136,4 +141,38 @@ def add_as_targets(command: ArgumentParser) -> None:
         "--as-targets",
         action="store_true",
         help="print the open ports as targets, a line for each address, for `cascan scan -`",
+    )
+
+
+def add_finding_selection(command: ArgumentParser) -> None:
+    """The options that select findings. A finding has to meet each of them."""
+    selection = command.add_argument_group("selection")
+    selection.add_argument(
+        "--severity",
+        action="append",
+        default=[],
+        metavar="SEVERITY",
+        help="high, medium, low, informational, suppressed or accepted; may be repeated",
+    )
+    selection.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="an address, network, range or host name; may be repeated",
+    )
+    selection.add_argument(
+        "--port",
+        action="append",
+        default=[],
+        metavar="PORT",
+        help="22 or udp/53; may be repeated",
+    )
+    selection.add_argument("--service", default="", metavar="NAME", help="ssh, https …")
+    selection.add_argument("--category", default="", metavar="NAME", help="such as 'Open Port'")
+    selection.add_argument(
+        "--text",
+        default="",
+        metavar="TEXT",
+        help="occurs in the name, the description, a banner or another attribute",
     )

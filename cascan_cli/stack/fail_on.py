@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cascan.queries.read_findings import read_findings
 from cascan_cli.errors import EXIT_FAILED, EXIT_REFUSED, BadInput
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cascan.model.finding import Finding
     from cascan.model.scan import Scan
 
-    class FindingTable(Scans, Findings): ...
+    class FindingTable(Scans, Findings, Protocol): ...
 
 
 OPEN_PORT = "Open Port"  # a category: cascan.findings.ports

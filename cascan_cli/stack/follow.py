@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from cascan.clock import to_wire
 from cascan.findings.to_json import scan_fields, to_json
 from cascan.ids import digest_body
+from cascan.queries.finding_query import list_addresses
 from cascan.queries.read_findings import read_findings
 from cascan_cli.errors import CliError, NotEnded
 from cascan_cli.local.state import StateDir
 from cascan_cli.output.scan import (
     EXIT_DONE,
-    finding_addresses,
     print_findings,
     print_outcome,
     report_keys,
@@ -96,7 +96,7 @@ def own_port_note(findings: Iterable[Finding], stack: StackGateways) -> str:
     if stack.own_port is None:
         return ""
     on_own_port = [finding for finding in findings if finding.attributes.get("port") == stack.own_port]
-    addresses = {address for finding in on_own_port for address in finding_addresses(finding)}
+    addresses = {address for finding in on_own_port for address in list_addresses(finding)}
     return f"port {stack.own_port} is the local stack itself" if any(map(is_loopback, addresses)) else ""
 
 

@@ -6,8 +6,8 @@ Reads       the report, from the report bucket; its shard and the records of its
 Writes      findings, keyed by host and report; inventory and changes; the shard's end,
             and the scan's end
 Sends       the report's message again, where recording takes longer than the function may run
-Emits       HostAppeared, HostGone, PortOpened, PortClosed, ServiceChanged; FindingsRecorded,
-            HostQuarantined; ShardQueued for shards that waited; ScanCompleted or ScanFailed after
+Emits       HostAppeared, HostGone, HostMoved, PortOpened, PortClosed, ServiceChanged;
+            FindingsRecorded, HostQuarantined; ShardQueued for shards that waited; ScanCompleted or ScanFailed after
             the last shard
 On failure  the message returns to the queue; the fifth failure parks one in its DLQ
 """

@@ -9,7 +9,8 @@ the stored changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +24,9 @@ from cascan.gateways import ReportResults
 from cascan.ids import ReportKey
 from cascan.inventory.changes import apply_observation
 from cascan.inventory.coverage import ScannedPorts
+from cascan.inventory.identities import IdentityRules
 from cascan.inventory.looks import build_look, find_look_time, list_shared_ports
+from cascan.inventory.moves import Comparison, compare_identified, list_identities
 from cascan.inventory.observations import Absence, observe_absence, observe_host
 from cascan.inventory.scanned_addresses import ScannedAddresses
 from cascan.model.host import Host
@@ -37,6 +40,7 @@ from on_report_stored.scope_filter import ScopeFilter
 
 Stretch = tuple[int, int]  # of a report: its first byte, and the one after its last
 NO_PLACES: Mapping[str, Stretch | None] = {}
+BY_ADDRESS = IdentityRules()
 ADDRESSES_AT_ONCE = 256
 MAX_CONFLICTS = 16  # other reports of the same address, stored between the read and the write
 
@@ -51,6 +55,8 @@ class InventoryUpdater:
     table: ReportResults
     began_at: datetime | None = None  # the run; None: its worker did not say
     vantage: str = DEFAULT_VANTAGE
+    identity_rules: IdentityRules = BY_ADDRESS
+    unidentified: int = 0  # hosts that were up, without the identity that their network asks for
     recorded: int = 0  # addresses of the report that have a record
     _reported: set[int] = field(default_factory=set)  # addresses of every host element
     _new: list[int] = field(default_factory=list)  # of those, the ones since the last checkpoint
@@ -104,11 +110,20 @@ class InventoryUpdater:
         key, observations, looks = self.key, [], []
         for host in hosts:
             seen_at = find_look_time(host, self.began_at, self.seen_at)
-            observations.append(observe_host(host, scanned, key.scan_id, seen_at, names))
+            observation = observe_host(host, scanned, key.scan_id, seen_at, names)
+            if observation:
+                observations.append(self._identify(observation, host, names))
             looks.append(build_look(host, scanned, key, seen_at, places.get(host.address)))
-        self._update([observation for observation in observations if observation])
+        self._update(observations)
         shared = list_shared_ports(scanned)
         self.table.store_looks(filter(None, looks), shared_ports=shared, vantage=self.vantage)
+
+    def _identify(self, observation: Observation, host: Host, names: Mapping[str, str]) -> Observation:
+        identity = self.identity_rules.find_identity(host, observation.address, names)
+        if identity is None:
+            return observation
+        self.unidentified += not identity and observation.up is True
+        return replace(observation, identity=identity)
 
     def finish(self, shard: Shard, absence: Absence) -> None:
         """Add the addresses that a report which accounts for all of them has no element for, and
@@ -141,7 +156,12 @@ class InventoryUpdater:
 
     def _record_absences(self, addresses: list[str]) -> None:
         scan_id, seen_at = self.key.scan_id, self.seen_at
-        self._update([observe_absence(address, scan_id, seen_at) for address in addresses])
+        absences = [observe_absence(address, scan_id, seen_at) for address in addresses]
+        self._update([self._expect_identity(absence) for absence in absences])
+
+    def _expect_identity(self, absence: Observation) -> Observation:
+        is_tracked = self.identity_rules.is_tracked(absence.address)
+        return replace(absence, identity="") if is_tracked else absence
 
     def _is_absent(self, address: str) -> bool:
         is_reported = int(parse_address(address)) in self._reported
@@ -166,15 +186,79 @@ class InventoryUpdater:
         """The addresses whose records another writer changed meanwhile: they are not stored."""
         addresses = [observation.address for observation in observations]
         records = self.table.known_hosts(addresses, vantage=self.vantage)
+        identified = [seen for seen in observations if _has_identity(seen, records.get(seen.address))]
+        conflicts = self._save_identified(identified, records) if identified else []
         updates = []
         for observation in observations:
+            if identified and observation in identified:
+                continue
             update, has_record = self._compare(records.get(observation.address), observation)
             self.recorded += has_record
             if update:
                 updates.append(update)
-        conflicts = self.table.save_hosts(self.key, updates, vantage=self.vantage) if updates else []
-        self.recorded -= len(conflicts)
+        moved = self.table.save_hosts(self.key, updates, vantage=self.vantage) if updates else []
+        self.recorded -= len(moved)
+        return [*conflicts, *moved]
+
+    def _save_identified(self, observations: list[Observation], records: Mapping[str, HostRecord]) -> list[str]:
+        """Compare and save looks where hosts are known by an identity; returns what `_compare_and_save`
+        returns.
+        """
+        together: defaultdict[str, list[Observation]] = defaultdict(list)
+        wanted: set[str] = set()
+        for seen in observations:
+            wanted |= list_identities(seen, records.get(seen.address))
+            if seen.identity and seen.up:
+                together[seen.identity].append(seen)
+        identities = self.table.known_hosts(wanted, vantage=self.vantage)
+        comparisons = [
+            compare_identified(
+                seen,
+                records.get(seen.address),
+                identities,
+                together=together.get(seen.identity or "", ()),
+                last_scanned=self._last_scanned(seen),
+            )
+            for seen in observations
+        ]
+        conflicts = self._save_in_order(comparisons, observed=together.keys())
+        self.recorded += sum(comparison.has_record for comparison in comparisons if comparison.address not in conflicts)
+        return list(conflicts)
+
+    def _save_in_order(self, comparisons: list[Comparison], observed: Collection[str]) -> set[str]:
+        """Save the records with changes, then those that belong to them. Returns the addresses of the
+        comparisons that are to be made again.
+
+        `observed`: identities that were up just now, so that none of them is gone.
+        """
+        conflicts: set[str] = set()
+        for is_first in (True, False):
+            users: defaultdict[str, list[str]] = defaultdict(list)  # addresses by key
+            updates: dict[str, HostUpdate] = {}
+            for comparison in comparisons:
+                if comparison.address in conflicts:
+                    continue
+                gone = (update for update in comparison.gone if update.record.key not in observed)
+                for update in (*gone, *comparison.first) if is_first else comparison.second:
+                    key = update.record.key
+                    users[key].append(comparison.address)
+                    if key not in updates:
+                        updates[key] = self._add_earlier_changes(update)
+                    elif updates[key] != update:
+                        conflicts.add(comparison.address)
+            moved = self.table.save_hosts(self.key, updates.values(), vantage=self.vantage) if updates else []
+            conflicts.update(address for key in moved for address in users[key])
         return conflicts
+
+    def _add_earlier_changes(self, update: HostUpdate) -> HostUpdate:
+        """With what an earlier element of the host in this report changed."""
+        known = update.known
+        if not update.changes or known is None or known.latest.scan_id != self.key.scan_id:
+            return update
+        first = update.changes[0]
+        earlier = self._changes_of_earlier_element(first.address)
+        same_host = (change for change in earlier if change.identity == first.identity)
+        return replace(update, changes=tuple(dict.fromkeys((*same_host, *update.changes))))
 
     def _compare(
         self,
@@ -217,6 +301,11 @@ class InventoryUpdater:
         intervals = scanned.intervals()
         scans = (table.asked(scanned.family, low, high, vantage=self.vantage) for low, high in intervals)
         return list(chain.from_iterable(scans))
+
+
+def _has_identity(observation: Observation, record: HostRecord | None) -> bool:
+    """The scan knows the host by an identity, or an earlier one did."""
+    return observation.identity is not None or (record is not None and bool(record.identity or record.missed))
 
 
 def _numbered_addresses(host: Host) -> Iterator[tuple[int, str]]:

@@ -31,6 +31,7 @@ from cascan.gateways import (
     Shards,
 )
 from cascan.ids import PROOF, ReportKey, derive_event_id, derive_report_proof
+from cascan.inventory.identities import IdentityRules
 from cascan.inventory.scanned_addresses import extra_addresses, named_addresses
 from cascan.limits import MAX_GENERATIONS
 from cascan.log_context import add_log_context
@@ -131,6 +132,7 @@ def record_findings(
         table=results,
         turn=turn,
         vantage=scan.vantage,
+        identity_rules=_find_identity_rules(scan),
     )
     announcer = ChangeAnnouncer(scan, shard.number, stored.key, _cause_id(stored))
     if status is RecordingStatus.DONE:
@@ -183,6 +185,11 @@ def _require_proof(key: ReportKey, scan: Scan, reports: ReportStore) -> None:
     proof = reports.report_metadata(key).get(PROOF, "")
     if not compare_digest(proof.encode(), derive_report_proof(token, key.attempt).encode()):
         raise MalformedMessage(f"{key}: a worker stored it that does not have the shard's message")
+
+
+def _find_identity_rules(scan: Scan) -> IdentityRules:
+    identity = scan.request.identity if scan.request else None
+    return IdentityRules.from_scan(identity, scan.identities)
 
 
 def _cause_id(stored: ReportStored) -> str:

@@ -17,7 +17,9 @@ from cascan.findings.encoded.lines import lines_of
 from cascan.gateways import ReportResults, ReportStore, SeverityRules
 from cascan.ids import ReportKey
 from cascan.inventory.coverage import ScannedPorts, accounts_for_all
+from cascan.inventory.identities import IdentityRules
 from cascan.inventory.observations import names_by_address
+from cascan.log_context import add_log_context
 from cascan.model.finding import Finding, FindingLine, HostFindings
 from cascan.model.host import Host
 from cascan.model.recording import Place, Recording, ReportEnd
@@ -27,7 +29,7 @@ from cascan.nmap.report.join_sections import join_sections
 from cascan.nmap.report.read import ReportReader, read_report, resume_report
 from cascan.rules.severity import RuleSet, to_rule_set
 from on_report_stored.checkpoints import RecordingStatus, RecordingTurn
-from on_report_stored.inventory_updater import InventoryUpdater
+from on_report_stored.inventory_updater import BY_ADDRESS, InventoryUpdater
 from on_report_stored.report_summary import NO_COUNTS, ReportCounter, ReportSummary, summarize
 from on_report_stored.scope_filter import ScopeFilter
 
@@ -55,6 +57,7 @@ def record_report(
     table: ReportResults,
     turn: RecordingTurn | None = None,
     vantage: str = DEFAULT_VANTAGE,
+    identity_rules: IdentityRules = BY_ADDRESS,
 ) -> RecordedReport:
     """Write every finding of the hosts that `scope_filter` admits, and what the inventory has to
     know of them.
@@ -62,7 +65,7 @@ def record_report(
     Reads on where an earlier turn ended. A damaged report is read as far as it goes; none raises.
     Findings carry the name that the request used, where an address was scanned for a name. They are
     dated by the run, and judged by the operator's rules as they are now. `vantage`: whose inventory
-    and history it is.
+    and history it is. `identity_rules`: how the inventory knows the hosts.
     """
     turn = turn or RecordingTurn(key, table)
     previous = turn.previous
@@ -75,6 +78,7 @@ def record_report(
         table,
         began_at=shard.run.started_at if shard.run else None,
         vantage=vantage,
+        identity_rules=identity_rules,
     )
     counter = ReportCounter(previous or NO_COUNTS)
     if previous:
@@ -86,6 +90,8 @@ def record_report(
             return RecordedReport(summarize(counter.counts, unreadable=str(exc)))
         names, find = names_by_address(shard.run), _choose_finding_source(table)
         ended_early = _record_hosts(_HostWriter(key, counter, updater, report, names, find), turn)
+    if updater.unidentified:
+        add_log_context(hosts_without_identity=updater.unidentified)
     if ended_early:
         return ended_early
     end = _read_end(report)

@@ -17,6 +17,7 @@ from cascan.events.control import ControlRequested
 from cascan.gateways import ScanGateways
 from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
 from cascan.model.cascade import CascadeLine, CascadeRecord, StoredChild
+from cascan.model.inventory import ChangeKind
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.scan import Counts, Outcome, ScanState, Suspension
@@ -75,6 +76,7 @@ class Stack:
         )
         world.scan(0, detailed({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}))
         world.scan(1, detailed({"10.0.0.1": (22, 23), "10.0.0.3": (22,)}))
+        self._move_a_host()
         for scan_id, scan in self.table.scans.items():
             ended: dict[str, Any] = {
                 "state": ScanState.DONE,
@@ -100,6 +102,13 @@ class Stack:
         self.rules.put_rule("follow", rule_document())
         self.queues: dict[str, MemoryOperatorQueue] = {}
         self.parked = self.queue("ControlDLQ").put('{"action": "cancel", "scanId": "x"}', {"reason": "no scan"})
+
+    def _move_a_host(self) -> None:
+        hosts, changes, identity = self.table.hosts_by_address, self.table.changes_by_key, "mac:52:54:00:12:34:56"
+        hosts["10.0.0.3"] = replace(hosts["10.0.0.3"], identity=identity)
+        key = next(reversed(changes))
+        move = replace(changes[key][0], kind=ChangeKind.HOST_MOVED, identity=identity, previous_address="10.0.0.2")
+        changes[key] = (*changes[key], move)
 
     def queue(self, name: str) -> MemoryOperatorQueue:
         return self.queues.setdefault(name, MemoryOperatorQueue())

@@ -52,6 +52,12 @@ WHO: Mapping[str, Field] = {
         "`.` and `-`, with a letter or a digit at both ends.",
         "made from the first target",
     ),
+    "identity": Field(
+        "mac",
+        "By what the inventory knows the hosts: `address`, `mac` or `name`, where their addresses change "
+        "([moving-hosts.md](moving-hosts.md)). `instance` is refused: nothing tells it so far.",
+        "`address`",
+    ),
     "labels": Field(
         {"team": "blue"},
         "Texts of your own. Every event of the scan carries them, and cascading rules can select by them. "
@@ -148,6 +154,7 @@ ANNOTATIONS: Mapping[str, Field] = {
     "cascan/policy-profile": Field("safe", "The same as `policyProfile`, which wins."),
     "cascan/windows": Field("Sat,Sun 00:00-24:00; 22:00-06:00", "The same as `windows`, separated by semicolons."),
     "cascan/vantage": Field("default,office", "The same as `vantage`, separated by commas."),
+    "cascan/identity": Field("mac", "The same as `identity`, which wins."),
     "cascan/retry-timed-out": Field("true", "The same as `retryTimedOut`."),
     "cascan/idempotency-key": Field("change-7", "The same as `idempotencyKey`, which wins."),
 }

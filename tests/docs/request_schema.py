@@ -42,6 +42,7 @@ from cascan.limits import (
     MAX_WINDOW_CHARS,
     MAX_WINDOWS,
 )
+from cascan.model.identity import IdentityKind
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.request import PortScan, ScanRequest, ScanType
 from cascan.model.vantage import NAME as VANTAGE_NAME
@@ -52,7 +53,7 @@ Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 NOT_SUBMITTED = ("origin",)  # cascan's own requests have it; in any other it is refused
 LINK = re.compile(r"; see \[below\]\([^)]*\)")  # of the document, which the schema is without
-ENUMS = (PolicyProfile, ScanType, SelectorOperator, ScopeOperator)
+ENUMS = (IdentityKind, PolicyProfile, ScanType, SelectorOperator, ScopeOperator)
 
 
 def _entries(max_entries: int, max_chars: int) -> Schema:

@@ -17,7 +17,7 @@ class MemoryInventory:
     def __init__(self) -> None:
         self.hosts_by_vantage: dict[str, dict[str, HostRecord]] = defaultdict(dict)
         self.is_of_earlier_version = False
-        self.changes_by_key: dict[tuple[str, int, tuple[int, int], int], tuple[Change, ...]] = {}
+        self.changes_by_key: dict[tuple[str, int, tuple[int, int], int, str], tuple[Change, ...]] = {}
         self.asked_by_vantage: dict[str, dict[tuple[int, Interval], Sighting]] = defaultdict(dict)
 
     @property
@@ -43,18 +43,22 @@ class MemoryInventory:
         hosts = self.hosts_by_vantage[vantage]
         for update in updates:
             self._reach()
-            stored, address = hosts.get(update.record.address), update.record.address
+            stored, address = hosts.get(update.record.key), update.record.key
             if (stored and stored.revision) != (update.known and update.known.revision):
                 moved.append(address)
                 continue
             hosts[address] = update.record
             if update.changes:
-                self.changes_by_key[source.scan_id, source.shard, _place(address), source.attempt] = update.changes
+                place = _place(update.changes[0].address)
+                identity = address if update.record.places else ""
+                self.changes_by_key[source.scan_id, source.shard, place, source.attempt, identity] = update.changes
         return moved
 
     def known_addresses(self, family: int, low: int, high: int, *, vantage: str = DEFAULT_VANTAGE) -> Iterator[str]:
         self._reach()
-        places = {address: _place(address) for address in self.hosts_by_vantage[vantage]}
+        places = {
+            address: _place(address) for address, host in self.hosts_by_vantage[vantage].items() if not host.places
+        }
         return iter(sorted((a for a, place in places.items() if (family, low) <= place <= (family, high)), key=_place))
 
     def hosts(self, sought: InventoryQuery, *, vantage: str = DEFAULT_VANTAGE) -> Iterator[HostRecord]:

@@ -17,6 +17,8 @@ from pathlib import Path
 PROGRAMS = (
     ("scans", "nmap", "nmap"),
     ("TLS services", "openssl", "openssl"),
+    ("completion in zsh", "zsh", "zsh"),
+    ("completion in fish", "fish", "fish"),
     ("the nmap layer", "make", "make"),
     ("reports against nmap's DTD", "xmllint", "libxml2-utils"),
     ("reports against ndiff", "ndiff", "ndiff"),

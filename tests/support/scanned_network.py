@@ -7,7 +7,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cascan.clock import no_time_limit
+from cascan.errors import GatewayUnavailable
 from cascan.events import BusEvent, FindingsRecorded, HostChange, PortChange, ReportStored
 from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey, derive_scan_id
@@ -64,18 +67,24 @@ class World:
         self.table, self.bus, self.reports = MemoryScanTable(), MemoryEventBus(), MemoryReportStore()
 
     def stored(self, hour: int, report: bytes, *, target: str = NETWORK, count: int = 8, **fields: Any) -> str:
-        """A scan that ended in that hour, and whose report lies in the bucket: its key."""
+        """A scan that ended in that hour, and whose report lies in the bucket: its key.
+
+        `number`: of its shard, where it has several.
+        """
+        number = fields.pop("number", 0)
         scan_id = derive_scan_id(f"scan at {hour}")
         shard = {"slices": (TargetSlice(target, 0, count),), "addresses": count} | fields.pop("shard", {})
         scan = {"name": fields.pop("name", "lan"), "vantage": fields.pop("vantage", DEFAULT_VANTAGE)}
+        scan |= {"request": fields.pop("request")} if "request" in fields else {}
+        scan |= {"identities": fields.pop("identities", ()), "shards_open": fields.pop("shards_open", 1)}
         self.table.create_scan(a_scan(scan_id=scan_id, requested_at=at(hour), **scan))
-        self.table.add_shards([a_shard(scan_id=scan_id, **shard)])
-        claim(self.table, scan_id=scan_id)
+        self.table.add_shards([a_shard(scan_id=scan_id, number=number, **shard)])
+        claim(self.table, number, scan_id=scan_id)
         run = {"addresses": count, "finished_at": at(hour)} | fields
-        self.table.report_shard(scan_id, 0, 1, a_run(**run))
+        self.table.report_shard(scan_id, number, 1, a_run(**run))
         path = self.folder / "report.xml"
         path.write_bytes(report)
-        key = ReportKey(scan_id, 0, 1)
+        key = ReportKey(scan_id, number, 1)
         self.reports.put_report(key, path, proven(key))
         return str(key)
 
@@ -108,6 +117,21 @@ class World:
         scans = {scan_id: (scan.state, scan.changes, scan.findings) for scan_id, scan in self.table.scans.items()}
         looks = dict(self.table.looks_by_vantage), dict(self.table.absences_by_vantage)
         return hosts, self.table.changes_by_key, self.table.asked_by_interval, events, scans, looks
+
+
+class Breaking:
+    """Makes every gateway of a world fail at one call, counted from 0: as if the function died right before it."""
+
+    def __init__(self, world: World, call: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left, self.fired = call, False
+        for gateway in (world.table, world.bus, world.reports):
+            monkeypatch.setattr(gateway, "_reach", self.reach)
+
+    def reach(self) -> None:
+        self.fired = self.fired or self.left == 0
+        self.left -= 1
+        if self.left == -1:
+            raise GatewayUnavailable("it died")
 
 
 def at(hour: int) -> datetime:

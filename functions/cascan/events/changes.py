@@ -44,6 +44,15 @@ class HostGone(HostChange, frozen=True, kw_only=True):
     """A scan covered the address of a host completely, and the host was not up."""
 
 
+class HostMoved(HostChange, frozen=True, kw_only=True):
+    """A host that is known by an identity is up at another address. `before` and `after` say when it
+    was seen at either.
+    """
+
+    identity: str
+    previous_address: str
+
+
 class PortOpened(PortChange, frozen=True, kw_only=True):
     """A port is open that was not open before."""
 
@@ -64,8 +73,10 @@ def build_change_event(scan: Scan, shard: int, report_key: str, change: Change, 
     if change.before is None:
         raise ValueError(f"nothing covered {change.address} before")
     identity = (change.kind.value, change.address, change.protocol, change.port)
+    # Two hosts may have changed at one address
+    host = (change.identity,) if change.identity else ()
     common = build_event_fields(scan, at=change.after.seen_at, cause_id=cause_id) | {
-        "event_id": derive_event_id(report_key, *identity),
+        "event_id": derive_event_id(report_key, *identity, *host),
         "shard": shard,
         "report_key": report_key,
         "address": change.address,
@@ -76,12 +87,15 @@ def build_change_event(scan: Scan, shard: int, report_key: str, change: Change, 
     kind = CHANGES[change.kind]
     if issubclass(kind, PortChange):
         return kind(**common, protocol=change.protocol, port=change.port or 0)
+    if issubclass(kind, HostMoved):
+        return kind(**common, identity=change.identity, previous_address=change.previous_address)
     return kind(**common)
 
 
 CHANGES: dict[ChangeKind, type[HostChange]] = {
     ChangeKind.HOST_APPEARED: HostAppeared,
     ChangeKind.HOST_GONE: HostGone,
+    ChangeKind.HOST_MOVED: HostMoved,
     ChangeKind.PORT_OPENED: PortOpened,
     ChangeKind.PORT_CLOSED: PortClosed,
     ChangeKind.SERVICE_CHANGED: ServiceChanged,

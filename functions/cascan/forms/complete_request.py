@@ -25,6 +25,7 @@ from cascan.limits import (
     MAX_VANTAGES_PER_SCAN,
     MAX_WINDOWS,
 )
+from cascan.model.identity import NO_INSTANCES, IdentityKind
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.request import PortScan, ScanRequest, ScanType
 from cascan.model.vantage import NAME_RULE, is_vantage_name
@@ -55,6 +56,7 @@ POLICY_ANNOTATION = "cascan/policy-profile"
 WINDOWS_ANNOTATION = "cascan/windows"  # semicolons separate several
 RETRY_ANNOTATION = "cascan/retry-timed-out"
 VANTAGE_ANNOTATION = "cascan/vantage"  # commas separate several
+IDENTITY_ANNOTATION = "cascan/identity"
 MAX_SHOWN_CHARS = 80
 TARGETS_FROM_ELSEWHERE = ("--iL", "--iR", "-i", "--resume")
 NO_TARGET = "targets: no target; name hosts or networks under targets, or among the parameters as secureCodeBox does"
@@ -78,6 +80,7 @@ def complete_request(request: ScanRequest, *, is_issued: bool = False) -> ScanRe
     problems += () if is_issued else _provenance_problems(request)
     problems += _target_problems(request, targets)
     problems += _name_problems(request.name)
+    problems += _identity_problems(request)
     problems += _annotation_problems(request.annotations)
     scan_type, options, portscan_problems = _read_portscan(request)
     problems += portscan_problems
@@ -89,6 +92,9 @@ def complete_request(request: ScanRequest, *, is_issued: bool = False) -> ScanRe
     annotated_profile = None
     if profile := annotations.get(POLICY_ANNOTATION):
         annotated_profile = PolicyProfile(profile)
+    annotated_identity = None
+    if identity := annotations.get(IDENTITY_ANNOTATION):
+        annotated_identity = IdentityKind(identity)
     return msgspec.structs.replace(
         request,
         name=request.name or build_default_name(targets[0]),
@@ -98,6 +104,7 @@ def complete_request(request: ScanRequest, *, is_issued: bool = False) -> ScanRe
         portscan=None,
         windows=windows,
         vantage=vantage,
+        identity=request.identity or annotated_identity,
         retry_timed_out=request.retry_timed_out or annotated_retry == "true",
         idempotency_key=request.idempotency_key or annotated_key,
     )
@@ -155,6 +162,15 @@ def _annotation_problems(annotations: Mapping[str, str]) -> Iterator[str]:
     retry = annotations.get(RETRY_ANNOTATION, "")
     if retry not in ("", "true", "false"):
         yield f"annotations[{RETRY_ANNOTATION!r}]: {retry[:80]!r} is neither 'true' nor 'false'"
+
+
+def _identity_problems(request: ScanRequest) -> Iterator[str]:
+    annotated = request.annotations.get(IDENTITY_ANNOTATION, "")
+    if annotated and annotated not in list(IdentityKind):
+        names = ", ".join(IdentityKind)
+        yield f"annotations[{IDENTITY_ANNOTATION!r}]: {annotated[:MAX_SHOWN_CHARS]!r} is none of {names}"
+    elif IdentityKind.INSTANCE in (request.identity, annotated):
+        yield f"identity: {NO_INSTANCES}"
 
 
 def is_valid_name(text: str) -> bool:

@@ -18,7 +18,10 @@ class Inventory(Protocol):
     """
 
     def known_hosts(self, addresses: Iterable[str], *, vantage: str = DEFAULT_VANTAGE) -> dict[str, HostRecord]:
-        """The records of those addresses that have one, by address, read consistently."""
+        """The records of those addresses that have one, by address, read consistently.
+
+        `addresses` may have identities among them, whose records are by identity.
+        """
 
     def save_hosts(
         self, source: ReportKey, updates: Iterable[HostUpdate], *, vantage: str = DEFAULT_VANTAGE
@@ -26,7 +29,7 @@ class Inventory(Protocol):
         """Store each record together with its changes, which are listed under the report `source`.
 
         A record that another writer changed since it was read is not stored, nor are its changes.
-        Returns the addresses of these records.
+        Returns the keys of these records: addresses and identities.
         """
 
     def known_addresses(self, family: int, low: int, high: int, *, vantage: str = DEFAULT_VANTAGE) -> Iterator[str]:

@@ -84,6 +84,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     scan_id: str
     up: bool | None  # None: the report cannot tell
     hostname: str = ""
+    # By which the host is known at whatever address; empty: the report does not have it. None: the
+    # scan knows hosts by their addresses
+    identity: str | None = None
     asked_name: str = ""  # under which a request named the address; never from reverse DNS
     ports: dict[PortKey, Sighting] = {}  # listed, and known to be open or not to be
     unlisted: tuple[Unlisted, ...] = ()
@@ -112,10 +115,34 @@ class PortRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.latest.state == OPEN
 
 
-class HostRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A host that was up at some time. What was never up or open has no record."""
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a scan saw an identity up."""
 
     address: str
+    seen_at: datetime
+    scan_id: str
+
+    @property
+    def order(self) -> tuple[datetime, str, str]:
+        return self.seen_at, self.scan_id, self.address
+
+
+class Missed(msgspec.Struct, frozen=True, kw_only=True):
+    """A scan did not find an identity at the address where it was last."""
+
+    identity: str
+    seen_at: datetime
+    scan_id: str
+
+
+class HostRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A host that was up at some time. What was never up or open has no record.
+
+    There is a record of each address, and one of each identity, with what was seen of it at whatever
+    address; that one has `places`.
+    """
+
+    address: str  # of an identity: where it was up last
     latest: Sighting
     first_seen: datetime  # up
     last_seen: datetime  # up
@@ -124,6 +151,15 @@ class HostRecord(msgspec.Struct, frozen=True, kw_only=True):
     ports: tuple[PortRecord, ...] = ()  # in order of protocol and number
     coverage: tuple[PortCoverage, ...] = ()  # newest first
     revision: int = 0  # grows with every change in the table
+    # Of an identity: its own. Of an address: the one that was up there last, if the report had one
+    identity: str = ""
+    places: tuple[Place, ...] = ()  # of an identity: the newest, oldest first
+    missed: tuple[Missed, ...] = ()  # of an address: identities that may be elsewhere now
+
+    @property
+    def key(self) -> str:
+        """By which the record is found: the identity or the address."""
+        return self.identity if self.places else self.address
 
     @property
     def is_up(self) -> bool:
@@ -140,6 +176,7 @@ class ChangeKind(StrEnum):
 
     HOST_APPEARED = "HostAppeared"
     HOST_GONE = "HostGone"
+    HOST_MOVED = "HostMoved"
     PORT_OPENED = "PortOpened"
     PORT_CLOSED = "PortClosed"
     SERVICE_CHANGED = "ServiceChanged"
@@ -157,6 +194,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hostname: str = ""
     protocol: str = ""  # of a port; of a host empty
     port: int | None = None
+    identity: str = ""  # of a host that is known by one
+    previous_address: str = ""  # of a host that moved
 
     @property
     def is_baseline(self) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from cascan.limits import MAX_HOPS
+from cascan.model.identity import IdentityKind
 from cascan.model.policy_profile import PolicyProfile
 
 MAX_SECONDS = 10 * 366 * 24 * 3600  # ten years: a longer time is a mistake
@@ -68,6 +69,8 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     max_parallel_shards: Annotated[int, Meta(ge=1, le=10_000)] | None = None
     # where it is scanned from: each gives a scan of its own; empty: from the stack's own workers
     vantage: tuple[str, ...] = ()
+    # by what hosts are known in the inventory; None: as the operator's record of their network says
+    identity: IdentityKind | None = None
     # hosts that exceed --host-timeout are scanned once more, with twice the time
     retry_timed_out: bool = False
     hosts_per_shard: Annotated[int, Meta(ge=1, le=65_536)] | None = None

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from cascan.model.identity import NetworkIdentity
 from cascan.model.reason import ReasonCode, Reasons
 from cascan.model.refusal import Refusal
 from cascan.model.request import ScanRequest
@@ -94,6 +95,9 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     request_digest: str = ""
     notes: tuple[str, ...] = ()  # what in the request has no effect
     vantage: str = DEFAULT_VANTAGE  # where it is scanned from
+    # How hosts of these networks are known, as the operator had it when the scan was accepted. Not used
+    # where the request says it
+    identities: tuple[NetworkIdentity, ...] = ()
     # Ids of the scans that it consists of, one for each vantage; such a scan has no shards: `shards`
     # and its other counters count its members
     members: tuple[str, ...] = ()

@@ -101,6 +101,19 @@ def find_answer(
     return Answer(vantage, address, key, moment, state or NOT_COVERED, look, next_look)
 
 
+def find_answers(
+    past: History,
+    address: str,
+    keys: Iterable[PortKey],
+    moment: datetime,
+    *,
+    vantage: str = DEFAULT_VANTAGE,
+    stale: timedelta | None = None,
+) -> list[Answer]:
+    """As `find_answer` for several ports of an address, in order, without the looks after the moment."""
+    return _answer_all(past, {address: set(keys)}, moment, stale=stale, vantage=vantage)[address]
+
+
 def list_looks(
     past: History,
     address: str,

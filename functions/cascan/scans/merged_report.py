@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from cascan.errors import UnreadableReport
 from cascan.gateways import ReportStore, Shards
@@ -45,8 +46,14 @@ def open_merged_report(scan_id: str, *, table: Shards, reports: ReportStore) -> 
         comment=f"{report_count} reports of scan {scan_id}, merged by cascan",
         missing=len(scanned) - report_count,
         started_at=min(started, default=None),
+        has_same_ports=len({_find_ports(shard) for shard in scanned}) <= 1,
     )
     return MergedReport(report_count, chunks)
+
+
+def _find_ports(shard: Shard) -> tuple[str, ...]:
+    """The values of -p; of hosts with ports of their own, these ports."""
+    return tuple(value for name, value in pairwise(shard.arguments) if name == "-p")
 
 
 def _merge_inputs(

@@ -17,7 +17,7 @@ from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.errors import GatewayUnavailable
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey
-from cascan.model.inventory import HostRecord, InventoryQuery, PortCoverage, PortRecord, Sighting
+from cascan.model.inventory import ChangeKind, HostRecord, InventoryQuery, Place, PortCoverage, PortRecord, Sighting
 from tests.integration.gateways.conftest import TABLE, Script
 from tests.integration.gateways.examples import (
     AT,
@@ -53,6 +53,28 @@ class TestRecords:
         host = a_host(coverage=(*a_host().coverage, shared))
         store(table, host, a_host("2001:db8::1", ports=(), hostname=""))
         assert table.known_hosts(["10.0.0.5", "10.0.0.6"]) == {"10.0.0.5": host}
+
+    def test_a_host_has_a_record_by_address_and_one_by_identity(self, table: ScanTable) -> None:
+        here, identity = a_host(), "mac:52:54:00:12:34:56"
+        places = (Place(address=here.address, seen_at=AT, scan_id=SCAN_ID),)
+        identified = replace(here, identity=identity, places=places)
+        store(table, replace(here, identity=identity), identified)
+        assert table.known_hosts([here.address, identity]) == {
+            here.address: replace(here, identity=identity),
+            identity: identified,
+        }
+        assert addresses(table, InventoryQuery()) == [here.address]
+        assert table.save_hosts(SOURCE, [an_update(identified)]) == [identity]
+
+    def test_changes_of_two_hosts_at_one_address_are_kept_apart(self, table: ScanTable) -> None:
+        here, identity = a_host(), "mac:52:54:00:12:34:56"
+        places = (Place(address=here.address, seen_at=AT, scan_id=SCAN_ID),)
+        identified = replace(here, identity=identity, places=places)
+        opened = a_change()
+        closed = a_change(kind=ChangeKind.PORT_CLOSED, identity=identity)
+        moved = a_change(kind=ChangeKind.HOST_MOVED, identity=identity, previous_address="10.0.0.9")
+        table.save_hosts(SOURCE, [an_update(here, None, opened), an_update(identified, None, closed, moved)])
+        assert list(table.changes(SCAN_ID, SOURCE.shard)) == [opened, closed, moved]
 
     @pytest.mark.parametrize("count", [1_024, 1_025, 4_000])
     def test_a_host_with_every_port_open_is_read_as_it_was_stored(self, table: ScanTable, count: int) -> None:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
-from jsonschema import Draft4Validator
+from jsonschema import Draft4Validator  # type: ignore[import-untyped]  # it has no types of its own
 from msgspec.structs import replace
 
 from cascan.exposure.check import CheckedPort, PortLooks, SeenState, check_port

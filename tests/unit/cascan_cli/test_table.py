@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from cascan_cli.output import table
 from cascan_cli.output.table import print_table
+from cascan_cli.output.text import print_json, print_json_list
 
 HOSTILE = "\x1b[2J\x9b31m\r\n=cmd|calc é"
 TITLES = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "FINDINGS", "CHANGES", "REMARK")
@@ -95,3 +97,33 @@ def test_a_table_without_rows_is_its_header(show: Show) -> None:
     assert show(("NAME", "BANNER"), []).split() == ["NAME", "BANNER"]
     many = show(tuple(f"COLUMN-{number}" for number in range(20)), [], drop=("COLUMN-1",))
     assert max(map(len, many.splitlines())) <= 80
+
+
+def test_more_rows_than_are_fitted_are_printed_with_the_widths_of_the_first(
+    show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "MAX_FITTED_ROWS", 2)
+    rows = [("a" * 16, "x"), ("b", "y"), ("c", "a longer text"), ("d", "z"), ("e", "z")]
+    lines = show(("NAME", "TEXT"), rows).splitlines()
+    assert [line.split()[0] for line in lines if line[:1].strip()] == ["NAME", "a" * 16, "b", "c", "d", "e"]
+    assert lines[-1].index("z") == lines[2].index("y") == 18
+
+
+def test_rows_that_are_piped_are_printed_as_they_come(capsys: pytest.CaptureFixture[str]) -> None:
+    def rows() -> Iterator[tuple[str]]:
+        yield ("first",)
+        assert capsys.readouterr().out == "first\n"
+        yield ("second",)
+
+    print_table(("NAME",), rows())
+    assert capsys.readouterr().out == "second\n"
+
+
+@pytest.mark.parametrize("values", [[], [{}], [{"a": [1, {"b": "line\nbreak"}]}, "text", None, []]])
+def test_a_list_that_is_printed_as_it_comes_looks_like_any_other(
+    values: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_json(values)
+    whole = capsys.readouterr().out
+    print_json_list(iter(values))
+    assert capsys.readouterr().out == whole

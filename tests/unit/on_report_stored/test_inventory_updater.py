@@ -18,7 +18,7 @@ from cascan.limits import MAX_CHANGE_EVENTS_PER_REPORT
 from cascan.model.inventory import HostRecord, Sighting
 from on_report_stored import inventory_updater, record_report
 from on_report_stored.record_report import HOSTS_AT_ONCE
-from tests.support.scanned_network import World, at, words, xml
+from tests.support.scanned_network import Breaking, World, at, words, xml
 
 
 @pytest.fixture
@@ -182,21 +182,6 @@ class TestWhatIsTold:
         assert world.scan(1, report) == ["PortOpened 10.0.0.1:22", "PortOpened 10.0.0.1:80"]
         assert [port.port for port in world.table.hosts_by_address["10.0.0.1"].open_ports] == [22, 80]
         assert at_once == 1 or world.scan(2, report) == []
-
-
-class Breaking:
-    """Makes every gateway of a world fail at one call, counted from 0: as if the function died right before it."""
-
-    def __init__(self, world: World, call: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.left, self.fired = call, False
-        for gateway in (world.table, world.bus, world.reports):
-            monkeypatch.setattr(gateway, "_reach", self.reach)
-
-    def reach(self) -> None:
-        self.fired = self.fired or self.left == 0
-        self.left -= 1
-        if self.left == -1:
-            raise GatewayUnavailable("it died")
 
 
 FIRST = xml({"10.0.0.1": (22, 80), "10.0.0.2": (22,)})

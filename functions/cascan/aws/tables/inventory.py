@@ -35,6 +35,7 @@ from cascan.aws.tables.inventory_items import (
     host_item,
     host_key,
     host_key_of_layout_1,
+    move_item,
     pages_prefix,
     port_pages,
     read_asked,
@@ -56,7 +57,7 @@ from cascan.aws.tables.port_sets import PortSets
 from cascan.aws.tables.vantage_keys import network_partition
 from cascan.errors import GatewayUnavailable
 from cascan.ids import ReportKey
-from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
+from cascan.model.inventory import Change, ChangeKind, HostRecord, HostUpdate, InventoryQuery, Sighting
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval
 
@@ -76,7 +77,7 @@ class InventoryItems(TablePart):
     def known_hosts(self, addresses: Iterable[str], *, vantage: str = DEFAULT_VANTAGE) -> dict[str, HostRecord]:
         items = self._host_items(addresses, vantage)
         records = (read_item(item, self._read_record) for item in items)
-        return {record.address: record for record in records}
+        return {record.key: record for record in records}
 
     def _host_items(self, addresses: Iterable[str], vantage: str) -> Iterator[Item]:
         """The items of the records that exist, in no particular order."""
@@ -100,9 +101,10 @@ class InventoryItems(TablePart):
             self._put_pointers([write.update for write in writes], vantage)
             self._table.put_all(chain.from_iterable(write.prerequisites for write in writes))
             moved += self._put_unchanged([write for write in writes if len(write.actions) == 1])
+            with_changes = [write for write in writes if len(write.actions) > 1]
             transactions = chunks(
-                [write for write in writes if len(write.actions) > 1],
-                MAX_TRANSACTION // 2,
+                with_changes,
+                MAX_TRANSACTION // max((len(write.actions) for write in with_changes), default=1),
                 weigh=_HostWrite.weight,
                 below=MAX_TRANSACTION_BYTES,
             )
@@ -119,6 +121,8 @@ class InventoryItems(TablePart):
         pointers: list[Pointer] = []
         networks: dict[str, Item] = {}
         for update in updates:
+            if update.record.places:  # an identity is found by itself, and its addresses by theirs
+                continue
             network = find_record_network(update.record)
             base = network_partition(network, vantage)
             pointers += new_pointers(update.record, update.known, base)
@@ -139,7 +143,7 @@ class InventoryItems(TablePart):
             if held:
                 self._drop_old_pages(write)
             else:
-                moved.append(write.update.record.address)
+                moved.append(write.update.record.key)
         return moved
 
     def _transact(self, writes: list[_HostWrite]) -> list[str]:
@@ -154,7 +158,7 @@ class InventoryItems(TablePart):
                 for write in writes:
                     self._drop_old_pages(write)
                 break
-            moved += [write.update.record.address for write in failed]
+            moved += [write.update.record.key for write in failed]
             writes = [write for write in writes if write not in failed]
         return moved
 
@@ -289,13 +293,18 @@ class _HostWrite:
             pages = list(port_pages(record, prefix, vantage))
         listed = PortPages(prefix, len(pages)) if pages else None
         self.host = host_item(record, vantage, listed)
+        moves = [change for change in update.changes if change.kind is ChangeKind.HOST_MOVED]
+        others = tuple(change for change in update.changes if change.kind is not ChangeKind.HOST_MOVED)
         changes: list[Item] = []
-        if update.changes:
-            stored_changes = changes_items(source, update.changes, record.revision)
+        if others:
+            identity = record.identity if record.places else ""
+            stored_changes = changes_items(source, others, record.revision, identity)
             changes = [item | expiry for item in stored_changes]
+        stored_moves = [move_item(source, move) | expiry for move in moves[:1]]
         self.prerequisites = [*pages, *changes[:-1]]
         self.actions = [_put_over(table, self.host, update.known)]
-        self.actions += [{"Put": {"TableName": table, "Item": item}} for item in changes[-1:]]
+        with_record = [*changes[-1:], *stored_moves]
+        self.actions += [{"Put": {"TableName": table, "Item": item}} for item in with_record]
 
     def weight(self) -> int:
         return sum(item_size(action["Put"]["Item"]) for action in self.actions)

@@ -8,7 +8,12 @@ host      host/<vantage>/<address>             host                     body (th
                                                                         page_count
 page      host/<vantage>/<address>             ports/<revision>/        body: 1,024 ports
                                                <report>/<3 digits>
+host      host/<vantage>/<identity>            host                     as above; pages as well
 changes   changes/<scan id>/<shard>            host/<hex>/<attempt>     body; pages, as above
+changes   changes/<scan id>/<shard>            host/<hex>/<attempt>/    the same; of an identity
+                                               <identity>
+move      changes/<scan id>/<shard>            host/<hex>/<attempt>/    body: one change
+                                               <identity>/moved
 page      changes/<scan id>/<shard>            pages/<hex>/<attempt>/   body: 500 changes
                                                <revision>/<3 digits>
 port set  ports/<digest>                       ports                    body: the ports
@@ -67,7 +72,7 @@ def host_key_of_layout_1(address: str) -> Item:
 
 def host_item(record: HostRecord, vantage: str = DEFAULT_VANTAGE, pages: PortPages | None = None) -> Item:
     """The item of a record. `pages`: where its ports are, if the item does not have them."""
-    item = host_key(record.address, vantage) | {"revision": {"N": str(record.revision)}}
+    item = host_key(record.key, vantage) | {"revision": {"N": str(record.revision)}}
     if pages:
         item |= {"pages": {"S": pages.prefix}, "page_count": {"N": str(pages.page_count)}}
         record = replace(record, ports=())
@@ -91,7 +96,7 @@ def pages_prefix(record: HostRecord, source: ReportKey) -> str:
 
 
 def port_pages(record: HostRecord, prefix: str, vantage: str = DEFAULT_VANTAGE) -> Iterator[Item]:
-    partition = host_partition(record.address, vantage)
+    partition = host_partition(record.key, vantage)
     for number, start in enumerate(range(0, len(record.ports), PORTS_PER_PAGE)):
         ports = record.ports[start : start + PORTS_PER_PAGE]
         yield add_body(build_key(partition, f"{prefix}{number:03d}"), msgspec.json.encode(ports))
@@ -105,13 +110,15 @@ def changes_partition(scan_id: str, shard: int) -> str:
     return f"changes/{scan_id}/{shard:06d}"
 
 
-def changes_items(source: ReportKey, changes: tuple[Change, ...], revision: int) -> Iterator[Item]:
+def changes_items(source: ReportKey, changes: tuple[Change, ...], revision: int, identity: str = "") -> Iterator[Item]:
     """The items of the changes that led to a revision: pages, if they are many, then the main item.
 
-    All changes are of one address.
+    All changes are of one address; with `identity`, they are in the record of this identity.
     """
     partition = changes_partition(source.scan_id, source.shard)
     about = f"{address_to_hex(changes[0].address)}/{source.attempt}"
+    if identity:
+        about = f"{about}/{identity}"
     if len(changes) <= CHANGES_PER_PAGE:
         yield add_body(build_key(partition, f"{CHANGES_OF_HOST}{about}"), msgspec.json.encode(changes))
         return
@@ -121,6 +128,15 @@ def changes_items(source: ReportKey, changes: tuple[Change, ...], revision: int)
         yield add_body(build_key(partition, f"{pages}{number:03d}"), page)
     main_key = build_key(partition, f"{CHANGES_OF_HOST}{about}")
     yield main_key | {"body": encode_body(()), "pages": {"S": pages}}
+
+
+def move_item(source: ReportKey, move: Change) -> Item:
+    """The item of a move, apart from the other changes: earlier versions do not know this kind, and
+    skip the whole item.
+    """
+    partition = changes_partition(source.scan_id, source.shard)
+    sk = f"{CHANGES_OF_HOST}{address_to_hex(move.address)}/{source.attempt}/{move.identity}/moved"
+    return add_body(build_key(partition, sk), msgspec.json.encode((move,)))
 
 
 def expiry_attribute(now: datetime, days: int) -> Item:

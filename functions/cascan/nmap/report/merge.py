@@ -5,8 +5,8 @@ ReportReader reads them (its `source`). The frame around them is new:
 
     nmaprun    args and version: from the first report that has a version
                start: `started_at`; without it, the start of that report
-    scaninfo   from the first report that has hosts, like verbose and debugging, since all shards of
-               a scan have the same options
+    scaninfo   from the first report that has hosts, like verbose and debugging; left out if the
+               shards asked different ports, since it would be wrong for the hosts of the others
     runstats   hosts: the sums; a report without runstats adds the hosts that it has
                finished: the latest time; the time elapsed from the start to it; exit is success if
                every report has success
@@ -60,14 +60,15 @@ def merge_reports(
     comment: str = "",
     missing: int = 0,
     started_at: datetime | None = None,
+    has_same_ports: bool = True,
 ) -> Iterator[bytes]:
     """The merged report in chunks of about CHUNK_CHARS. No chunks, if no stream is a report.
 
     Each stream is read to its end and closed before the next one is used. `comment` is written at
     the top; it must not contain `--`. `missing`: how many reports should exist and do not.
-    `started_at`: when the scan began.
+    `started_at`: when the scan began. `has_same_ports`: every report is about the same ports.
     """
-    return ReportMerge(comment, missing, started_at).chunks(reports)
+    return ReportMerge(comment, missing, started_at, has_same_ports=has_same_ports).chunks(reports)
 
 
 @dataclass
@@ -98,10 +99,13 @@ class ReportMerge:
         comment: str = "",
         missing: int = 0,
         started_at: datetime | None = None,
+        *,
+        has_same_ports: bool = True,
     ) -> None:
         self.flaws = missing
         self.warnings: tuple[str, ...] = ()
         self._comment = comment
+        self._has_same_ports = has_same_ports
         # seconds since 1970; 0: not known yet
         self._started = int(started_at.timestamp()) if started_at else 0
         self._finished = 0
@@ -193,7 +197,8 @@ class ReportMerge:
             start = start.replace(DECLARATION, f"{DECLARATION}<!-- {self._comment} -->\n", 1)
         yield start
         frame = list(frame)
-        yield from (render_item(item) for item in frame if isinstance(item, ScanInfo))
+        if self._has_same_ports:
+            yield from (render_item(item) for item in frame if isinstance(item, ScanInfo))
         for kind in (Verbose, Debugging):
             present = (item for item in frame if isinstance(item, kind))
             yield render_item(next(present, kind(level="0")))

@@ -31,6 +31,7 @@ from cascan.events import (
     FindingsRecorded,
     HostAppeared,
     HostGone,
+    HostMoved,
     HostQuarantined,
     Message,
     PortClosed,
@@ -125,6 +126,7 @@ EXPOSURE_EVENTS: tuple[type[ExposureEvent], ...] = (
 )
 TOLD_ON_WIRE = TOLD | {"version": 1, "at": "2026-03-01T12:30:15.123456Z"}
 ON_HOST: dict[str, Any] = {"shard": 1, "report_key": "a key", "address": "10.0.0.5", "hostname": "db.example"}
+MOVED: dict[str, Any] = {"identity": "mac:52:54:00:12:34:56", "previous_address": "10.0.0.7"}
 ON_PORT = ON_HOST | {"protocol": "tcp", "port": 22}
 CLOSED = Sighting(state="closed", seen_at=AT, scan_id="earlier")
 CLOSED_ON_WIRE = {"state": "closed", "seen_at": TOLD_ON_WIRE["at"], "scan_id": "earlier"}
@@ -171,6 +173,10 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
             TOLD_ON_WIRE | ON_HOST | {"before": CLOSED_ON_WIRE, "after": OPEN_ON_WIRE},
         )
         for kind in (HostAppeared, HostGone)
+    ),
+    (
+        HostMoved(**TOLD, **ON_HOST, **MOVED, before=CLOSED, after=OPEN),
+        TOLD_ON_WIRE | ON_HOST | MOVED | {"before": CLOSED_ON_WIRE, "after": OPEN_ON_WIRE},
     ),
     (
         FindingsRecorded(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from cascan.errors import RequestRefused
 from cascan.forms import ReadRequest, read_request
 from cascan.limits import MAX_PARAMETERS, MAX_REQUEST_BYTES, MAX_TARGETS
+from cascan.model.identity import IdentityKind
 from cascan.model.request import ScanRequest, ScanType
 
 MANIFEST = """
@@ -82,6 +83,7 @@ def test_the_short_form_is_read_field_for_field() -> None:
         "portscan": None,
         "maxParallelShards": 4,
         "vantage": ["internet", "vpc-a"],
+        "identity": "mac",
         "retryTimedOut": True,
         "hostsPerShard": 64,
         "budgetUsd": 5.5,
@@ -369,6 +371,17 @@ def test_a_manifest_asks_for_timed_out_hosts_again_in_an_annotation() -> None:
     manifest = MANIFEST.replace('change-7"', 'change-7"\n    cascan/retry-timed-out: "true"')
     assert read_request(manifest).request.retry_timed_out
     assert not read_request(MANIFEST).request.retry_timed_out
+
+
+def test_a_manifest_says_by_what_hosts_are_known_in_an_annotation() -> None:
+    manifest = MANIFEST.replace('change-7"', 'change-7"\n    cascan/identity: name')
+    assert read_request(manifest).request.identity is IdentityKind.NAME
+    assert read_request(MANIFEST).request.identity is None
+    for value, reason in (("serial", "is none of address, mac, name, instance"), ("instance", "use mac or name")):
+        with pytest.raises(RequestRefused, match=reason):
+            read_request(manifest.replace("identity: name", f"identity: {value}"))
+    with pytest.raises(RequestRefused, match="identity: instance is not supported"):
+        read({"targets": ["10.0.0.1"], "identity": "instance"})
 
 
 def test_windows_stand_in_a_field_or_for_a_manifest_in_an_annotation() -> None:

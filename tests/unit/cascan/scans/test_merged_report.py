@@ -107,3 +107,11 @@ def test_a_host_that_the_shard_kept_is_never_left_out() -> None:
 
 def test_a_scan_without_reports_has_no_merged_one() -> None:
     assert list(merge([a_recorded_shard(0)], {}).chunks) == []
+
+
+def test_scaninfo_is_left_out_where_shards_asked_different_ports() -> None:
+    stored = {(0, 1): "connect", (1, 1): "connect"}
+    for ports, is_kept in ((("22", "22"), True), (("22", "80"), False)):
+        shards = [a_recorded_shard(number, arguments=("-p", value)) for number, value in enumerate(ports)]
+        addresses, reader = read(merge(shards, stored))
+        assert (len(addresses), bool(reader.scaninfo)) == (2, is_kept)

@@ -176,6 +176,32 @@ class TestFindingsNow:
         assert "give either SCAN or --now; see: cascan findings --help" in printed.said
 
 
+class TestSelectedFindings:
+    @pytest.mark.parametrize("source", ["--now", "dmz"])
+    def test_the_options_select_findings_of_a_scan_and_of_now(self, source: str, printed: Printed) -> None:
+        def select(*options: str) -> list[str]:
+            main(["findings", source, "--json", "--category", "open port", *options])  # the scan has not ended
+            return [one["location"] for one in json.loads(printed.capsys.readouterr().out)]
+
+        assert select() == ["tcp://10.0.0.1:22", "tcp://10.0.0.1:23", "tcp://10.0.0.3:22"]
+        assert select("--host", "10.0.0.2-3") == ["tcp://10.0.0.3:22"]
+        assert select("--port", "tcp/23", "--severity", "Informational") == ["tcp://10.0.0.1:23"]
+        assert select("--text", "PORT 23") == ["tcp://10.0.0.1:23"]
+        assert select("--host", "db.example") == select("--service", "gopher") == select("--severity", "accepted") == []
+
+    @pytest.mark.parametrize(
+        ("option", "value", "message"),
+        [
+            ("--severity", "worst", "--severity worst: must be one of high, medium"),
+            ("--host", "10.0.0.0/99", "--host 10.0.0.0/99"),
+            ("--port", "http", "--port http: must be a port number"),
+        ],
+    )
+    def test_an_invalid_option_is_named(self, option: str, value: str, message: str, printed: Printed) -> None:
+        printed("findings", "--now", option, value, code=2)
+        assert message in printed.said
+
+
 class TestHistoryDelete:
     def test_addresses_are_removed_and_others_stay(self, printed: Printed) -> None:
         printed("history", "delete", "10.0.0.1")

@@ -1,0 +1,8 @@
+"""A month of daily scans over a network that loses packets: is every drift found, and nothing else?
+
+drift.py        the network, and what changes in it
+lossy_scan.py   what nmap's connect scan sees of a host when packets are lost
+month.py        30 days: scan, judge, live; and what came of it
+__main__.py     the table of many months
+lab.py          real rounds: nmap, network namespaces, and nft that drops packets
+"""
