@@ -92,6 +92,7 @@ READERS = [
     "vantage list",
     "cost 10.0.0.1",
     "wait SCANNED --fail-on new",
+    "exposure list",
 ]
 TALKS_TO_AWS = ("open_stack", "describe_stack", "read_permissions", "boto3")  # names in the module of a command
 SUBMITTERS = ["scan --no-wait 10.0.0.1", "submit -f request.json", "submit -f scan.yaml --no-wait"]
@@ -404,6 +405,6 @@ def test_every_command_that_talks_to_aws_is_recorded() -> None:
         source = Path(importlib.import_module(command.name).__file__ or "").read_text()
         if any(re.search(rf"\b{name}\b", source) for name in TALKS_TO_AWS):
             talking.add(command.name.rpartition(".")[2])
-    typed_as = {"control": "cancel"}
+    typed_as = {"control": "cancel", "exposures": "exposure"}
     # The local stack has no policies; a worker has the role of a worker
     assert {typed_as.get(name, name) for name in talking} - run == {"local", "worker"}

@@ -187,6 +187,8 @@ def test_the_command_sends_a_dead_letter_back_to_where_it_came_from(name: str) -
     elif name == "ParkedRequests":  # RequestDLQ would store the request as refused
         assert parked_in("Messaging/RequestQueue") == "Messaging/RequestDLQ"
         assert sources == {"RequestDLQ"}
+    elif name == "ExposureDLQ":  # `cascan exposure apply` judges everything again
+        assert sources == {"ExposureQueue"}
     else:
         assert sources == set(queue.sent_back_to)
 
