@@ -2,6 +2,8 @@
 
 It is processor time, because wall time depends on the load of the machine. A Lambda pays it once,
 at its cold start. `as on Lambda` includes the X-Ray SDK, which Powertools loads only there.
+
+Then the commands that need no stack, from their import to their end, without the interpreter's own start.
 """
 
 from __future__ import annotations
@@ -15,8 +17,20 @@ from pathlib import Path
 ROUNDS = 11
 AIM = 1.6
 FUNCTIONS = Path(__file__).parents[1] / "functions"
+PATHS = {"PYTHONPATH": f"{FUNCTIONS}{os.pathsep}{FUNCTIONS.parent}"}
 MEASURE = "import time; t = time.process_time(); import {}; print(time.process_time() - t)"
 FLOOR = "boto3"
+COMMANDS = (["--help"], ["scan", "--help"], ["check", "10.0.0.0/24", "--", "-sV"])
+COMMAND_AIM_MS = 100
+RUN = """
+import contextlib, io, time
+started = time.process_time()
+from cascan_cli.main import main
+quiet = io.StringIO()
+with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet), contextlib.suppress(SystemExit):
+    main({!r})
+print(time.process_time() - started)
+"""
 
 
 def main() -> None:
@@ -32,16 +46,23 @@ def main() -> None:
         for module, times in seconds.items():
             median = statistics.median(times)
             print(f"  {module:32}{median * 1000:6.0f}{median / floor:7.2f}")
+    print(f"commands: median of {ROUNDS}, ms; aim {COMMAND_AIM_MS}")
+    for arguments in COMMANDS:
+        median = statistics.median(run_python(RUN.format(arguments), os.environ | PATHS) for _ in range(ROUNDS))
+        print(f"  {' '.join(['cascan', *arguments]):32}{median * 1000:6.0f}")
 
 
 def import_s(module: str, *, on_lambda: bool) -> float:
-    environment = os.environ | {"PYTHONPATH": str(FUNCTIONS), "POWERTOOLS_METRICS_NAMESPACE": "cascan"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment = os.environ | PATHS | {"POWERTOOLS_METRICS_NAMESPACE": "cascan"}
     if on_lambda:
         environment |= {"LAMBDA_TASK_ROOT": str(FUNCTIONS), "POWERTOOLS_SERVICE_NAME": "benchmark"}
-    ran = subprocess.run(
-        [sys.executable, "-c", MEASURE.format(module)], env=environment, capture_output=True, text=True, check=True
-    )
+    return run_python(MEASURE.format(module), environment)
+
+
+def run_python(code: str, environment: dict[str, str]) -> float:
+    """The number that the code prints, in a new process."""
+    environment = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return float(ran.stdout)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cascan_cli.commands.when import choose_vantages
@@ -18,7 +19,7 @@ from cascan_cli.output.history import (
     format_time,
 )
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import pluralize, print_json, print_message
+from cascan_cli.output.text import pluralize, print_json_list, print_message
 
 if TYPE_CHECKING:
     from cascan.queries.history import Answer, Difference
@@ -41,20 +42,25 @@ def print_differences(args: Namespace, stack: StackGateways) -> int:
     stale = parse_duration(args.stale, "--stale") if args.stale else None
     query = parse_query(args.network, args.port, "", was_open=True)
     table = stack.table
-    differences = [
-        difference
-        for vantage in choose_vantages(args, stack)
-        for difference in find_differences(table, query, since, until, stale=stale, vantage=vantage)
-    ]
-    with_baseline = [difference for difference in differences if not difference.is_baseline]
-    shown = differences if args.all else with_baseline
+    counts, baselines = Counter[str](), 0
+
+    def find_shown() -> Iterator[Difference]:
+        nonlocal baselines
+        for vantage in choose_vantages(args, stack):
+            for difference in find_differences(table, query, since, until, stale=stale, vantage=vantage):
+                if difference.is_baseline:
+                    baselines += 1
+                else:
+                    counts[str(difference.kind)] += 1
+                if args.all or not difference.is_baseline:
+                    yield difference
+
+    # Printed as they are found: each network needs reads, and there may be many
     if args.json:
-        print_json(list(map(_to_json, shown)))
+        print_json_list(map(_to_json, find_shown()))
     else:
-        print_table(COLUMNS, map(_row, shown), drop=DROPPED, whole=("ADDRESS",))
-    counts = Counter(str(difference.kind) for difference in with_baseline)
+        print_table(COLUMNS, map(_row, find_shown()), drop=DROPPED, whole=("ADDRESS",))
     summary = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "nothing changed"
-    baselines = len(differences) - len(with_baseline)
     if baselines:
         hint = "" if args.all else " (--all lists them)"
         summary += f"; {pluralize(baselines, 'port')} that no look had covered at one of the times{hint}"

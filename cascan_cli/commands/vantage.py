@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 COLUMNS = ("VANTAGE", "LANES", "REACHES", "DESCRIPTION")
+MAX_OPEN_NAMED = 5
 MAX_OPEN_LOOKED_AT = 1_000  # of the newest scans, for those that are still open
 
 
@@ -39,9 +40,9 @@ def run(args: Namespace) -> int:
         elif args.action == "add":
             if args.namespace:
                 _require_namespace(args, stack)
-            _add(_build_vantage(args), stack, as_json=args.json)
+            _add(_build_vantage(args, stack), stack, as_json=args.json)
         else:
-            _remove(args.name, stack, as_json=args.json)
+            _remove(args.name, stack, force=args.force, as_json=args.json)
     return 0
 
 
@@ -55,7 +56,7 @@ def _require_namespace(args: Namespace, stack: StackGateways) -> None:
         raise BadInput(f"--namespace: {args.namespace!r} is no name of a network namespace; `ip netns list` shows them")
 
 
-def _build_vantage(args: Namespace) -> Vantage:
+def _build_vantage(args: Namespace, stack: StackGateways) -> Vantage:
     """Raises: BadInput: the name, a network or the queues are wrong."""
     name = args.name
     if name == DEFAULT_VANTAGE or not is_vantage_name(name):
@@ -82,7 +83,9 @@ def _build_vantage(args: Namespace) -> Vantage:
     if args.namespace:
         from cascan.aws.sqs.vantage_queues import create_vantage_queues
 
-        return replace(vantage, queues=create_vantage_queues(name, queues))
+        reader, parked = stack.outputs["OnShardAbandonedName"], stack.outputs["ParkedShardsArn"]
+        urls = create_vantage_queues(name, queues, reader=reader, parked_shards_arn=parked)
+        return replace(vantage, queues=urls)
     if not vantage.queues:
         raise BadInput("--connect-queue, --raw-queue: give the URL of at least one")
     return vantage
@@ -119,21 +122,31 @@ def _describe(vantage: Vantage) -> tuple[str, ...]:
     return vantage.name, ", ".join(sorted(vantage.queues)), ", ".join(networks), vantage.description
 
 
-def _remove(name: str, stack: StackGateways, *, as_json: bool) -> None:
+def _remove(name: str, stack: StackGateways, *, force: bool, as_json: bool) -> None:
+    """Raises: BadInput: there is no such vantage, or scans of it are open and `force` is not set."""
     vantage = stack.table.get_vantage(name)
     if vantage is None or vantage.removed_at is not None:
         raise BadInput(f"NAME: there is no vantage {name!r}; see cascan vantage list")
+    if not force and (still_open := list(_find_open(name, stack.table))):
+        raise BadInput(
+            f"NAME: {_describe_open(still_open)}; wait for their end, cancel them, or repeat this with --force: "
+            "new scans are refused then, and these run on"
+        )
     stack.table.put_vantage(replace(vantage, removed_at=utc_now()))
     back_up(record_vantage, stack.operator_records, stack.table, name)
+    # Also those that were accepted a moment ago
     still_open = list(_find_open(name, stack.table))
     if as_json:
         print_json({"name": name, "openScans": still_open})
         return
     print(f"{name} takes no new scans; its inventory and its history stay")
     if still_open:
-        listed = ", ".join(still_open[:5])
-        scans = pluralize(len(still_open), "scan")
-        print_message(f"{scans} of it not ended yet: {listed}; leave its queues and workers until then")
+        print_message(f"{_describe_open(still_open)}; leave its queues and workers until then")
+
+
+def _describe_open(scan_ids: list[str]) -> str:
+    scans = pluralize(len(scan_ids), "scan")
+    return f"{scans} of it not ended yet: {', '.join(scan_ids[:MAX_OPEN_NAMED])}"
 
 
 def _find_open(name: str, table: ScanTable) -> Iterator[str]:

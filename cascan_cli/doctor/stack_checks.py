@@ -39,6 +39,7 @@ def stack_checks(stack: StackGateways, now: datetime, option: str) -> list[Check
     return [
         Check("queues", lambda: check_queues(stack), "sqs:GetQueueAttributes"),
         Check("dead letters", lambda: check_dead_letters(stack, option), "sqs:GetQueueAttributes"),
+        Check("vantages", lambda: check_vantages(stack, option), "sqs:GetQueueAttributes"),
         Check("halt", lambda: check_halt(stack.table, option), "dynamodb:GetItem"),
         Check("agenda", lambda: check_agenda(stack.table, now), "dynamodb:Query"),
         Check("layout", lambda: check_layout(stack.table, option), "dynamodb:Query"),
@@ -75,6 +76,35 @@ def check_dead_letters(stack: StackGateways, option: str) -> Iterator[Result]:
             yield Result.warning(f"{queue.name} has {messages}{resolves}", f"cascan redrive list{option}")
     if not total:
         yield Result.ok("no message was given up")
+
+
+def check_vantages(stack: StackGateways, option: str) -> Iterator[Result]:
+    """Every vantage has its queues, and nothing was given up there."""
+    vantages = [vantage for vantage in stack.table.vantages() if vantage.removed_at is None]
+    is_well = True
+    for vantage in vantages:
+        for lane, url in sorted(vantage.queues.items()):
+            for problem in _check_vantage_queue(stack, f"{lane} queue of {vantage.name}", url, option):
+                is_well = False
+                yield problem
+    if is_well:
+        known = pluralize(len(vantages), "vantage")
+        yield Result.ok(f"{known} besides the stack itself" + (", each with its queues" if vantages else ""))
+
+
+def _check_vantage_queue(stack: StackGateways, name: str, url: str, option: str) -> Iterator[Result]:
+    for kind, queue_url in (("", url), ("dead-letter queue of the ", f"{url}-dlq")):
+        try:
+            count = stack.queue_at(queue_url).count()
+        except GatewayUnavailable as exc:
+            if not any(code in str(exc) for code in NO_SUCH_QUEUE):
+                raise
+            yield Result.problem(f"the {kind}{name} is missing", "make it again: docs/vantages.md")
+            continue
+        if kind and count:
+            resolves = "which on_shard_abandoned resolves unless it fails"
+            messages = pluralize(count, "message")
+            yield Result.warning(f"the {kind}{name} has {messages}, {resolves}", f"cascan redrive list{option}")
 
 
 def check_halt(stack_switch: StackSwitch, option: str) -> Iterator[Result]:

@@ -4,7 +4,7 @@ It polls the ECS API for running tasks and starts the command of each task once.
 ends, it stops the task and notifies the functions that listen for stopped tasks. A task that
 another caller stops gets SIGTERM, and after its stopTimeout SIGKILL. Every poll compares the tasks
 that should run with the running processes, and stops the tasks without a process, until the
-emulator lists them as stopped.
+emulator lists them as stopped. It starts the workers of vantages in network namespaces, too.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from cascan_cli.local.lock import Lock, try_shared_lock
 from cascan_cli.local.process import Process
 from cascan_cli.local.state import StateDir
 from cascan_cli.local.task import NotRunnable, TaskCommand, task_command
+from cascan_cli.local.vantage_workers import VantageWorkers
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
@@ -63,6 +64,7 @@ class TaskAgent:
         self._processes: dict[str, Process] = {}  # by task ARN
         self._started: set[str] = set()
         self._over: set[str] = set()  # stopped, but the emulator lists them as running for ever
+        self._vantage_workers: VantageWorkers | None = None  # opened by the agent's thread
         self._listeners: TaskListeners | None = None  # opened when a task ends, to start faster
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="task-agent", daemon=True)
@@ -85,11 +87,13 @@ class TaskAgent:
         self._closing.wait(FIRST_POLL_S)
         endpoint = self._state.endpoint()
         ecs = open_session(endpoint).client("ecs", **client_options(endpoint))
+        self._vantage_workers = VantageWorkers(endpoint, ecs, self._start)
         busy_at = swept_at = time.monotonic()
         has_warned = False
         while not self._closing.is_set():
             try:
                 self._step(ecs)
+                self._step_vantages(self._vantage_workers)
                 has_warned = False
             except Exception as exc:  # noqa: BLE001 - without this thread no task ends
                 logger.log(
@@ -98,13 +102,15 @@ class TaskAgent:
                     exc,
                 )
                 has_warned = True
-            if self._processes:
+            if self._processes or self._vantage_workers.are_running:
                 busy_at = time.monotonic()
             if time.monotonic() - swept_at > SWEEP_EVERY_S:
                 sweep_scratch(self._state.tmp)
                 swept_at = time.monotonic()
             self._closing.wait(IDLE_POLL_S if time.monotonic() - busy_at > IDLE_AFTER_S else POLL_S)
+        self._vantage_workers.stop(within_s=CLOSE_WITHIN_S)
         self._end_all(ecs)
+        self._vantage_workers.close()
         ecs.close()
         if self._listeners:
             self._listeners.close()
@@ -126,6 +132,10 @@ class TaskAgent:
                 self._notify_listeners(task, code)
             elif arn not in listed:
                 process.ask_to_stop()
+
+    def _step_vantages(self, workers: VantageWorkers) -> None:
+        for task_id in workers.step():
+            shutil.rmtree(self._scratch(task_id), ignore_errors=True)
 
     def _notify_listeners(self, task: TaskTypeDef, exit_code: int) -> None:
         if self._listeners is None:
@@ -165,7 +175,7 @@ class TaskAgent:
 
     def _start(self, arn: str, task: TaskCommand) -> Process:
         scratch = self._scratch(arn)
-        scratch.mkdir(mode=0o700)
+        scratch.mkdir(mode=0o700, exist_ok=True)  # the worker of a vantage has one name
         local = {
             "HOME": str(self._state.home),
             "TMPDIR": str(scratch),

@@ -57,4 +57,5 @@ def add_vantage_commands(commands: Commands, stack: ArgumentParser, output: Argu
     add_command(actions, "list", [stack, output], "list the vantages")
     remove = add_command(actions, "remove", [stack, output], "refuse new scans of a vantage; its data stay")
     remove.add_argument("name", metavar="NAME", help="its name")
+    remove.add_argument("--force", action="store_true", help="also while scans of it are open; these run to their end")
     vantage.set_defaults(run="vantage")

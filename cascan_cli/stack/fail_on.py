@@ -21,11 +21,11 @@ from cascan_cli.output.text import pluralize, print_message
 from cascan_cli.stack.find_scan import find_earlier_scan
 
 if TYPE_CHECKING:
-    from cascan.gateways import Findings, Scans
+    from cascan.gateways import Findings, History, Scans
     from cascan.model.finding import Finding
     from cascan.model.scan import Scan
 
-    class FindingTable(Scans, Findings, Protocol): ...
+    class FindingTable(Scans, Findings, History, Protocol): ...
 
 
 OPEN_PORT = "Open Port"  # a category: cascan.findings.ports

@@ -15,8 +15,6 @@ from contextlib import contextmanager, suppress
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from cascan.clock import to_wire, utc_now
-from cascan.errors import GatewayUnavailable
 from cascan_cli.errors import NotEnded
 from cascan_cli.output.text import print_message
 
@@ -82,6 +80,8 @@ def report_interruption(scan_ids: Sequence[str], stack: StackGateways, args: Nam
 
 def _leave(scan_ids: Sequence[str], stack: StackGateways, args: Namespace) -> None:
     """Say for each scan what becomes of it; suspend it first if the stack ends with this command."""
+    from cascan.errors import GatewayUnavailable  # here, because every command imports this module
+
     with suppress(GatewayUnavailable):  # the stack ended before this command
         if stack.stays_up:
             for scan_id in scan_ids:
@@ -138,6 +138,7 @@ def _print_state(scan_id: str, scan: Scan | None, args: Namespace, *, stack_ends
 
 
 def _describe_state(scan_id: str, scan: Scan | None, args: Namespace, *, stack_ends: bool) -> str:
+    from cascan.clock import to_wire, utc_now
     from cascan.model.scan import ScanState
     from cascan.scans.close import ENDED_STATES
     from cascan_cli.output.scan import next_opening

@@ -129,6 +129,12 @@ class StackGateways:
             raise BadInput(f"the stack has no output {name}Url: deploy this version of cascan, then try again")
         return SqsOperatorQueue(url)
 
+    def queue_at(self, url: str) -> SqsOperatorQueue:
+        """A queue of a vantage by its URL."""
+        from cascan.aws.sqs.operator_queue import SqsOperatorQueue
+
+        return SqsOperatorQueue(url)
+
     @property
     def bus(self) -> EventBridgeBus:
         from cascan.aws.event_bus import EventBridgeBus

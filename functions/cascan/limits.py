@@ -23,6 +23,7 @@ MAX_SENDER_CHARS = 256  # kept of a principal: AWS needs 86, a role's id and the
 MAX_LABEL_CHARS = 1_024
 MAX_WINDOWS = 16  # of one request
 MAX_VANTAGES_PER_SCAN = 8  # of one request; each gives a scan of its own
+MAX_REACHABILITY_PORTS = 50_000  # open ports of a scan over vantages whose states are compared; others are not
 MAX_VANTAGES = 64  # of one stack
 MAX_IDENTITY_PLACES = 16  # that the record of an identity keeps, to tell where it was in one scan
 MAX_MISSED_IDENTITIES = 4  # that the record of an address keeps, until their whereabouts are known

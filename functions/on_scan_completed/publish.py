@@ -15,10 +15,11 @@ import msgspec
 
 from cascan.events import ScanCompleted
 from cascan.findings.to_json import scan_fields, to_json
-from cascan.gateways import Findings, ReportStore, Scans, Shards
+from cascan.gateways import Findings, History, ReportStore, Scans, Shards
 from cascan.ids import results_key
 from cascan.model.finding import Finding
 from cascan.model.scan import Counts, Scan, ScanState
+from cascan.queries.reachability import FindingsAndLooks
 from cascan.queries.read_findings import read_findings
 from cascan.recovery.scan_records import store_end
 from cascan.rules.severity import to_count_key
@@ -26,7 +27,7 @@ from cascan.scans.load_scan import load_scan
 from cascan.scans.merged_report import open_merged_report
 
 
-class CompletedScans(Scans, Shards, Findings, Protocol):
+class CompletedScans(Scans, Shards, Findings, History, Protocol):
     """What publishing a scan reads of the table, and marks there."""
 
 
@@ -87,7 +88,7 @@ def record_end(scan_id: str, *, table: Scans, reports: ReportStore) -> ScanState
     return scan.state
 
 
-def _publish_findings(scan: Scan, table: Findings, reports: ReportStore) -> Counts:
+def _publish_findings(scan: Scan, table: FindingsAndLooks, reports: ReportStore) -> Counts:
     counter = _FindingCounter()
     document = _encode_findings(counter.count(read_findings(scan, table)), scan_fields(scan))
     reports.put_result(scan.scan_id, "findings.json", document, "application/json")

@@ -30,6 +30,7 @@ from cascan.events.control import ControlRequested
 from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey, derive_keyed_scan_id, derive_scan_id, digest_body
 from cascan.model.scan import Counts, Outcome, ScanState
+from cascan.model.vantage import Vantage
 from cascan.permissions.scope import Scope
 from cascan.recovery.scan_records import ReportedShard, store_plan, store_run
 from cascan_cli import commands
@@ -193,6 +194,9 @@ def answer_doctor(operation: str) -> dict[str, Any]:
     return answer
 
 
+VANTAGE_QUEUES = "arn:AWS::Partition:sqs:AWS::Region:AWS::AccountId:AWS::StackName-vantage-*"
+
+
 class DeployedStack:
     """A stack on moto with something for every command, whose functions act on the messages that the command sends."""
 
@@ -208,6 +212,8 @@ class DeployedStack:
         }
         names |= {"ScheduleQueue", "ExpressShardQueue", "ConnectShardQueue", "RawShardQueue"}
         urls = {name: clients.sqs().create_queue(QueueName=name)["QueueUrl"] for name in sorted(names)}
+        self.of_vantage = clients.sqs().create_queue(QueueName="cascan-vantage-lab-connect")["QueueUrl"]
+        dead_letters = clients.sqs().create_queue(QueueName="cascan-vantage-lab-connect-dlq")["QueueUrl"]
         clients.scheduler().create_schedule_group(Name="group")
         arn = "arn:aws:sqs:eu-central-1:123456789012:ScheduleQueue"
         self.outputs = {f"{name}Url": url for name, url in urls.items()} | {
@@ -224,7 +230,8 @@ class DeployedStack:
         resources = ResourceNames(
             tables={TABLE: "Storage/ScanTable.Arn"},
             buckets={BUCKET: "Storage/ReportBucket.Arn"},
-            queues={url: f"Messaging/{name}.Arn" for name, url in urls.items()},
+            queues={url: f"Messaging/{name}.Arn" for name, url in urls.items()}
+            | dict.fromkeys((self.of_vantage, dead_letters), VANTAGE_QUEUES),
             buses={BUS: "Messaging/ScanBus.Arn"},
             schedules=SCHEDULES,
             schedule_role="Messaging/SchedulerRole.Arn",
@@ -361,8 +368,9 @@ def recorded(deployed: DeployedStack, lines: list[str]) -> dict[str, set[str]]:
 
 
 def prepare(deployed: DeployedStack) -> None:
-    """Rules and a schedule for the commands that show them."""
+    """Rules, a schedule and a vantage for the commands that show them."""
     with deployed.recorder.paused():
+        deployed.table.put_vantage(Vantage(name="lab", queues={"connect": deployed.of_vantage}))
         for document in yaml.safe_load_all(FILES["apply.yaml"]):
             gateways = StackGateways(deployed.outputs, stays_up=True)
             name = document["metadata"]["name"]

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cascan.gateways import Findings
     from cascan.model.finding import Finding
     from cascan.model.scan import Scan
+    from cascan.queries.reachability import FindingsAndLooks
 
 
-def read_findings(scan: Scan, table: Findings) -> Iterator[Finding]:
-    """The scan's findings; of a scan with members theirs, one member after the other."""
-    return chain.from_iterable(map(table.findings, scan.members or (scan.scan_id,)))
+def read_findings(scan: Scan, table: FindingsAndLooks) -> Iterator[Finding]:
+    """The scan's findings; of a scan with members theirs, one member after the other, and then the ports
+    whose state differs by vantage.
+    """
+    if scan.members:
+        return _read_members(scan, table)
+    return table.findings(scan.scan_id)
+
+
+def _read_members(scan: Scan, table: FindingsAndLooks) -> Iterator[Finding]:
+    from cascan.queries.reachability import OpenedPorts, find_reachability  # noqa: PLC0415 - most scans have none
+
+    opened = OpenedPorts()
+    for member in scan.members:
+        for finding in table.findings(member):
+            opened.add(finding)
+            yield finding
+    yield from find_reachability(scan, opened, table)

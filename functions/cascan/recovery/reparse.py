@@ -18,7 +18,7 @@ import msgspec
 
 from cascan.errors import MalformedMessage
 from cascan.events import FindingsRecorded
-from cascan.gateways import EventBus, FindingReplacement, Findings, ReportStore, Scans, Shards
+from cascan.gateways import EventBus, FindingReplacement, Findings, History, ReportStore, Scans, Shards
 from cascan.ids import ReportKey
 from cascan.model.scan import FINAL_STATES, Counts, Scan
 from cascan.model.shard import Shard, ShardState
@@ -57,7 +57,7 @@ class PublishAgain(Protocol):
     def __call__(self, scan: Scan, *, with_report: bool) -> Counts | None: ...
 
 
-class ReparsedScans(Scans, Shards, Findings, Protocol):
+class ReparsedScans(Scans, Shards, Findings, History, Protocol):
     """What a reparse reads of the table and writes there."""
 
 

@@ -81,7 +81,7 @@ def test_on_a_stack_that_stays_up_the_scan_goes_on_and_nothing_is_sent(capsys: p
 def test_a_scan_that_waits_for_its_window_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interruption, "utc_now", lambda: datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
+    monkeypatch.setattr("cascan.clock.utc_now", lambda: datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
     stack = Stack(stays_up=True)
     stack.table.create_scan(a_scan(windows=("22:00-06:00",), shards_waiting=1))
     interrupted(stack)

@@ -16,7 +16,7 @@ from cascan.aws import clients
 from cascan.aws.boundary import error_code, tries
 from cascan.aws.dynamodb.connection import Connection
 
-MAX_CONNECTIONS = 9  # a call takes 5 to 20 ms at the service, and 0.1 ms of CPU here
+MAX_CONNECTIONS = 9  # a call takes 5 to 20 ms at the service, and 0.5 ms of CPU here
 FOR_SINGLE_CALLS = 1  # of them: what is written may be read from the table while it is written
 # Of a call that is throttled or leaves items unprocessed: the pauses add up to 13 s on average, and
 # to 26 s at most.

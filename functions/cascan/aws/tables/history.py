@@ -43,7 +43,7 @@ from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval, subtract_intervals
 
-ITEMS_AT_ONCE = 16  # of a partition, at first
+ITEMS_AT_ONCE = 8  # of a partition, at first
 MAX_KNOWN_NETWORKS = 10_000  # kept in memory, of those that the table lists
 MAX_WIDE_NETWORKS = 256  # whose lists are kept in memory; each has up to 257 names
 LISTED_FOR = timedelta(seconds=5)  # how long a reader relies on the list of networks that have looks

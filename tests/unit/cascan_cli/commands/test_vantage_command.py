@@ -99,7 +99,7 @@ def test_list_has_the_stack_itself_and_no_removed_vantage(
     assert table.vantages_by_name["house"].removed_at is not None
 
 
-def test_remove_names_the_scans_that_still_need_the_workers(
+def test_remove_is_refused_while_scans_need_the_workers_unless_it_is_forced(
     table: MemoryScanTable, records: MemoryOperatorRecords, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(ADD)
@@ -111,7 +111,10 @@ def test_remove_names_the_scans_that_still_need_the_workers(
         table.create_scan(a_scan(scan_id=scan_id, vantage=place, state=state))
     capsys.readouterr()
 
-    assert main(["vantage", "remove", "office", "--json"]) == 0
+    assert main(["vantage", "remove", "office"]) == 2
+    assert f"1 scan of it not ended yet: {'a' * 16}; wait" in capsys.readouterr().err
+    assert table.vantages_by_name["office"].removed_at is None
+    assert main(["vantage", "remove", "office", "--force", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"name": "office", "openScans": ["a" * 16]}
     assert b"removed_at" in (records.get("vantages/office.json") or b"")
     assert main(["vantage", "remove", "office"]) == 2

@@ -13,6 +13,7 @@ from cascan.aws.sqs.operator_queue import SqsOperatorQueue
 from cascan.errors import GatewayUnavailable
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.scan import ScanState
+from cascan.model.vantage import Vantage
 from cascan_cli.doctor.check import Result, Status, run_checks, worst
 from cascan_cli.doctor.stack_checks import stack_checks
 from tests.fakes import MemoryScanTable
@@ -32,6 +33,8 @@ class Stack:
 
     def queue(self, name: str) -> MemoryOperatorQueue:
         return self.queues.setdefault(name, MemoryOperatorQueue())
+
+    queue_at = queue
 
 
 def examine(stack: Any) -> dict[str, list[Result]]:
@@ -56,7 +59,7 @@ def test_a_healthy_stack_passes_every_check() -> None:
 
     results = examine(stack)
 
-    assert set(results) == {"queues", "dead letters", "halt", "agenda", "layout", "scans"}
+    assert set(results) == {"queues", "dead letters", "vantages", "halt", "agenda", "layout", "scans"}
     assert worst(statuses(results)) is Status.OK
 
 
@@ -66,6 +69,23 @@ def test_a_missing_queue_is_a_problem() -> None:
     (result,) = serious(examine(stack))
 
     assert (result.status, result.sentence) == (Status.PROBLEM, "missing: ReportQueue")
+
+
+def test_a_vantage_whose_queue_is_missing_or_has_dead_letters_is_seen() -> None:
+    stack = Stack(queues={"office-raw": MissingQueue()})
+    stack.table.put_vantage(Vantage(name="office", queues={"connect": "office-connect", "raw": "office-raw"}))
+    stack.table.put_vantage(Vantage(name="removed", queues={"raw": "office-raw"}, removed_at=NOW))
+    stack.queue("office-connect").put("a shard that waits")
+    stack.queue("office-connect-dlq").put("a shard that was given up")
+
+    assert serious(examine(stack)) == [
+        Result.warning(
+            "the dead-letter queue of the connect queue of office has 1 message, which on_shard_abandoned resolves "
+            "unless it fails",
+            "cascan redrive list --stack lan",
+        ),
+        Result.problem("the raw queue of office is missing", "make it again: docs/vantages.md"),
+    ]
 
 
 def test_dead_letters_are_counted_queue_by_queue() -> None:
@@ -137,6 +157,7 @@ def test_a_table_that_does_not_answer_stops_no_check_of_the_queues() -> None:
     results = examine(stack)
 
     assert [name for name, (result, *_) in results.items() if result.status is Status.PROBLEM] == [
+        "vantages",
         "halt",
         "agenda",
         "layout",
