@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cascan.model.inventory import HostRecord, InventoryQuery, PortRecord
+    from cascan_cli.stack.open import StackGateways
 
 COLUMNS = (
     "ADDRESS",
@@ -48,9 +49,21 @@ def run(args: Namespace) -> int:
         else:
             rows = (row for host in hosts for row in _rows(host, query))
             print_table(COLUMNS, rows, drop=DROPPED, whole=("ADDRESS", "SCAN"))
+            _name_other_vantages(args.vantage, stack)
     if first is None:
         print_message(f"the inventory{_name_vantage(args.vantage)} has nothing that matches")
     return 0
+
+
+def _name_other_vantages(vantage: str, stack: StackGateways) -> None:
+    """Say that the stack itself is not the only place, so that nothing seen from elsewhere seems to be missing."""
+    from cascan.model.vantage import DEFAULT_VANTAGE
+
+    if vantage != DEFAULT_VANTAGE:
+        return
+    names = [other.name for other in stack.table.vantages() if other.removed_at is None]
+    if names:
+        print_message(f"as seen from the stack itself; others with --vantage NAME: {', '.join(names)}")
 
 
 def _print_targets(hosts: Iterable[HostRecord], query: InventoryQuery) -> None:

@@ -15,6 +15,7 @@ from cascan_cli.parser.doctor import add_doctor_command
 from cascan_cli.parser.exposure import add_exposure_commands
 from cascan_cli.parser.history import add_history_commands
 from cascan_cli.parser.inventory import add_inventory_commands
+from cascan_cli.parser.network import add_network_commands
 from cascan_cli.parser.read import add_read_command
 from cascan_cli.parser.redrive import add_redrive_commands
 from cascan_cli.parser.reparse import add_reparse_command
@@ -77,6 +78,7 @@ stack in AWS.
   cascan severity apply -f rules.yaml        set the rules for severities
   cascan exposure check                      what is open and not expected
   cascan vantage list                        the places to scan from
+  cascan network list                        networks whose hosts may move
   cascan vuls scan --help                    which of Vuls' ports are open"""
 
 EPILOG = """\
@@ -109,6 +111,7 @@ def build_parser() -> SentenceParser:
     add_severity_commands(commands, stack, output)
     add_exposure_commands(commands, stack, output)
     add_vantage_commands(commands, stack, output)
+    add_network_commands(commands, stack, output)
     add_vuls_commands(commands, stack, output)
     add_worker_command(commands, stack)
     add_completion_command(commands)

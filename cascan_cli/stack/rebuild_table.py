@@ -68,6 +68,7 @@ def restore_operator_records(stack: StackGateways, records: OperatorRecords) -> 
             stack.scheduler.put(schedule, stored.created_at, utc_now())
     items = ["the halt"] if restored.halted else []
     items += [f"{restored.severity_rules} severity rules"] if restored.severity_rules else []
+    items += [pluralize(restored.networks, "network")] if restored.networks else []
     items += [f"rule {name}" for name in restored.rules]
     items += [f"schedule {name}" for name in restored.schedules]
     items += [f"vantage {name}" for name in restored.vantages]

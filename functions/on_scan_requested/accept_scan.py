@@ -18,6 +18,7 @@ from cascan.events import ScanPlanned, ShardQueued, build_event_fields
 from cascan.forms import ReadRequest
 from cascan.gateways import ReportStore, ScanGateways
 from cascan.ids import derive_event_id, derive_scan_id, make_shard_secret
+from cascan.model.identity import NetworkIdentity
 from cascan.model.scan import Scan, ScanState
 from cascan.model.usage import CostBasis
 from cascan.model.vantage import DEFAULT_VANTAGE
@@ -42,6 +43,7 @@ class Acceptance:
     now: datetime
     root_trace_id: str
     cost_bases: Mapping[str, CostBasis]  # by vantage
+    identities: tuple[NetworkIdentity, ...] = ()  # empty also where the request says it
 
 
 def build_scan(acceptance: Acceptance, plans: Sequence[Plan]) -> Scan:
@@ -119,6 +121,7 @@ def _build_common(acceptance: Acceptance, scan_id: str) -> Scan:
         trace_id=acceptance.root_trace_id or derive_trace_id(scan_id, acceptance.now),
         request_digest=message.digest,
         expires_after_s=acceptance.expires_after_s,
+        identities=acceptance.identities,
     )
 
 

@@ -7,9 +7,10 @@ from functools import partial
 from cascan.cost.budget import STANDARD_LIMIT, CostLimit, build_cost_basis, require_budget
 from cascan.errors import RequestRefused
 from cascan.forms import find_idempotency_key, parse_request, read_request_document
-from cascan.gateways import IssuedRequests, ReportStore, ScanGateways, Scans
+from cascan.gateways import IssuedRequests, NetworkIdentities, ReportStore, ScanGateways, Scans
 from cascan.ids import derive_scan_id
 from cascan.log_context import add_log_context
+from cascan.model.identity import NetworkIdentity
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
 from cascan.model.scan import Scan
@@ -75,6 +76,7 @@ def plan_scan(
         now=gateways.clock(),
         root_trace_id=_find_root_trace_id(request, table),
         cost_bases=cost_bases,
+        identities=_find_identities(request, table),
     )
     scan = build_scan(acceptance, plans)
     if not table.create_scan(scan):
@@ -95,6 +97,12 @@ def _refuse_taken_key(key: str, earlier: Scan) -> RequestRefused:
     owner = f"another request of yours, scan {earlier.scan_id}{was_refused}"
     reason = f"idempotencyKey {key!r} belongs to {owner}; choose another key"
     return RequestRefused([Refusal("idempotencyKey", Rule.FIELD, reason)])
+
+
+def _find_identities(request: ScanRequest, table: NetworkIdentities) -> tuple[NetworkIdentity, ...]:
+    """By what the hosts of networks are known now, unless the request says it."""
+    stored = None if request.identity else table.network_identities()
+    return stored.networks if stored else ()
 
 
 def _find_root_trace_id(request: ScanRequest, table: Scans) -> str:

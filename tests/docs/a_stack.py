@@ -17,6 +17,7 @@ from cascan.events.control import ControlRequested
 from cascan.gateways import ScanGateways
 from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
 from cascan.model.cascade import CascadeLine, CascadeRecord, StoredChild
+from cascan.model.identity import IdentityKind, NetworkIdentity, StoredNetworks
 from cascan.model.inventory import ChangeKind
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.refusal import Refusal, Rule
@@ -95,6 +96,8 @@ class Stack:
         self.table.create_scan(a_scan(**refused, notes=("spec.env has no effect here",), name="refused"))
         for name in ("house", "lab"):
             self.table.put_vantage(Vantage(name=name, queues={"raw": "https://sqs.test/raw"}, stored_at=NOW))
+        networks = tuple(NetworkIdentity(network=f"10.{n}.0.0/16", identity=IdentityKind.NAME) for n in (8, 9))
+        self.table.put_network_identities(StoredNetworks(version=1, stored_at=NOW, networks=networks))
         done = {"state": ScanState.DONE, "outcome": Outcome.COMPLETE, "shards_open": 0, "finished_at": NOW}
         self.table.create_scan(a_scan(scan_id="e" * 16, members=("f" * 16,), vantage="", **done))
         self._grow_cascade()

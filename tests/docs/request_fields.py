@@ -56,7 +56,7 @@ WHO: Mapping[str, Field] = {
         "mac",
         "By what the inventory knows the hosts: `address`, `mac` or `name`, where their addresses change "
         "([moving-hosts.md](moving-hosts.md)). `instance` is refused: nothing tells it so far.",
-        "`address`",
+        "as `cascan network` says for the network, else `address`",
     ),
     "labels": Field(
         {"team": "blue"},

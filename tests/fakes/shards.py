@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from cascan.errors import GatewayUnavailable
 from cascan.ids import derive_shard_token
 from cascan.model.agenda import AgendaEntry, Switch
+from cascan.model.identity import StoredNetworks
 from cascan.model.scan import FINAL_STATES, UNDER_WAY, Counts, Scan
 from cascan.model.shard import (
     IN_FLIGHT,
@@ -216,6 +217,7 @@ class MemoryOperatorItems:
     agenda: set[AgendaEntry]
     halted: Switch | None
     rules_on_findings: StoredRules | None = None
+    stored_networks: StoredNetworks | None = None
     vantages_by_name: dict[str, Vantage]
 
     def _reach(self) -> None:
@@ -257,6 +259,17 @@ class MemoryOperatorItems:
     def put_vantage(self, vantage: Vantage) -> None:
         self._reach()
         self.vantages_by_name[vantage.name] = vantage
+
+    def network_identities(self) -> StoredNetworks | None:
+        self._reach()
+        return self.stored_networks
+
+    def put_network_identities(self, stored: StoredNetworks) -> bool:
+        self._reach()
+        if stored.version - 1 != (self.stored_networks.version if self.stored_networks else 0):
+            return False
+        self.stored_networks = stored
+        return True
 
     def severity_rules(self) -> StoredRules | None:
         self._reach()

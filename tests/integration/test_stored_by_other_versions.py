@@ -42,6 +42,7 @@ from cascan.gateways import ScanGateways
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.cascade import CascadeRecord, ChildIdentity, StoredChild
 from cascan.model.finding import Finding
+from cascan.model.identity import StoredNetworks
 from cascan.model.inventory import Change, HostRecord, InventoryQuery, PortRecord, Sighting
 from cascan.model.recording import Recording
 from cascan.model.scan import Scan, ScanState
@@ -84,6 +85,7 @@ KINDS = (
     Kind("agenda", "", items.read_agenda_entry, {}),
     Kind("stack", "switch", items.read_switch, {"body": Switch}),
     Kind("stack", "severity", items.read_severity_rules, {"body": StoredRules}),
+    Kind("stack", "network-identities", items.read_network_identities, {"body": StoredNetworks}),
     Kind("vantages", "vantage/", items.read_vantage, {"body": Vantage}),
     Kind("rules", "rule/", rule_table._rule_in, {}),
     Kind("rule/", "version/", rule_table._rule_in, {}),
@@ -105,6 +107,7 @@ NOT_IN_EVERY_STATE = {
     ("findings/", "4."),  # layout 2
     ("shard/", ""),
     ("vantages", "vantage/"),
+    ("stack", "network-identities"),
 }
 WITHOUT_A_VALUE = ("network/", "networks", "issued/")  # keys, and a digest
 # attributes that every item of their kind has had since the first version, and that have no default

@@ -18,6 +18,7 @@ from cascan.gateways.fleet import Fleet, Launch
 from cascan.gateways.history import History
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.issued_requests import IssuedRequests
+from cascan.gateways.network_identities import NetworkIdentities
 from cascan.gateways.operator_records import OperatorRecords
 from cascan.gateways.queues import Received, RequestQueue, ReturnedShards, ShardQueues, ShardSource
 from cascan.gateways.recordings import Recordings
@@ -49,6 +50,7 @@ __all__ = [
     "IssuedRequests",
     "Launch",
     "Lookup",
+    "NetworkIdentities",
     "OperatorRecords",
     "Received",
     "Recordings",

@@ -13,6 +13,7 @@ from cascan.gateways.exposures import Exposures
 from cascan.gateways.findings import Findings, FindingsByHost
 from cascan.gateways.history import History
 from cascan.gateways.inventory import Inventory
+from cascan.gateways.network_identities import NetworkIdentities
 from cascan.gateways.recordings import Recordings
 from cascan.gateways.scans import Scans
 from cascan.gateways.severity_rules import SeverityRules
@@ -22,7 +23,7 @@ from cascan.gateways.vantages import Vantages
 from cascan.model.migration import MigrationResult, TellMigration
 
 
-class ScanLifecycle(Scans, Shards, Agenda, Vantages, Protocol):
+class ScanLifecycle(Scans, Shards, Agenda, Vantages, NetworkIdentities, Protocol):
     """What a function needs that takes a scan from its plan to its end."""
 
 

@@ -35,7 +35,7 @@ class IdentityRules:
         if identity is not None:
             families = ((4, (1 << 32) - 1), (6, (1 << 128) - 1))
             return cls((family, WHOLE, 0, highest, identity) for family, highest in families)
-        parsed = ((ip_network(rule.network), rule.identity) for rule in networks if rule.removed_at is None)
+        parsed = ((ip_network(rule.network), rule.identity) for rule in networks)
         return cls(
             (network.version, network.prefixlen, int(network[0]), int(network[-1]), kind) for network, kind in parsed
         )

@@ -25,5 +25,11 @@ class NetworkIdentity(msgspec.Struct, frozen=True, kw_only=True):
 
     network: str  # `10.0.3.0/24`
     identity: IdentityKind
-    stored_at: datetime | None = None
-    removed_at: datetime | None = None  # its hosts are known as without it
+
+
+class StoredNetworks(msgspec.Struct, frozen=True, kw_only=True):
+    """How the hosts of all networks are known. `version` counts from 1."""
+
+    version: int
+    stored_at: datetime
+    networks: tuple[NetworkIdentity, ...] = ()

@@ -8,6 +8,7 @@
     vantages/<name>.json            a vantage: its queues, and what its workers reach
     expectations.json               the file of expected exposure
     exposures/<id>.json             an exposure that a person decided on
+    networks.json                   by what the hosts of networks are known
 
 The process that changed the table writes each record afterwards. A version of a rule never changes,
 so that two processes may apply a rule at the same time. Every other record is a copy of what the
@@ -27,24 +28,41 @@ import msgspec
 from msgspec.structs import replace
 
 from cascan.clock import utc_now
-from cascan.gateways import Exposures, OperatorRecords, RuleTable, ScheduleTable, SeverityRules, StackSwitch, Vantages
-from cascan.limits import MAX_RESTORED_EXPOSURES, MAX_RULE_VERSIONS, MAX_RULES, MAX_SCHEDULES, MAX_VANTAGES
+from cascan.gateways import (
+    Exposures,
+    NetworkIdentities,
+    OperatorRecords,
+    RuleTable,
+    ScheduleTable,
+    SeverityRules,
+    StackSwitch,
+    Vantages,
+)
+from cascan.limits import (
+    MAX_RESTORED_EXPOSURES,
+    MAX_RULE_VERSIONS,
+    MAX_RULES,
+    MAX_SCHEDULES,
+    MAX_VANTAGES,
+)
 from cascan.model.agenda import Switch
 from cascan.model.cascade import StoredRule
 from cascan.model.exposure import Exposure, ExposureDay, StoredExpectations
+from cascan.model.identity import StoredNetworks
 from cascan.model.schedule import StoredSchedule
 from cascan.model.vantage import Vantage
 from cascan.rules.severity import StoredRules
 from cascan.stored import read_all_stored
 
 T = TypeVar("T")
+NETWORKS = "networks.json"
 SWITCH, SEVERITY, RULES, SCHEDULES = "switch.json", "severity.json", "rules/", "schedules/"
 VANTAGES = "vantages/"
 EXPECTATIONS, EXPOSURES = "expectations.json", "exposures/"
 DELETED = "deleted.json"
 
 
-class OperatorTable(StackSwitch, SeverityRules, Vantages, Exposures, Protocol):
+class OperatorTable(StackSwitch, SeverityRules, Vantages, Exposures, NetworkIdentities, Protocol):
     """The operator's decisions that the scan table stores."""
 
 
@@ -59,6 +77,7 @@ class RestoreResult:
     vantages: list[str] = field(default_factory=list)  # names
     expectations: bool = False  # the file of expected exposure
     exposures: int = 0  # that a person decided on
+    networks: int = 0  # whose hosts are known by an identity
 
 
 def record_switch(records: OperatorRecords, stack_switch: StackSwitch) -> None:
@@ -84,6 +103,10 @@ def record_expectations(records: OperatorRecords, exposures: Exposures) -> None:
 
 def record_exposure(records: OperatorRecords, exposure: Exposure) -> None:
     records.put(f"{EXPOSURES}{exposure.exposure_id}.json", msgspec.json.encode(exposure))
+
+
+def record_network_identities(records: OperatorRecords, table: NetworkIdentities) -> None:
+    records.put(NETWORKS, msgspec.json.encode(table.network_identities()))
 
 
 def record_rule(records: OperatorRecords, rule: StoredRule) -> None:
@@ -118,6 +141,9 @@ def restore_records(
     # The table rejects version 1 if it has newer rules.
     if severity and table.put_severity_rules(replace(severity, version=1)):
         restored.severity_rules = len(severity.rules)
+    networks = _read(records, NETWORKS, StoredNetworks)
+    if networks and table.put_network_identities(replace(networks, version=1)):
+        restored.networks = len(networks.networks)
     for name in islice(_rule_names(records), MAX_RULES):
         if _restore_rule(records, name, rules):
             restored.rules.append(name)

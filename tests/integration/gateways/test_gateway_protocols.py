@@ -38,6 +38,7 @@ from cascan.gateways import (
     IssuedRequests,
     Launch,
     Lookup,
+    NetworkIdentities,
     OperatorRecords,
     Received,
     Recordings,
@@ -103,6 +104,7 @@ PARTS_OF_SCAN_TABLE = (
     SeverityRules,
     Shards,
     StackSwitch,
+    NetworkIdentities,
     Vantages,
 )
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {

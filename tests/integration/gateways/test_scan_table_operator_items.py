@@ -12,6 +12,7 @@ from cascan.ids import derive_scan_id
 from cascan.limits import MAX_SEVERITY_RULES_BYTES
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.finding import Severity
+from cascan.model.identity import IdentityKind, NetworkIdentity, StoredNetworks
 from cascan.model.scan import ScanBrief, ScanState
 from cascan.model.vantage import Vantage
 from cascan.rules.severity import Acceptance, Override, SeverityRule, StoredRules
@@ -49,6 +50,17 @@ class TestSwitch:
         table.lift()
         table.lift()
         assert table.switch() is None
+
+
+class TestNetworkIdentities:
+    def test_of_two_writers_of_a_version_the_first_one_wins(self, table: ScanTable) -> None:
+        assert table.network_identities() is None
+        lan = NetworkIdentity(network="10.0.3.0/24", identity=IdentityKind.MAC)
+        first = StoredNetworks(version=1, stored_at=AT, networks=(lan,))
+        assert table.put_network_identities(first)
+        assert not table.put_network_identities(StoredNetworks(version=1, stored_at=AT))
+        assert table.network_identities() == first
+        assert table.put_network_identities(StoredNetworks(version=2, stored_at=AT))
 
 
 class TestVantages:

@@ -15,6 +15,7 @@ from cascan.gateways import ScanGateways
 from cascan.ids import derive_keyed_scan_id, derive_scan_id
 from cascan.limits import MAX_REQUEST_BYTES, MAX_TARGETS
 from cascan.model.agenda import AgendaEntry, AgendaTask
+from cascan.model.identity import IdentityKind, NetworkIdentity, StoredNetworks
 from cascan.model.refusal import Rule
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Lane, TargetSlice
@@ -296,6 +297,13 @@ def test_refusals_are_stored_as_data(desk: Desk) -> None:
 def test_an_empty_scope_refuses_everything() -> None:
     desk = Desk(permissions=Permissions(Scope.of([])))
     assert "is outside AllowedTargets" in desk.submit(body(targets=["127.0.0.1"])).refused
+
+
+def test_a_scan_keeps_by_what_the_hosts_of_networks_are_known_unless_its_request_says_it(desk: Desk) -> None:
+    lan = NetworkIdentity(network="10.0.0.0/24", identity=IdentityKind.MAC)
+    desk.table.put_network_identities(StoredNetworks(version=1, stored_at=NOW, networks=(lan,)))
+    assert desk.scan(desk.submit(body(targets=["10.0.0.1"]))).identities == (lan,)
+    assert desk.scan(desk.submit(body(targets=["10.0.0.2"], identity="address"), "m-2")).identities == ()
 
 
 class TestPace:

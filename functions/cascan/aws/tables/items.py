@@ -30,6 +30,7 @@ address   scan/<scan id>      address/<of a name>         shard (number), which 
 due       agenda              <instant>/<scan id>/<task>
 switch    stack               switch                      body
 severity  stack               severity                    body, version
+networks  stack               network-identities          body, version
 vantage   vantages            vantage/<name>              body
 rule      rules               rule/<name>                 body, version, stored_at, deleted
           rule/<name>         version/<6 digits>          body, version, stored_at
@@ -77,6 +78,7 @@ from cascan.aws.dynamodb.wire import (
 )
 from cascan.clock import to_wire
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
+from cascan.model.identity import StoredNetworks
 from cascan.model.scan import Scan, ScanBrief
 from cascan.model.shard import Shard, ShardState
 from cascan.model.usage import USAGE_FIELDS
@@ -284,6 +286,19 @@ def vantage_item(vantage: Vantage) -> Item:
 
 def read_vantage(item: Item) -> Vantage:
     return msgspec.json.decode(unpack_text(item["body"]), type=Vantage)
+
+
+def network_identities_key() -> Item:
+    return build_key("stack", "network-identities")
+
+
+def network_identities_item(stored: StoredNetworks) -> Item:
+    version = {"N": str(stored.version)}
+    return network_identities_key() | {"body": encode_body(stored), "version": version}
+
+
+def read_network_identities(item: Item) -> StoredNetworks:
+    return msgspec.json.decode(unpack_text(item["body"]), type=StoredNetworks)
 
 
 def severity_rules_key() -> Item:

@@ -1,4 +1,4 @@
-"""The agenda, the halt switch, the severity rules and the vantages, in the scan table."""
+"""What the operator decided, and the agenda, in the scan table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from cascan.aws.tables.items import (
     AGENDA,
     VANTAGES,
     agenda_key,
+    network_identities_item,
+    network_identities_key,
     read_agenda_entry,
+    read_network_identities,
     read_severity_rules,
     read_switch,
     read_vantage,
@@ -24,6 +27,7 @@ from cascan.aws.tables.items import (
     vantage_key,
 )
 from cascan.model.agenda import AgendaEntry, Switch
+from cascan.model.identity import StoredNetworks
 from cascan.model.vantage import Vantage
 from cascan.rules.severity import StoredRules
 
@@ -31,7 +35,7 @@ PAST_ANY_SCAN = "/~"  # sorts after every scan id
 
 
 class OperatorItems(TablePart):
-    """The part of ScanTable for the agenda, the halt switch, the severity rules and the vantages."""
+    """The part of ScanTable for the agenda, the halt switch, severity rules, vantages and identities."""
 
     def add_to_agenda(self, entry: AgendaEntry) -> None:
         self._table.put(agenda_key(entry))
@@ -65,6 +69,13 @@ class OperatorItems(TablePart):
 
     def put_severity_rules(self, stored: StoredRules) -> bool:
         return self._table.put_version(severity_rules_item(stored), stored.version)
+
+    def network_identities(self) -> StoredNetworks | None:
+        item = self._table.get(network_identities_key())
+        return read_item(item, read_network_identities) if item else None
+
+    def put_network_identities(self, stored: StoredNetworks) -> bool:
+        return self._table.put_version(network_identities_item(stored), stored.version)
 
     def vantages(self) -> Iterator[Vantage]:
         return readable_items(self._table.partition(VANTAGES), read_vantage)

@@ -9,8 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.model.agenda import Switch
+from cascan.model.identity import IdentityKind, NetworkIdentity, StoredNetworks
 from cascan.recovery.operator_records import (
     RestoreResult,
+    record_network_identities,
     record_rule,
     record_rule_deletion,
     record_schedule,
@@ -78,6 +80,16 @@ def test_a_halt_is_there_again_and_one_that_was_lifted_is_not(house: House) -> N
     house.lose_the_tables()
     assert not house.restore().halted
     assert house.table.switch() is None
+
+
+def test_networks_whose_hosts_have_an_identity_are_there_again_and_count_anew(house: House) -> None:
+    lan = NetworkIdentity(network="10.0.3.0/24", identity=IdentityKind.MAC)
+    for version in (1, 2):
+        house.table.put_network_identities(StoredNetworks(version=version, stored_at=NOW, networks=(lan,)))
+    record_network_identities(house.records, house.table)
+    house.lose_the_tables()
+    assert house.restore().networks == 1
+    assert house.table.network_identities() == StoredNetworks(version=1, stored_at=NOW, networks=(lan,))
 
 
 def test_severity_rules_are_there_again_and_count_anew(house: House) -> None:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from cascan.ids import derive_scan_id
 from cascan.model.scan import Outcome, ScanState
+from cascan.model.vantage import Vantage
 from cascan_cli.commands import diff, inventory
 from cascan_cli.main import main
 from tests.support.scanned_network import World, xml
@@ -64,6 +65,15 @@ class Printed:
 @pytest.fixture
 def printed(world: World, capsys: pytest.CaptureFixture[str]) -> Printed:
     return Printed(capsys)
+
+
+def test_the_inventory_of_the_stack_names_the_other_vantages(world: World, printed: Printed) -> None:
+    world.scan(1, xml({"10.0.0.1": (22,)}))
+    world.table.put_vantage(Vantage(name="office", queues={}))
+    printed("inventory")
+    assert "others with --vantage NAME: office" in printed.said
+    printed("inventory", "--vantage", "office")
+    assert "others with --vantage" not in printed.said
 
 
 def test_the_inventory_of_a_vantage_is_asked_for_by_name(world: World, printed: Printed) -> None:
