@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from cascan.errors import RequestRefused
 from cascan.nmap.targets.kinds import IPV4, IPV6, Name
-from cascan.nmap.targets.target_set import Exclusion, count_addresses, parse_targets, slice_targets
+from cascan.nmap.targets.own_ports import find_family, parse_target_with_ports
+from cascan.nmap.targets.target_set import Exclusion, count_addresses, slice_targets
 from cascan_cli.errors import EXIT_REFUSED
 from cascan_cli.output.text import print_json, print_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cascan.model.refusal import Refusal
     from cascan.model.shard import TargetSlice
     from cascan.nmap.targets.kinds import Target
 
@@ -24,10 +26,10 @@ LINES_AT_ONCE = 1_000
 
 def run(args: Namespace) -> int:
     """Exit code 0, or 2 if an expression is refused: then only the reasons are printed."""
-    has_ipv6 = any(":" in expression for expression in (*args.expressions, *args.exclude))
+    has_ipv6 = any(find_family(expression) == IPV6 for expression in (*args.expressions, *args.exclude))
     family = IPV6 if args.ipv6 or has_ipv6 else IPV4
     try:
-        targets = parse_targets(args.expressions, family)
+        targets = _parse_targets(args.expressions, family)
         slices = list(slice_targets(targets, Exclusion.parse(args.exclude, family)))
     except RequestRefused as refused:
         for reason in refused.reasons:
@@ -40,6 +42,20 @@ def run(args: Namespace) -> int:
     else:
         _print(list_addresses(targets, slices))
     return 0
+
+
+def _parse_targets(expressions: Iterable[str], family: int) -> list[Target]:
+    """The targets, without ports of their own. Raises: RequestRefused: with a reason for each refused one."""
+    targets: list[Target] = []
+    refusals: list[Refusal] = []
+    for expression in expressions:
+        try:
+            targets.append(parse_target_with_ports(expression, family)[0])
+        except RequestRefused as refused:
+            refusals += refused.refusals
+    if refusals:
+        raise RequestRefused(refusals)
+    return targets
 
 
 def list_addresses(targets: Iterable[Target], slices: Iterable[TargetSlice]) -> Iterator[str]:

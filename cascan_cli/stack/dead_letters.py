@@ -47,6 +47,7 @@ QUEUES = (
     DeadLetterQueue("ExposureDLQ"),  # `cascan exposure apply` judges all of it again
     DeadLetterQueue("ControlDLQ", ("ControlQueue",)),
     DeadLetterQueue("ScheduleDLQ", ("ScheduleQueue",)),
+    DeadLetterQueue("VulsDLQ"),  # results that are put into the bucket again are asked again
     DeadLetterQueue("WakeupDLQ"),  # of calls that no queue delivers; the next minute repeats them
     DeadLetterQueue("RequestDLQ", reader="on_scan_requested"),
     DeadLetterQueue("ExpressShardDLQ", reader="on_shard_abandoned"),

@@ -115,6 +115,11 @@ def derive_exposure_id(vantage: str, address: str, protocol: str, port: int, kin
     return base64.b32encode(sha256(f"exposure:{about}".encode()).digest()[:10]).decode().lower()
 
 
+def derive_vuls_id(event_id: str, key: str) -> str:
+    """The id of what is asked for one results JSON of Vuls: a repeated event gives the same."""
+    return sha256(f"vuls:{event_id}:{key}".encode()).hexdigest()[:32]
+
+
 def make_shard_secret() -> str:
     """A new secret, of which the tokens of a scan's shards are derived."""
     return token_hex(SECRET_BYTES)

@@ -29,7 +29,7 @@ FOLDER = "tests/integration/handlers"
 IS_RECORDING = bool(os.environ.get("CASCAN_RECORD_CALLS"))
 COMMAND = f"CASCAN_RECORD_CALLS=1 .venv/bin/python -m pytest {FOLDER}"
 IDS = (
-    (re.compile(r"(Storage/ReportBucket\.Arn/\w+)/.*"), r"\1/*"),
+    (re.compile(r"(Storage/ReportBucket\.Arn/(?:vuls/)?\w+)/.*"), r"\1/*"),
     (re.compile(r"(.*:task-definition/.+):[^:]*"), r"\1:*"),
     (re.compile(r"(.*:task/Workers/Cluster)/.*"), r"\1/*"),
 )

@@ -94,6 +94,14 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Messaging/ControlQueue.Arn": {"sqs:SendMessage"},
         BUS: {"events:PutEvents"},
     },
+    "OnVulsResultsStoredRole": {
+        TABLE: {"dynamodb:GetItem", "dynamodb:Query"},
+        REPORTS: {"s3:GetObject"},
+        "Storage/ReportBucket.Arn": {"s3:ListBucket"},
+        "Storage/ReportBucket.Arn/vuls/*": {"s3:GetObject"},
+        **{f"Storage/ReportBucket.Arn/vuls/{name}/*": {"s3:PutObject"} for name in ("asked", "summaries", "answers")},
+        "Messaging/RequestQueue.Arn": {"sqs:SendMessage"},
+    },
     "SchedulerRole": {
         "Messaging/ScheduleQueue.Arn": {"sqs:SendMessage"},
         "Messaging/ScheduleDLQ.Arn": {"sqs:SendMessage"},

@@ -57,7 +57,7 @@ def test_a_stored_report_becomes_an_event_and_a_result_does_not() -> None:
 
 
 def test_the_bucket_drops_unfinished_uploads_and_reports_only_when_it_was_told_to() -> None:
-    unfinished, versions, *others = BUCKET.properties["LifecycleConfiguration"]["Rules"]
+    unfinished, versions, asked, *others = BUCKET.properties["LifecycleConfiguration"]["Rules"]
 
     assert unfinished["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] >= 1
     assert set(versions) == {
@@ -67,6 +67,7 @@ def test_the_bucket_drops_unfinished_uploads_and_reports_only_when_it_was_told_t
         "ExpiredObjectDeleteMarker",
     }  # no current one
     assert versions["NoncurrentVersionExpiration"]["NoncurrentDays"] >= 30
+    assert asked["Prefix"] == "vuls/asked/", "what a function keeps for itself until an answer is written"
     for condition, rule, otherwise in (other["Fn::If"] for other in others):
         assert (condition, otherwise) == ("ExpiresReports", {"Ref": "AWS::NoValue"})
         assert MODEL.text(rule["ExpirationInDays"], BUCKET.stack) == "parameter ReportRetentionDays"
@@ -84,9 +85,9 @@ def test_the_function_that_records_changes_knows_how_long_they_are_kept() -> Non
 
 
 def test_what_the_operator_decided_never_expires() -> None:
-    _, _, *others = BUCKET.properties["LifecycleConfiguration"]["Rules"]
+    _, _, asked, *others = BUCKET.properties["LifecycleConfiguration"]["Rules"]
     assert [other["Fn::If"][1]["Prefix"] for other in others] == ["reports/", "results/", "scans/"]
-    assert not PREFIX.startswith(("reports/", "results/", "scans/"))
+    assert not PREFIX.startswith(("reports/", "results/", "scans/", asked["Prefix"]))
 
 
 def test_the_table_has_the_keys_and_the_index_that_the_gateway_uses() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -107,7 +107,7 @@ class ReportStored(msgspec.Struct, frozen=True):
         return ReportKey.parse(self.key)
 
     @classmethod
-    def from_wire(cls, body: str | bytes) -> ReportStored:
+    def from_wire(cls, body: str | bytes) -> Self:
         """Raises: MalformedMessage: not an `Object Created` event of Amazon S3."""
         envelope = _envelope(body)
         if envelope.source != "aws.s3" or envelope.detail_type != cls.DETAIL_TYPE:
@@ -117,6 +117,18 @@ class ReportStored(msgspec.Struct, frozen=True):
         except msgspec.ValidationError as exc:
             raise MalformedMessage(f"not an Object Created event: {exc}") from exc
         return cls(detail.object.key, detail.bucket.name, detail.object.size, envelope.id)
+
+
+class VulsResultsStored(ReportStored, frozen=True):
+    """Results of Vuls were stored in the bucket, or another file beside them."""
+
+
+def parse_vuls_message(body: str | bytes) -> VulsResultsStored | ScanCompleted | ScanFailed | ScanCancelled:
+    """A message of the queue of Vuls' results: new results, or the end of a scan for some.
+
+    Raises: MalformedMessage: neither.
+    """
+    return parse_end_event(body) if _envelope(body).source == SOURCE else VulsResultsStored.from_wire(body)
 
 
 class _Envelope(msgspec.Struct, frozen=True):

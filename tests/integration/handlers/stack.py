@@ -36,6 +36,7 @@ QUEUES = {  # name → the queue of infra/messaging.yaml; "heard" has our events
     "exposures": "ExposureQueue",
     "controls": "ControlQueue",
     "schedules": "ScheduleQueue",
+    "vuls": "VulsQueue",
     "heard": "",
 }
 RETURNED_ARN = f"arn:aws:sqs:{REGION}:123456789012:returned"

@@ -14,16 +14,17 @@ PREFIX = "house/"
 
 
 class S3OperatorRecords:
-    """OperatorRecords on S3."""
+    """OperatorRecords on S3. `prefix`: of their keys."""
 
-    def __init__(self, bucket: str) -> None:
+    def __init__(self, bucket: str, prefix: str = PREFIX) -> None:
         self._bucket = bucket
+        self._prefix = prefix
 
     def put(self, name: str, text: bytes) -> None:
         with translate_errors(GATEWAY):
             clients.s3().put_object(
                 Bucket=self._bucket,
-                Key=PREFIX + name,
+                Key=self._prefix + name,
                 Body=text,
                 ContentType="application/json",
             )
@@ -31,7 +32,7 @@ class S3OperatorRecords:
     def get(self, name: str) -> bytes | None:
         with translate_errors(GATEWAY):
             try:
-                answer = clients.s3().get_object(Bucket=self._bucket, Key=PREFIX + name)
+                answer = clients.s3().get_object(Bucket=self._bucket, Key=self._prefix + name)
                 return answer["Body"].read()
             except ClientError as exc:
                 if error_code(exc) != "NoSuchKey":
@@ -40,11 +41,11 @@ class S3OperatorRecords:
 
     def names(self, prefix: str) -> Iterator[str]:
         list_objects = clients.s3().get_paginator("list_objects_v2")
-        pages = list_objects.paginate(Bucket=self._bucket, Prefix=PREFIX + prefix)
+        pages = list_objects.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
         with translate_errors(GATEWAY):
             keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-        return iter([key.removeprefix(PREFIX) for key in keys])
+        return iter([key.removeprefix(self._prefix) for key in keys])
 
     def remove(self, name: str) -> None:
         with translate_errors(GATEWAY):
-            clients.s3().delete_object(Bucket=self._bucket, Key=PREFIX + name)
+            clients.s3().delete_object(Bucket=self._bucket, Key=self._prefix + name)

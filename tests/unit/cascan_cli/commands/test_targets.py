@@ -54,6 +54,11 @@ def test_a_name_is_printed_as_itself_and_counted_once(capsys: pytest.CaptureFixt
     assert printed(capsys, "--count", "example.org", "10.0.0.1") == "2\n"
 
 
+def test_ports_of_a_target_do_not_matter_for_its_addresses(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, "10.0.0.5:22,80", "10.0.0.4/31:53/udp") == "10.0.0.5\n10.0.0.4\n"
+    assert printed(capsys, "[2001:db8::5]:22") == "2001:db8::5\n"
+
+
 def test_a_refused_expression_prints_every_reason_and_no_address(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["targets", "10.0.0.1", "127.1", "0x7f.0.0.1"]) == 2
     out, err = capsys.readouterr()
