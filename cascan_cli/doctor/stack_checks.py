@@ -28,6 +28,7 @@ WORK_QUEUES = (
     "RawShardQueue",
     "ReportQueue",
     "CompletionQueue",
+    "ExposureQueue",
     "ControlQueue",
     "ScheduleQueue",
 )

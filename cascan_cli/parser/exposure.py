@@ -20,6 +20,8 @@ where and why. Each open port that it does not expect is a violation.
   cascan exposure check                        compare the inventory with it
   cascan exposure check --report scan.xml      a report, without a stack
   cascan exposure plan                         what a changed file would mean
+  cascan exposure apply                        judge each report from now on
+  cascan exposure list                         what is exposed now
 
   expected:
     - who: 10.0.0.0/28      # address, network, range, name, or a group
@@ -41,6 +43,12 @@ def add_exposure_commands(commands: Commands, stack: ArgumentParser, output: Arg
     _add_check(actions, stack, output)
     _add_plan(actions, stack, output)
     _add_show(actions, output)
+    _add_apply(actions, stack, output)
+    _add_list(actions, stack, output)
+    _add_decisions(actions, stack, output)
+    why = add_command(commands, "why", [stack, output], "why an exposure has its state and severity")
+    why.add_argument("id", metavar="ID", help="of an exposure")
+    why.set_defaults(run="exposures", action="why")
 
 
 def _add_init(actions: Commands, stack: ArgumentParser) -> None:
@@ -109,3 +117,32 @@ def _add_looks(command: ArgumentParser) -> None:
         metavar="NAME",
         help="only as seen from this vantage; with --report: where the reports come from (default: default)",
     )
+
+
+def _add_apply(actions: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
+    apply = add_command(actions, "apply", [stack, output], "store the file, and judge what is stored by it at once")
+    apply.epilog = "From then on each recorded report is judged. Exit code 2: the file is invalid."
+    _add_file(apply)
+    apply.set_defaults(run="exposures")
+
+
+def _add_list(actions: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
+    listing = add_command(actions, "list", [stack, output], "list exposures, by default those that are not resolved")
+    states = ["open", "confirmed", "acknowledged", "accepted", "resolved"]
+    listing.add_argument("--state", default="", choices=states, help="only in this state")
+    listing.add_argument("--vantage", default="", metavar="NAME", help="only seen from this vantage")
+    listing.add_argument("--host", default="", metavar="HOST", help="only of this address or name")
+    listing.set_defaults(run="exposures")
+
+
+def _add_decisions(actions: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
+    ack = add_command(actions, "ack", [stack, output], "acknowledge an exposure, until it is resolved")
+    accept = add_command(actions, "accept", [stack, output], "accept an exposure until a date")
+    reopen = add_command(actions, "reopen", [stack, output], "take an acknowledgement or an acceptance back")
+    accept.add_argument("--until", required=True, metavar="DATE", help="the last day, as 2027-03-31 (UTC)")
+    for command in (ack, accept, reopen):
+        command.add_argument("id", metavar="ID", help="of the exposure, from cascan exposure list")
+        command.set_defaults(run="exposures")
+    accept.add_argument("--why", required=True, metavar="TEXT", help="the reason")
+    for command in (ack, reopen):
+        command.add_argument("--why", default="", metavar="TEXT", help="the reason")

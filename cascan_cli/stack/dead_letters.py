@@ -44,6 +44,7 @@ QUEUES = (
     DeadLetterQueue(PARKED_SHARDS, (*DLQ_BY_LANE.values(), RETURNED_SHARD_QUEUE)),
     DeadLetterQueue("ReportDLQ", ("ReportQueue",)),
     DeadLetterQueue("CompletionDLQ", ("CompletionQueue",)),
+    DeadLetterQueue("ExposureDLQ"),  # `cascan exposure apply` judges all of it again
     DeadLetterQueue("ControlDLQ", ("ControlQueue",)),
     DeadLetterQueue("ScheduleDLQ", ("ScheduleQueue",)),
     DeadLetterQueue("VulsDLQ"),  # results that are put into the bucket again are asked again

@@ -5,7 +5,7 @@ Reads       the agenda and its scans, and the scan types of the last deployment,
 Writes      the end of scans past their deadline; the removal of expired scans
 Emits       ShardQueued for shards that may go on; ScanCompleted or ScanFailed after a scan's last
             shard; ScheduleDue for schedules whose scan type has changed, and for those that were
-            delayed
+            delayed; once a day the check of exposures
 On failure  a task that fails stays on the agenda for the next tick; an event that fails is parked
             in WakeupDLQ
 """
@@ -22,6 +22,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.sqs.request_queue import SqsRequestQueue
 from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
+from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.aws.wiring import ScanSettings, scan_gateways
 from cascan.clock import utc_now
@@ -32,18 +33,20 @@ from edge import count, instrument, logger, seconds_left
 from on_minute_passed.retrigger_schedules import RetriggerContext, retrigger_schedules
 from on_minute_passed.run_due_tasks import run_due_tasks
 from on_minute_passed.send_delayed_messages import DelayedContext, send_delayed_messages
+from on_minute_passed.start_exposure_day import DailyContext, start_exposure_day
 
 
 @dataclass(frozen=True, slots=True)
 class Settings(ScanSettings):
     report_bucket: str
     schedule_queue_url: str
+    exposure_queue_url: str
     scan_type_nmap: str
     scan_type_nmap_privileged: str
 
 
 @cache
-def wire() -> tuple[ScanGateways, ReportStore, RetriggerContext, DelayedContext]:
+def wire() -> tuple[ScanGateways, ReportStore, RetriggerContext, DelayedContext, DailyContext]:
     settings = from_env(Settings, os.environ)
     schedule_queue = SqsRequestQueue(settings.schedule_queue_url, "schedule queue")
     retrigger = RetriggerContext(
@@ -57,12 +60,14 @@ def wire() -> tuple[ScanGateways, ReportStore, RetriggerContext, DelayedContext]
     )
     reports = S3ReportStore(settings.report_bucket)
     delayed = DelayedContext(DynamoDelayedMessages(settings.scan_table), schedule_queue, utc_now)
-    return scan_gateways(settings), reports, retrigger, delayed
+    table = DynamoScanTable(settings.scan_table)
+    daily = DailyContext(table, SqsRequestQueue(settings.exposure_queue_url, "exposure queue"), utc_now)
+    return scan_gateways(settings, table), reports, retrigger, delayed, daily
 
 
 @instrument
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    gateways, reports, retrigger, delayed = wire()
+    gateways, reports, retrigger, delayed, daily = wire()
     results = asdict(run_due_tasks(gateways, reports, seconds_left(context)))
     if any(results.values()):
         logger.info("agenda tasks run", extra=results)
@@ -73,7 +78,8 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     count("DeedsFailed", len(results["failures"]))
     count("ScansStuck", len(results["stuck"]))
     sent = send_delayed_messages(delayed)  # after the deadlines, which its failure does not affect
+    is_day_due = start_exposure_day(daily)
     retriggered = retrigger_schedules(retrigger)
     if retriggered:
         logger.info("a scan type has changed", extra={"schedules": retriggered})
-    return results | {"retriggered": retriggered, "sent": sent}
+    return results | {"retriggered": retriggered, "sent": sent, "exposure_day": is_day_due}

@@ -60,6 +60,8 @@ def wire() -> Recorder:
         scope=Scope.of(settings.allowed_targets, settings.denied_targets),
         reports=S3ReportStore(settings.report_bucket),
         results=table,
+        # The daily check is stored with the file, and is a much smaller item
+        has_expectations=lambda: table.exposure_day() is not None,
     )
     return Recorder(record, SqsRequestQueue(settings.report_queue_url, "report queue"))
 

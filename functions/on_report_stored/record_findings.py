@@ -6,7 +6,7 @@ recorded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hmac import compare_digest
@@ -80,12 +80,15 @@ def record_findings(
     results: ReportResults,
     left_s: TimeLeft = no_time_limit,
     is_rebuild: bool = False,
+    has_expectations: Callable[[], bool] = lambda: False,
 ) -> RecordingOutcome:
     """Write the report's findings, update the inventory, publish what changed, close the report's
     shard.
 
     `left_s` says how much time there is; a report that needs more is continued with the next
     delivery. A repeat rewrites the same items, announces the same events and counts once.
+
+    `has_expectations`: whether a file of expected exposure is stored, which the event says.
 
     `is_rebuild`: the report has a record, which a function made when it was first recorded.
 
@@ -140,7 +143,8 @@ def record_findings(
         return _build_outcome(scan, shard, summary, status, RETRY_AFTER_S.get(status))
 
     verdict = judge(shard, summary)
-    events = _build_events(scan, shard, stored, verdict, summary, changes=announcer.sum_changes())
+    changes = announcer.sum_changes()
+    events = _build_events(scan, shard, stored, verdict, summary, changes=changes, exposures=has_expectations())
     gateways.bus.put([*announcer.pending, *events])
     closing = _build_closing(
         shard,
@@ -263,6 +267,7 @@ def _build_events(
     summary: ReportSummary,
     *,
     changes: ChangeCounts,
+    exposures: bool,
 ) -> Iterator[BusEvent]:
     """What there is to announce: hosts that were kept out, if there were any, before what was
     recorded.
@@ -286,4 +291,5 @@ def _build_events(
         findings=summary.finding_counts,
         reasons=verdict.reasons.at_shard(shard.number),
         changes=changes,
+        exposures=exposures,
     )

@@ -2,7 +2,8 @@
 
     submitter                   the id derives from             why that can be trusted
     ──────────────────────────  ──────────────────────────────  ─────────────────────────────────────────
-    a cascade, a schedule       the key that cascan gave it     cascan stored this key and body (ADR 29)
+    a cascade, a schedule, the  the key that cascan gave it     cascan stored this key and body (ADR 29)
+    confirmation of an exposure
     a submitter, with a key     SenderId of SQS, and the key    each submitter has keys of its own
     a submitter, without one    the message's id                SQS creates it
 
@@ -18,7 +19,7 @@ from cascan.gateways import IssuedRequests
 from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
 from cascan.limits import MAX_SENDER_CHARS
 
-ISSUED_KEYS = ("cascade/", "schedule/")  # prefixes of the keys of cascan's own requests
+ISSUED_KEYS = ("cascade/", "schedule/", "exposure/")  # prefixes of the keys of cascan's own requests
 
 
 @dataclass(frozen=True, slots=True)

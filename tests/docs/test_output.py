@@ -137,7 +137,15 @@ COMMANDS = {  # as the document calls them → what is typed
 }
 # local up prints what local status does, and tests/e2e runs it; test_live.py of the command runs doctor --live
 # test_vuls_scan.py of the command compares what `vuls scan` prints
-BY_OTHERS = {"cascan local up", "cascan doctor --live", "cascan vuls scan"}
+# test_exposures.py of the command runs those of exposures
+BY_OTHERS = {
+    "cascan local up",
+    "cascan doctor --live",
+    "cascan vuls scan",
+    *(f"cascan exposure {action}" for action in ("apply", "list", "ack", "accept", "reopen")),
+    "cascan why",
+}
+EXPOSURE_SHAPES = {"applied exposure file", "exposure move", "exposure", "explained exposure"}
 VULS_SHAPES = {
     "answered results",
     "answered server",
@@ -147,11 +155,15 @@ VULS_SHAPES = {
     "reachable package",
     "answering CVE",
 }
-SEEN_ELSEWHERE = VULS_SHAPES | {
-    "live check line",
-    "local stack",
-    "reported host",
-}  # no stack runs here; read prints hosts by the line
+SEEN_ELSEWHERE = (
+    VULS_SHAPES
+    | EXPOSURE_SHAPES
+    | {
+        "live check line",
+        "local stack",
+        "reported host",
+    }
+)  # no stack runs here; read prints hosts by the line
 LINES = {"findings": "[finding](#finding)", "hosts": "[reported host](#reported-host)"}
 
 

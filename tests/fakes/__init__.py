@@ -6,7 +6,7 @@ Their state is public, so a test arranges and asserts on plain dicts and lists. 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from io import BytesIO
 from ipaddress import ip_address
@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from cascan.clock import to_wire
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, ShardQueued, ShardReturned
-from cascan.findings.by_host import address_key
+from cascan.findings.by_host import address_key, find_address
 from cascan.findings.truncate_finding import truncate_finding
 from cascan.gateways import FindingReplacement, Launch, Lookup
 from cascan.ids import ReportKey, results_key
@@ -198,6 +198,14 @@ class MemoryScanTable(
             for finding in self.findings_by_element[key]:
                 if latest[key[1][0], finding.id] == key:
                     yield finding
+
+    def findings_at(self, scan_id: str, addresses: Collection[str]) -> dict[str, list[Finding]]:
+        found: defaultdict[str, list[Finding]] = defaultdict(list)
+        for finding in self.findings(scan_id):
+            address = find_address(finding)
+            if address in addresses:
+                found[address].append(finding)
+        return dict(found)
 
     @property
     def findings_by_key(self) -> dict[tuple[str, str], Finding]:

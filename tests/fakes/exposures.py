@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from datetime import datetime
 from ipaddress import ip_address
 
-from cascan.model.exposure import Exposure, ExposureState, StoredExpectations
+from cascan.model.exposure import Exposure, ExposureDay, ExposureState, StoredExpectations
 
 
 class MemoryExposures:
@@ -15,7 +14,7 @@ class MemoryExposures:
         super().__init__()
         self.stored_expectations: StoredExpectations | None = None
         self.exposures: dict[str, Exposure] = {}
-        self.exposure_day: datetime | None = None
+        self.stored_exposure_day: ExposureDay | None = None
         self.confirmations: defaultdict[str, set[str]] = defaultdict(set)
 
     def _reach(self) -> None:
@@ -63,13 +62,13 @@ class MemoryExposures:
         )
         return iter(sorted((found for found in placed if found[0] > after), key=lambda found: found[0]))
 
-    def next_exposure_day(self) -> datetime | None:
+    def exposure_day(self) -> ExposureDay | None:
         self._reach()
-        return self.exposure_day
+        return self.stored_exposure_day
 
-    def plan_exposure_day(self, due_at: datetime) -> None:
+    def put_exposure_day(self, day: ExposureDay) -> None:
         self._reach()
-        self.exposure_day = due_at
+        self.stored_exposure_day = day
 
     def count_confirmations(self, scan_id: str, request: str, limit: int) -> bool:
         self._reach()

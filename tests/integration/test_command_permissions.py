@@ -93,6 +93,7 @@ READERS = [
     "vantage list",
     "cost 10.0.0.1",
     "wait SCANNED --fail-on new",
+    "exposure list",
 ]
 TALKS_TO_AWS = ("open_stack", "describe_stack", "read_permissions", "boto3")  # names in the module of a command
 SUBMITTERS = ["scan --no-wait 10.0.0.1", "submit -f request.json", "submit -f scan.yaml --no-wait"]
@@ -202,7 +203,13 @@ class DeployedStack:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.moto, self.table = build_stack(), DynamoScanTable(TABLE)
         self.reports, self.records = S3ReportStore(BUCKET), S3OperatorRecords(BUCKET)
-        names = {queue.name for queue in QUEUES} | {"ReportQueue", "CompletionQueue", "RequestQueue", "ControlQueue"}
+        names = {queue.name for queue in QUEUES} | {
+            "ReportQueue",
+            "CompletionQueue",
+            "ExposureQueue",
+            "RequestQueue",
+            "ControlQueue",
+        }
         names |= {"ScheduleQueue", "ExpressShardQueue", "ConnectShardQueue", "RawShardQueue"}
         urls = {name: clients.sqs().create_queue(QueueName=name)["QueueUrl"] for name in sorted(names)}
         self.of_vantage = clients.sqs().create_queue(QueueName="cascan-vantage-lab-connect")["QueueUrl"]
@@ -406,7 +413,7 @@ def test_every_command_that_talks_to_aws_is_recorded() -> None:
         source = Path(importlib.import_module(command.name).__file__ or "").read_text()
         if any(re.search(rf"\b{name}\b", source) for name in TALKS_TO_AWS):
             talking.add(command.name.rpartition(".")[2])
-    typed_as = {"control": "cancel"}
+    typed_as = {"control": "cancel", "exposures": "exposure"}
     # The local stack has no policies; a worker has the role of a worker; `vuls scan` calls what submit and
     # report call, and its scan would have to run
     assert {typed_as.get(name, name) for name in talking} - run == {"local", "worker", "vuls"}

@@ -126,7 +126,9 @@ def test_an_alarm_watches_something_that_exists(name: str, metric: Metric) -> No
 def test_errors_and_throttles_of_every_function_count(metric: str) -> None:
     (dimensions,) = watching("AWS/Lambda", metric).values()
 
-    assert {one["FunctionName"] for one in dimensions} == {f"root/{name}" for name in FUNCTIONS}
+    # CloudWatch combines 10 metrics in an alarm at most. What this one fails at is parked: ExposuresParked
+    counted = {f"root/{name}" for name in FUNCTIONS} - {"root/OnExposureDue"}
+    assert {one["FunctionName"] for one in dimensions} == counted
 
 
 def test_a_tick_that_does_not_come_raises_an_alarm() -> None:

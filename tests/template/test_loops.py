@@ -16,7 +16,10 @@ from tests.template.model import FUNCTIONS, MODEL, QUEUES, ROOT, RULES, Resource
 from tests.template.roles import role_of
 from tests.template.test_permissions import statements_of
 
-WORK_THAT_GOES_ON = {"OnReportStored": "MAX_RECORDING_TURNS"}  # and what bounds it
+WORK_THAT_GOES_ON = {
+    "OnReportStored": "MAX_RECORDING_TURNS",
+    "OnExposureDue": "MAX_EXPOSURE_TURNS",
+}  # and what bounds it
 READ_BY = {queue: name for name, function in FUNCTIONS.items() for queue in source_queues(function).values()}
 BUS, BUCKET = "Messaging/ScanBus.Arn", "Storage/ReportBucket.Arn/reports/*"
 

@@ -115,6 +115,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         RECORDS: FORGET,
         **SEND,
         "Messaging/ScheduleQueue.Arn": {"sqs:SendMessage"},
+        "Messaging/ExposureQueue.Arn": {"sqs:SendMessage"},
         "Messaging/WakeupDLQ.Arn": {"sqs:SendMessage"},
         BUS: {"events:PutEvents"},
     },
@@ -125,6 +126,13 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         RESULTS: UPLOAD,
         RECORDS: UPLOAD,
         "Messaging/RequestQueue.Arn": {"sqs:SendMessage"},
+        BUS: {"events:PutEvents"},
+    },
+    "OnExposureDueRole": {
+        TABLE: RELEASE | {"dynamodb:BatchGetItem"},
+        INDEX: {"dynamodb:Query"},
+        "Messaging/RequestQueue.Arn": {"sqs:SendMessage"},
+        "Messaging/ExposureQueue.Arn": {"sqs:SendMessage"},
         BUS: {"events:PutEvents"},
     },
     "LaunchRole": {

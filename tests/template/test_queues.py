@@ -187,6 +187,8 @@ def test_the_command_sends_a_dead_letter_back_to_where_it_came_from(name: str) -
     elif name == "ParkedRequests":  # RequestDLQ would store the request as refused
         assert parked_in("Messaging/RequestQueue") == "Messaging/RequestDLQ"
         assert sources == {"RequestDLQ"}
+    elif name == "ExposureDLQ":  # `cascan exposure apply` judges everything again
+        assert sources == {"ExposureQueue"}
     elif name == "VulsDLQ":  # results are put into the bucket again; the operators' policy has no room for this queue
         assert queue.sent_back_to == ()
     else:

@@ -13,7 +13,7 @@ from cascan.gateways.cascades import CascadeTable, RuleTable
 from cascan.gateways.delayed_messages import DelayedMessage, DelayedMessages
 from cascan.gateways.event_bus import EventBus
 from cascan.gateways.exposures import Exposures
-from cascan.gateways.findings import FindingReplacement, Findings
+from cascan.gateways.findings import FindingReplacement, Findings, FindingsByHost
 from cascan.gateways.fleet import Fleet, Launch
 from cascan.gateways.history import History
 from cascan.gateways.inventory import Inventory
@@ -42,6 +42,7 @@ __all__ = [
     "Exposures",
     "FindingReplacement",
     "Findings",
+    "FindingsByHost",
     "Fleet",
     "HeldShards",
     "History",

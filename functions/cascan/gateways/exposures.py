@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
 from typing import Protocol
 
-from cascan.model.exposure import Exposure, ExposureState, StoredExpectations
+from cascan.model.exposure import Exposure, ExposureDay, ExposureState, StoredExpectations
 
 
 class Exposures(Protocol):
@@ -39,11 +38,11 @@ class Exposures(Protocol):
         `after`: only those behind this place. A change may show a moment later.
         """
 
-    def next_exposure_day(self) -> datetime | None:
-        """When the ends of entries and acceptances are to be checked next. None: never."""
+    def exposure_day(self) -> ExposureDay | None:
+        """The daily check. None: no file was ever stored."""
 
-    def plan_exposure_day(self, due_at: datetime) -> None:
-        """Set when they are to be checked next."""
+    def put_exposure_day(self, day: ExposureDay) -> None:
+        """Store the daily check, over an earlier one."""
 
     def count_confirmations(self, scan_id: str, request: str, limit: int) -> bool:
         """Count a confirmation scan that follows the scan. False: there are `limit` others.

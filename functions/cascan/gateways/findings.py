@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Protocol
 
 from cascan.ids import ReportKey
@@ -37,4 +37,14 @@ class Findings(Protocol):
 
         Of two with the same id, the one of the later report counts. A scan that an earlier version
         accepted has them in order of their ids, until it is migrated.
+        """
+
+
+class FindingsByHost(Protocol):
+    """The findings of a scan, of some hosts alone."""
+
+    def findings_at(self, scan_id: str, addresses: Collection[str]) -> dict[str, list[Finding]]:
+        """The scan's findings of hosts that share a /24 of IPv4 or a /120 of IPv6, by address.
+
+        Empty for a scan that an earlier version accepted, until it is migrated.
         """

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from cascan.gateways.agenda import Agenda
 from cascan.gateways.exposures import Exposures
-from cascan.gateways.findings import Findings
+from cascan.gateways.findings import Findings, FindingsByHost
 from cascan.gateways.history import History
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.network_identities import NetworkIdentities
@@ -31,7 +31,7 @@ class ReportResults(Findings, Inventory, History, Recordings, SeverityRules, Pro
     """What a function needs to record a report, apart from its scan and its shard."""
 
 
-class ScanTable(ScanLifecycle, ReportResults, Exposures, StackSwitch, Protocol):
+class ScanTable(ScanLifecycle, ReportResults, FindingsByHost, Exposures, StackSwitch, Protocol):
     """The whole table. Only the command and the code that builds gateways use all of it."""
 
     def needs_migration(self) -> bool:

@@ -116,10 +116,12 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     state: ExposureState = ExposureState.RESOLVED
     severity: Severity = Severity.MEDIUM  # after the severity rules
     severity_rules: tuple[str, ...] = ()  # names of the rules that match it
+    found_severity: Severity | None = None  # of the finding; None: the kind decides
     hostname: str = ""
     owner: str = ""  # of the group in the file
     sentence: str = ""  # why it is an exposure
     line: int = 0  # of the file; 0: no line is the reason
+    judged_by: int = 0  # the version of the file
     looks: tuple[JudgedLook, ...] = ()  # the newest MAX_LOOKS_PER_EXPOSURE, the oldest first
     first_seen: datetime | None = None  # the oldest look that showed it
     last_seen: datetime | None = None  # the newest look that showed it
@@ -151,5 +153,12 @@ class StoredExpectations(msgspec.Struct, frozen=True, kw_only=True):
     applied_at: datetime
     text: str
     applied_by: str = ""  # a principal
-    # Ends of entries that were announced ahead, as `<line>/<date>`
+
+
+class ExposureDay(msgspec.Struct, frozen=True, kw_only=True):
+    """The daily check of what ends with a date, and of what is untested."""
+
+    due_at: datetime  # the next one
+    done_at: datetime | None = None  # the last one
+    # Ends of entries that were announced ahead, as `<who>/<line>/<date>`
     warned_of: tuple[str, ...] = ()

@@ -6,6 +6,8 @@
     rules/<name>/deleted.json       when it was deleted
     schedules/<name>.json           a schedule's manifest
     vantages/<name>.json            a vantage: its queues, and what its workers reach
+    expectations.json               the file of expected exposure
+    exposures/<id>.json             an exposure that a person decided on
     networks.json                   by what the hosts of networks are known
 
 The process that changed the table writes each record afterwards. A version of a rule never changes,
@@ -27,6 +29,7 @@ from msgspec.structs import replace
 
 from cascan.clock import utc_now
 from cascan.gateways import (
+    Exposures,
     NetworkIdentities,
     OperatorRecords,
     RuleTable,
@@ -35,9 +38,16 @@ from cascan.gateways import (
     StackSwitch,
     Vantages,
 )
-from cascan.limits import MAX_RULE_VERSIONS, MAX_RULES, MAX_SCHEDULES, MAX_VANTAGES
+from cascan.limits import (
+    MAX_RESTORED_EXPOSURES,
+    MAX_RULE_VERSIONS,
+    MAX_RULES,
+    MAX_SCHEDULES,
+    MAX_VANTAGES,
+)
 from cascan.model.agenda import Switch
 from cascan.model.cascade import StoredRule
+from cascan.model.exposure import Exposure, ExposureDay, StoredExpectations
 from cascan.model.identity import StoredNetworks
 from cascan.model.schedule import StoredSchedule
 from cascan.model.vantage import Vantage
@@ -48,10 +58,11 @@ T = TypeVar("T")
 NETWORKS = "networks.json"
 SWITCH, SEVERITY, RULES, SCHEDULES = "switch.json", "severity.json", "rules/", "schedules/"
 VANTAGES = "vantages/"
+EXPECTATIONS, EXPOSURES = "expectations.json", "exposures/"
 DELETED = "deleted.json"
 
 
-class OperatorTable(StackSwitch, SeverityRules, Vantages, NetworkIdentities, Protocol):
+class OperatorTable(StackSwitch, SeverityRules, Vantages, Exposures, NetworkIdentities, Protocol):
     """The operator's decisions that the scan table stores."""
 
 
@@ -64,6 +75,8 @@ class RestoreResult:
     rules: list[str] = field(default_factory=list)  # names, without deleted rules
     schedules: list[str] = field(default_factory=list)  # names; EventBridge does not have them yet
     vantages: list[str] = field(default_factory=list)  # names
+    expectations: bool = False  # the file of expected exposure
+    exposures: int = 0  # that a person decided on
     networks: int = 0  # whose hosts are known by an identity
 
 
@@ -82,6 +95,14 @@ def record_severity_rules(records: OperatorRecords, severity_rules: SeverityRule
 
 def record_vantage(records: OperatorRecords, vantages: Vantages, name: str) -> None:
     records.put(f"{VANTAGES}{name}.json", msgspec.json.encode(vantages.get_vantage(name)))
+
+
+def record_expectations(records: OperatorRecords, exposures: Exposures) -> None:
+    records.put(EXPECTATIONS, msgspec.json.encode(exposures.expectations()))
+
+
+def record_exposure(records: OperatorRecords, exposure: Exposure) -> None:
+    records.put(f"{EXPOSURES}{exposure.exposure_id}.json", msgspec.json.encode(exposure))
 
 
 def record_network_identities(records: OperatorRecords, table: NetworkIdentities) -> None:
@@ -135,7 +156,24 @@ def restore_records(
         if vantage and table.get_vantage(vantage.name) is None:
             table.put_vantage(vantage)
             restored.vantages.append(vantage.name)
+    _restore_exposures(records, table, restored)
     return restored
+
+
+def _restore_exposures(records: OperatorRecords, table: Exposures, restored: RestoreResult) -> None:
+    """The file, so that reports are judged again, and the exposures that a person decided on.
+
+    The others come back as reports are judged, under the same ids.
+    """
+    stored = _read(records, EXPECTATIONS, StoredExpectations)
+    if stored and table.put_expectations(replace(stored, version=1)):
+        restored.expectations = True
+        now = utc_now()
+        table.put_exposure_day(ExposureDay(due_at=now, done_at=stored.applied_at))
+    for name in islice(records.names(EXPOSURES), MAX_RESTORED_EXPOSURES):
+        exposure = _read(records, name, Exposure)
+        if exposure and table.put_exposure(replace(exposure, revision=1)):
+            restored.exposures += 1
 
 
 def _read_switch(records: OperatorRecords) -> Switch | None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from cascan.exposure.life import add_looks, start_exposure
 from cascan.gateways import ScanTable
-from cascan.model.exposure import Exposure, ExposureState, ExposureSubject, JudgedLook, StoredExpectations
+from cascan.model.exposure import Exposure, ExposureDay, ExposureState, ExposureSubject, JudgedLook, StoredExpectations
 
 AT = datetime(2099, 3, 1, 12, tzinfo=UTC)
 FILE = StoredExpectations(version=1, applied_at=AT, text="expected: []", applied_by="ann")
@@ -76,11 +76,12 @@ class TestExposures:
         assert table.put_expectations(newer)
         assert table.expectations() == newer
 
-    def test_the_next_day_is_remembered(self, table: ScanTable) -> None:
-        assert table.next_exposure_day() is None
-        table.plan_exposure_day(AT)
-        table.plan_exposure_day(AT + timedelta(days=1))
-        assert table.next_exposure_day() == AT + timedelta(days=1)
+    def test_the_daily_check_is_remembered(self, table: ScanTable) -> None:
+        assert table.exposure_day() is None
+        table.put_exposure_day(ExposureDay(due_at=AT))
+        later = ExposureDay(due_at=AT + timedelta(days=1), done_at=AT, warned_of=("payments/6/2099-03-10",))
+        table.put_exposure_day(later)
+        assert table.exposure_day() == later
 
     def test_confirmations_are_counted_once_and_up_to_a_limit(self, table: ScanTable) -> None:
         assert table.count_confirmations("scan", "a", 2)

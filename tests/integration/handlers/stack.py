@@ -33,6 +33,7 @@ QUEUES = {  # name → the queue of infra/messaging.yaml; "heard" has our events
     "parked": "ParkedShards",
     "reports": "ReportQueue",
     "completions": "CompletionQueue",
+    "exposures": "ExposureQueue",
     "controls": "ControlQueue",
     "schedules": "ScheduleQueue",
     "vuls": "VulsQueue",
@@ -46,6 +47,7 @@ TEMPLATES = {name: read_template(INFRA / f"{name}.yaml")["Resources"] for name i
 RULES = {  # name: (bus, pattern, the queue behind it)
     "stored": ("default", TEMPLATES["messaging"]["ReportStoredRule"]["Properties"]["EventPattern"], "reports"),
     "completed": (BUS, TEMPLATES["messaging"]["ScanCompletedRule"]["Properties"]["EventPattern"], "completions"),
+    "exposures": (BUS, TEMPLATES["messaging"]["ExposuresRule"]["Properties"]["EventPattern"], "exposures"),
     "all": (BUS, {"source": ["cascan"]}, "heard"),
 }
 
@@ -79,6 +81,7 @@ class Stack:
             "REQUEST_QUEUE_URL": self.queue_urls["requests"],
             "CONTROL_QUEUE_URL": self.queue_urls["controls"],
             "SCHEDULE_QUEUE_URL": self.queue_urls["schedules"],
+            "EXPOSURE_QUEUE_URL": self.queue_urls["exposures"],
             "SCAN_TYPE_NMAP": "layer:1 0.1.0 safe",
             "SCAN_TYPE_NMAP_PRIVILEGED": "0.1.0 safe",
             "CASCADING_RULES": "disabled",

@@ -30,7 +30,8 @@ def test_a_tick_with_nothing_due_does_nothing(stack: Stack, on_minute_passed: Fu
     stack.table.add_to_agenda(AgendaEntry(datetime.now(UTC) + timedelta(hours=1), SCAN_ID, AgendaTask.DEADLINE))
     on_minute_passed(recorded("tick"))  # the first one remembers what the scan types are made of
     before = stack.items()
-    assert on_minute_passed(recorded("tick")) == {"done": {}, "failures": [], "stuck": [], "retriggered": 0, "sent": 0}
+    nothing = {"done": {}, "failures": [], "stuck": [], "retriggered": 0, "sent": 0, "exposure_day": False}
+    assert on_minute_passed(recorded("tick")) == nothing
     assert stack.items() == before
 
 

@@ -3,7 +3,7 @@
 what           pk                             sk                            attributes
 ─────────────  ─────────────────────────────  ────────────────────────────  ───────────────────────────────
 expectations   stack                          expectations                  body, version
-day            stack                          exposure-day                  due_at
+day            stack                          exposure-day                  body
 exposure       exposures/<vantage>/<network>  <address>/<protocol>/<port>/  body, version;
                                               <kind>                        listing="exposures/<state>",
                                                                             listed_at=<changed at>#<id>
@@ -20,7 +20,7 @@ The items belong to no scan. Only `cascan rebuild` and these writers touch them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -38,7 +38,7 @@ from cascan.aws.dynamodb.wire import (
 )
 from cascan.aws.tables.inventory_items import to_hex
 from cascan.limits import ISSUED_DAYS
-from cascan.model.exposure import Exposure, ExposureState, ExposureSubject, StoredExpectations
+from cascan.model.exposure import Exposure, ExposureDay, ExposureState, ExposureSubject, StoredExpectations
 from cascan.nmap.addresses import parse_address
 
 NETWORK_DIGITS = 2  # hex digits that tell the addresses of a network apart
@@ -97,12 +97,12 @@ class ExposureItems(TablePart):
         )
         return readable_items(items, lambda item: (str(item["listed_at"]["S"]), _read_exposure(item)))
 
-    def next_exposure_day(self) -> datetime | None:
+    def exposure_day(self) -> ExposureDay | None:
         item = self._table.get(DAY_KEY)
-        return read_item(item, lambda item: datetime.fromisoformat(item["due_at"]["S"])) if item else None
+        return read_item(item, _read_day) if item else None
 
-    def plan_exposure_day(self, due_at: datetime) -> None:
-        self._table.put(DAY_KEY | to_values({"due_at": format_instant(due_at)}))
+    def put_exposure_day(self, day: ExposureDay) -> None:
+        self._table.put(DAY_KEY | {"body": encode_body(day)})
 
     def count_confirmations(self, scan_id: str, request: str, limit: int) -> bool:
         key = build_key(f"confirmations/{scan_id}", "count")
@@ -142,3 +142,7 @@ def _read_exposure(item: Item) -> Exposure:
 
 def _read_expectations(item: Item) -> StoredExpectations:
     return msgspec.json.decode(unpack_text(item["body"]), type=StoredExpectations)
+
+
+def _read_day(item: Item) -> ExposureDay:
+    return msgspec.json.decode(unpack_text(item["body"]), type=ExposureDay)

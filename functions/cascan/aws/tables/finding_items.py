@@ -27,7 +27,7 @@ They are spread by the first `spread` digits of their id, and are read in order 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -92,6 +92,16 @@ class FindingItems(ScanLayouts):
         groups = groupby(items, key=_address_part)
         return chain.from_iterable(_merge_items(list(group)) for _, group in groups)
 
+    def findings_at(self, scan_id: str, addresses: Collection[str]) -> dict[str, list[Finding]]:
+        layout = self._find_layout(scan_id)
+        if layout.findings < LAYOUT or not addresses:
+            return {}
+        keys = sorted(map(address_key, addresses))
+        by_key = {address_key(address): address for address in addresses}
+        items = self._table.between(_hosts_partition(scan_id, keys[0], layout.spread), keys[0], f"{keys[-1]}/~")
+        groups = ((by_key.get(key), list(group)) for key, group in groupby(items, key=_address_part))
+        return {address: list(_merge_items(group)) for address, group in groups if address}
+
     def _items_by_address(self, scan_id: str, spread: int) -> Iterator[Item]:
         partitions = map(self._table.partition, hosts_partitions(scan_id, spread))
         return merge(*partitions, key=lambda item: str(item["sk"]["S"]))
@@ -152,16 +162,22 @@ def hosts_partitions(scan_id: str, spread: int) -> Iterator[str]:
 def host_items(scan_id: str, host: HostFindings, spread: int = 0, source: ReportKey | None = None) -> Iterator[Item]:
     """The items of a host's findings, in pages of PAGE_BYTES."""
     address = address_key(host.address)
-    pk = f"findings/{scan_id}/hosts"
-    if spread:
-        network = zlib.crc32(address[:-NETWORK_DIGITS].encode())
-        pk = f"{pk}/{HEX[network % len(HEX)]}"
+    pk = _hosts_partition(scan_id, address, spread)
     report = f"{source.shard:06d}.{source.attempt:04d}" if source else "000000.0000"
     element = f"{address}/{report}/{host.place:012d}"
     for number, lines in enumerate(_split_into_pages(host.findings, source)):
         page = build_key(pk, f"{element}/{number:04d}")
         page["findings"] = {"N": str(len(lines))}
         yield add_body(page, b"\n".join(lines))
+
+
+def _hosts_partition(scan_id: str, address: str, spread: int) -> str:
+    """`address`: its key."""
+    pk = f"findings/{scan_id}/hosts"
+    if not spread:
+        return pk
+    network = zlib.crc32(address[:-NETWORK_DIGITS].encode())
+    return f"{pk}/{HEX[network % len(HEX)]}"
 
 
 def _split_into_pages(findings: Iterable[Finding | FindingLine], source: ReportKey | None) -> Iterator[list[bytes]]:
