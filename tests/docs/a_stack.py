@@ -50,9 +50,14 @@ UNREADABLE = {**SCHEDULE, "metadata": {"name": "strange"}, "spec": {"schedule": 
 
 
 def detailed(hosts: Hosts) -> bytes:
-    """A report in which hosts have a name, and services a product and a version."""
+    """A report in which hosts have a name, and services all that nmap knows of them."""
     named = b'<hostnames><hostname name="db" type="PTR"/></hostnames><ports>'
-    return xml(hosts).replace(b"<ports>", named).replace(b'"ssh"', b'"ssh" product="OpenSSH" version="9.2"')
+    service = (
+        b'<service name="ssh" product="OpenSSH" version="9.2" extrainfo="protocol 2.0" tunnel="ssl" method="probed"'
+        b' conf="10"><cpe>cpe:/a:openbsd:openssh:9.2</cpe></service>'
+    )
+    bare = b'<service name="ssh" method="probed" conf="10"/>'
+    return xml(hosts).replace(b"<ports>", named).replace(bare, service)
 
 
 class Stack:

@@ -367,18 +367,17 @@ def test_in_whatever_order_reports_arrive_and_repeat_the_state_is_that_of_the_ri
     assert (mixed.latest, mixed.first_seen, mixed.last_seen) == (right.latest, right.first_seen, right.last_seen)
 
 
-def test_a_service_that_differs_in_details_alone_has_not_changed_and_keeps_those_that_only_one_scan_saw() -> None:
-    details = {"extrainfo": "protocol 2.0", "cpe": ("cpe:/a:openbsd:openssh:9.2p1",)}
-    record = compare(None, scan(0, (22, SSH))).record
-    update = compare(record, scan(1, (22, SSH | details)))
-    assert update.changes == ()
-    (port,) = update.record.ports
-    assert (port.latest.extrainfo, port.latest.cpe) == tuple(details.values())
-    (later,) = compare(update.record, scan(2, (22, SSH))).record.ports
-    assert (later.latest.extrainfo, later.latest.cpe) == tuple(details.values())
+DETAILS = {"extrainfo": "protocol 2.0", "cpe": ("cpe:/a:openbsd:openssh:9.2p1",)}
 
 
-def test_details_of_another_version_are_not_kept() -> None:
-    record = compare(None, scan(0, (22, SSH | {"extrainfo": "protocol 2.0"}))).record
-    (port,) = compare(record, scan(1, (22, SSH | {"version": "9.3"}))).record.ports
-    assert (port.latest.version, port.latest.extrainfo) == ("9.3", "")
+def test_a_service_that_differs_in_details_alone_has_not_changed() -> None:
+    record, changes = after(scan(0, (22, SSH)), scan(1, (22, SSH | DETAILS)))
+    assert changes == []
+    assert (port(record, 22).latest.extrainfo, port(record, 22).latest.cpe) == tuple(DETAILS.values())
+
+
+def test_details_that_only_an_earlier_scan_saw_are_kept_for_the_same_version() -> None:
+    record, _ = after(scan(0, (22, SSH | DETAILS)), scan(1, (22, SSH)))
+    assert port(record, 22).latest.extrainfo == "protocol 2.0"
+    record, _ = after(scan(0, (22, SSH | DETAILS)), scan(1, (22, SSH | {"version": "9.3"})))
+    assert (port(record, 22).latest.version, port(record, 22).latest.extrainfo) == ("9.3", "")
