@@ -121,6 +121,7 @@ def record_findings(
             expected=[ScanState.INIT, ScanState.SCANNING],
         )
 
+    as_seen = replace(scan, vantage=shard.seen_from(scan))
     scope_filter = ScopeFilter(shard, scope, tuple(find_remainders(shard, table)))
     turn = RecordingTurn(key, results, stored.size, left_s)
     summary, status = record_report(
@@ -131,10 +132,10 @@ def record_findings(
         reports=reports,
         table=results,
         turn=turn,
-        vantage=scan.vantage,
+        vantage=as_seen.vantage,
         identity_rules=_find_identity_rules(scan),
     )
-    announcer = ChangeAnnouncer(scan, shard.number, stored.key, _cause_id(stored))
+    announcer = ChangeAnnouncer(as_seen, shard.number, stored.key, _cause_id(stored))
     if status is RecordingStatus.DONE:
         status = publish_changes(announcer, gateways.bus, turn, summary)
     if status is RecordingStatus.CONTINUE:
@@ -144,7 +145,7 @@ def record_findings(
 
     verdict = judge(shard, summary)
     changes = announcer.sum_changes()
-    events = _build_events(scan, shard, stored, verdict, summary, changes=changes, exposures=has_expectations())
+    events = _build_events(as_seen, shard, stored, verdict, summary, changes=changes, exposures=has_expectations())
     gateways.bus.put([*announcer.pending, *events])
     closing = _build_closing(
         shard,

@@ -145,6 +145,7 @@ def _build_scan(acceptance: Acceptance, scan_id: str, planned: Plan) -> Scan:
         addresses=planned.addresses,
         probes=planned.probes,
         vantage=planned.vantage,
+        express_vantage=planned.express_vantage,
         cost_basis=acceptance.cost_bases[planned.vantage],
         shard_secret=make_shard_secret(),
     )

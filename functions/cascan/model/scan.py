@@ -95,6 +95,9 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     request_digest: str = ""
     notes: tuple[str, ...] = ()  # what in the request has no effect
     vantage: str = DEFAULT_VANTAGE  # where it is scanned from
+    # Of what its express shards see, if the express function stands elsewhere than the workers; empty:
+    # it does not
+    express_vantage: str = ""
     # How hosts of these networks are known, as the operator had it when the scan was accepted. Not used
     # where the request says it
     identities: tuple[NetworkIdentity, ...] = ()

@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from cascan.model.reason import Reason, ReasonCode, Reasons
-from cascan.model.scan import Outcome
+from cascan.model.scan import Outcome, Scan
 from cascan.model.usage import NO_USAGE, Capacity, Usage
 
 
@@ -128,6 +128,10 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     reasons: Reasons = Reasons()  # why the outcome is not complete
     error_description: str = ""  # the last error
     stderr: str = ""  # of nmap in the last attempt that failed, at most MAX_STDERR_CHARS
+
+    def seen_from(self, scan: Scan) -> str:
+        """The vantage under which the inventory and the history keep what the shard saw."""
+        return (self.lane is Lane.EXPRESS and scan.express_vantage) or scan.vantage
 
     @property
     def targets_summary(self) -> str:

@@ -65,6 +65,15 @@ class Permissions(msgspec.Struct, frozen=True):
             ),
         )
 
+    @property
+    def express_stands_elsewhere(self) -> bool:
+        """The express function and the stack's workers look at the network from different places.
+
+        Workers that the stack gives public addresses look at it from the Internet, as the function does.
+        """
+        in_subnets = self.reach is not None and self.reach.network is WorkerNetwork.SUBNETS
+        return in_subnets and not self.express_reaches_private
+
     def at_vantage(self, vantage: Vantage) -> Permissions:
         """The permissions of a scan from this vantage: the same, with the reach of its workers.
 

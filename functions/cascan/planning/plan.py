@@ -15,7 +15,7 @@ from cascan.limits import HOSTS_PER_SHARD, MAX_ADDRESSES_PER_SCAN, MAX_EXPRESS_P
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.shard import Lane, Shard, ShardState, TargetSlice
-from cascan.model.vantage import DEFAULT_VANTAGE, Vantage
+from cascan.model.vantage import DEFAULT_VANTAGE, EXPRESS_VANTAGE, Vantage
 from cascan.nmap.options.host_timeout import lengthen_host_timeout
 from cascan.nmap.ports.scanned_ports import count_ports
 from cascan.nmap.targets.group_by_ports import PortChoice, TargetPorts, group_by_ports
@@ -31,6 +31,10 @@ from cascan.planning.rates import ScanDefaults, choose_shards_at_once, describe_
 Slices = tuple[TargetSlice, ...]
 REQUEST_PORTS = PortChoice(common=True)  # those that the options of the request choose
 STANDARD = ScanDefaults()
+SEEN_FROM_EXPRESS = (
+    f"a scan of this size runs in the express function, which stands elsewhere than the workers in WorkerSubnets: "
+    f"what it sees is kept under vantage {EXPRESS_VANTAGE}"
+)
 NO_LONGER_LIMIT = "retryTimedOut has no effect: hosts have no time limit (--host-timeout) that could be doubled"
 
 
@@ -58,6 +62,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     family: int
     exclude: tuple[str, ...]
     vantage: str  # where it is scanned from
+    express_vantage: str  # of what express shards see, if that function stands elsewhere; else empty
     names: frozenset[str]  # expressions of names, which the worker resolves
     slices: tuple[Slices, ...]  # of each shard
     addresses: int  # without duplicates and excludes; a name counts as one
@@ -150,7 +155,9 @@ def build_plan(
     at_once = max(1, defaults.choose_parallel(request) // members)
     parallel = choose_shards_at_once(arguments, len(shards), at_once)
     rates_note = describe_shares(arguments, parallel)
-    notes = filter(None, (names_note, *reach_notes, timeout_note, rates_note))
+    express_vantage = EXPRESS_VANTAGE if lane is Lane.EXPRESS and permissions.express_stands_elsewhere else ""
+    place_note = SEEN_FROM_EXPRESS if express_vantage else ""
+    notes = filter(None, (names_note, *reach_notes, place_note, timeout_note, rates_note))
     return Plan(
         scan_type=ScanType.NMAP_PRIVILEGED if checked.profile == "raw" else ScanType.NMAP,
         lane=lane,
@@ -160,6 +167,7 @@ def build_plan(
         family=checked.arguments.family,
         exclude=checked.exclude,
         vantage=permissions.vantage.name if permissions.vantage else DEFAULT_VANTAGE,
+        express_vantage=express_vantage,
         names=frozenset(target.expression for target in targets if isinstance(target, Name)),
         slices=shards,
         addresses=addresses,

@@ -37,8 +37,8 @@ def judge_shard(
     left_s: TimeLeft = no_time_limit,
 ) -> JudgedShard:
     """Judge the addresses that the shard scanned, behind the address `after`, while there is time."""
-    scanned = ScannedAddresses.from_shard(shard)
-    addresses = _list_addresses(scanned, context.index, table, scan.vantage)
+    scanned, vantage = ScannedAddresses.from_shard(shard), shard.seen_from(scan)
+    addresses = _list_addresses(scanned, context.index, table, vantage)
     start = to_place(after) if after else None
     ahead = (address for address in addresses if start is None or to_place(address) > start)
     opened = _read_opened(scan, shard, table) if context.settings.changes else {}
@@ -50,7 +50,7 @@ def judge_shard(
             key=report,
         )
         names = {address: scanned.names_for(address) for address in network}
-        outcome.judged.add(judge_hosts(network, context, vantage=scan.vantage, names=names, news=news))
+        outcome.judged.add(judge_hosts(network, context, vantage=vantage, names=names, news=news))
         if left_s() < MIN_TURN_S:
             outcome.continue_after = network[-1]
             return outcome

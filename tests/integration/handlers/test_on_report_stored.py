@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from benchmarks.generated_reports import generate_report as generated
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.errors import GatewayUnavailable
 from cascan.ids import ReportKey
 from cascan.model.scan import Outcome, ScanState
-from cascan.model.shard import NmapRun, Shard, ShardState, TargetSlice
+from cascan.model.shard import Lane, NmapRun, Shard, ShardState, TargetSlice
 from on_report_stored.checkpoints import MIN_TURN_S
 from tests.data.envelopes.build import Envelope, object_created, recorded, sqs_event, sqs_record
 from tests.data.reports import hosts, report
@@ -54,6 +55,24 @@ def test_a_report_becomes_findings_and_the_last_one_ends_its_scan(stack: Stack, 
     assert (recorded_event["detail-type"], completed["detail-type"]) == ("FindingsRecorded", "ScanCompleted")
     assert recorded_event["detail"]["findings"] == completed["detail"]["findings"]
     assert completed["detail"]["findings"]["count"] == scan.findings.count == len(list(stack.table.findings(SCAN_ID)))
+
+
+def test_what_the_express_function_sees_elsewhere_is_kept_under_its_own_vantage_and_what_workers_see_under_theirs(
+    stack: Stack, on_report_stored: Function
+) -> None:
+    express, connect = (
+        replace(reported(number), lane=lane) for number, lane in enumerate((Lane.EXPRESS, Lane.CONNECT))
+    )
+    stack.store(a_scan(shards=2, express_vantage="express"), express, connect)
+    stack.put_report(KEYS[0], report("connect"))
+    assert on_report_stored.failed(STORED) == []
+    assert stack.table.known_hosts(["127.0.0.1"]) == {}
+    assert stack.table.known_hosts(["127.0.0.1"], vantage="express")["127.0.0.1"].is_up
+    stack.put_report(KEYS[1], report("connect"))
+    assert on_report_stored.failed(sqs_event(object_created(str(KEYS[1])))) == []
+    assert stack.table.known_hosts(["127.0.0.1"])["127.0.0.1"].is_up
+    vantages = [(event["detail-type"], event["detail"]["vantage"]) for event in stack.heard()]
+    assert vantages == [("FindingsRecorded", "express"), ("FindingsRecorded", "default"), ("ScanCompleted", "default")]
 
 
 def test_a_report_delivered_twice_is_recorded_and_announced_once(stack: Stack, on_report_stored: Function) -> None:

@@ -9,13 +9,14 @@ import pytest
 from cascan.errors import RequestRefused
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.refusal import Rule
+from cascan.model.request import ScanRequest
 from cascan.model.shard import Lane
 from cascan.model.worker_network import WorkerNetwork
 from cascan.permissions.egress import build_egress
 from cascan.permissions.permissions import Permissions
 from cascan.permissions.scope import Scope
 from cascan.permissions.worker_reach import WorkerReach
-from cascan.planning.plan import Plan, plan
+from cascan.planning.plan import SEEN_FROM_EXPRESS, Plan, plan
 from cascan.settings import SettingsError
 from tests.support.builders import a_request
 from tests.support.no_hang import no_hang
@@ -190,6 +191,27 @@ def test_a_lambda_outside_a_network_of_the_operators_has_no_ipv6() -> None:
         asked = a_request(targets=(target,), parameters=("-6", "-p", "443"))
         assert plan(asked, Permissions(scope, express_reaches_private=False)).lane is Lane.CONNECT
         assert plan(asked, Permissions(scope, express_reaches_private=True)).lane is Lane.EXPRESS
+
+
+def test_an_express_function_outside_the_subnets_of_the_workers_is_a_vantage_of_its_own_which_a_note_says() -> None:
+    public = a_request(targets=("8.8.8.8",), parameters=("-p", "53"))
+    wide = a_request(targets=("8.8.0.0/16",), parameters=("-p", "53"))
+
+    def plan_in(network: WorkerNetwork, asked: ScanRequest = public, *, private: bool = False) -> Plan:
+        reach = WorkerReach.of((), network, has_ipv6=False)
+        permissions = Permissions(Scope.of(["8.0.0.0/8"]), express_reaches_private=private, reach=reach)
+        return plan(asked, permissions)
+
+    outside = plan_in(WorkerNetwork.SUBNETS)
+    assert (outside.lane, outside.vantage, outside.express_vantage) == (Lane.EXPRESS, "default", "express")
+    assert SEEN_FROM_EXPRESS in outside.notes
+    for same_place in (
+        plan_in(WorkerNetwork.SUBNETS, private=True),
+        plan_in(WorkerNetwork.SMALL_VPC),
+        plan_in(WorkerNetwork.MACHINE),
+        plan_in(WorkerNetwork.SUBNETS, wide),  # by workers
+    ):
+        assert (same_place.express_vantage, SEEN_FROM_EXPRESS in same_place.notes) == ("", False)
 
 
 def test_a_wide_target_of_which_excludes_leave_little_is_not_walked_through() -> None:
