@@ -16,7 +16,8 @@ from cascan_cli.stack.open import open_stack
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cascan.model.inventory import HostRecord, InventoryQuery, PortRecord
+    from cascan.model.inventory import InventoryQuery, PortRecord
+    from cascan.queries.moved_hosts import ListedHost
     from cascan_cli.stack.open import StackGateways
 
 COLUMNS = (
@@ -29,26 +30,31 @@ COLUMNS = (
     "FIRST SEEN",
     "LAST SEEN",
     "SCAN",
+    "IDENTITY",
 )
+OPTIONAL = ("IDENTITY",)  # shown if any host has one
 # In this order, in a narrow terminal.
-DROPPED = ("SCAN", "LAST SEEN", "NAME", "FIRST SEEN", "PRODUCT", "SERVICE")
+DROPPED = ("SCAN", "IDENTITY", "LAST SEEN", "NAME", "FIRST SEEN", "PRODUCT", "SERVICE")
 
 
 def run(args: Namespace) -> int:
     if args.as_targets and (args.json or args.all):
         raise BadInput("--as-targets prints open ports as lines of text; leave out --json and --all")
+    from cascan.queries.moved_hosts import list_hosts
+
     query = parse_query(args.addresses, args.port, args.service, was_open=args.all)
     with open_stack(args) as stack:
         # Printed as they are read: the inventory may have more than fit into memory
-        first = next(matching := stack.table.hosts(query, vantage=args.vantage), None)
+        matching = list_hosts(stack.table, query, vantage=args.vantage)
+        first = next(matching, None)
         hosts = chain([first], matching) if first else iter(())
         if args.as_targets:
             _print_targets(hosts, query)
         elif args.json:
-            print_json_list(_as_json(host, query) for host in hosts if args.all or host.is_up)
+            print_json_list(_as_json(host, query) for host in hosts if args.all or _is_there(host))
         else:
             rows = (row for host in hosts for row in _rows(host, query))
-            print_table(COLUMNS, rows, drop=DROPPED, whole=("ADDRESS", "SCAN"))
+            print_table(COLUMNS, rows, drop=DROPPED, whole=("ADDRESS", "SCAN"), optional=OPTIONAL)
             _name_other_vantages(args.vantage, stack)
     if first is None:
         print_message(f"the inventory{_name_vantage(args.vantage)} has nothing that matches")
@@ -66,12 +72,18 @@ def _name_other_vantages(vantage: str, stack: StackGateways) -> None:
         print_message(f"as seen from the stack itself; others with --vantage NAME: {', '.join(names)}")
 
 
-def _print_targets(hosts: Iterable[HostRecord], query: InventoryQuery) -> None:
+def _is_there(host: ListedHost) -> bool:
+    return host.record.is_up and not host.moved_to
+
+
+def _print_targets(hosts: Iterable[ListedHost], query: InventoryQuery) -> None:
     from cascan.model.inventory import OPEN
     from cascan_cli.output.targets import format_targets
 
-    ports = ((host.address, port) for host in hosts for port in query.ports_of(host) if port.latest.state == OPEN)
-    for line in format_targets((address, port.protocol, port.port) for address, port in ports):
+    records = (host.record for host in hosts if not host.moved_to)
+    ports = ((record.address, port) for record in records for port in query.ports_of(record))
+    is_open = ((address, port) for address, port in ports if port.latest.state == OPEN)
+    for line in format_targets((address, port.protocol, port.port) for address, port in is_open):
         print(line)
 
 
@@ -81,32 +93,46 @@ def _name_vantage(vantage: str) -> str:
     return "" if vantage == DEFAULT_VANTAGE else f" of vantage {vantage}"
 
 
-def _rows(host: HostRecord, query: InventoryQuery) -> Iterator[tuple[object, ...]]:
-    """One row for each selected port; one row for a host that has none."""
-    ports = query.ports_of(host)
+def _rows(host: ListedHost, query: InventoryQuery) -> Iterator[tuple[object, ...]]:
+    """One row for each selected port; one row for a host that has none.
+
+    A host that moved is listed at its new address; with `was_open` also at the old one.
+    """
+    if host.moved_to and not query.was_open:
+        return
+    record = host.record
+    ports = query.ports_of(record)
+    place = f"moved to {host.moved_to}" if host.moved_to else ""
     for port in ports:
         latest = port.latest
         product = " ".join(filter(None, (latest.product, latest.version)))
-        state = latest.state if host.is_up else f"{latest.state}, {host.latest.state}"
+        remark = place if record.is_up else record.latest.state
+        state = f"{latest.state}, {remark}" if remark else latest.state
         name = f"{port.protocol}/{port.port}"
         seen = (_format_time(port.first_seen), _format_time(port.last_seen), latest.scan_id)
-        yield host.address, host.hostname, name, state, latest.service, product, *seen
-    if not ports and (host.is_up or query.was_open):
-        seen = (_format_time(host.first_seen), _format_time(host.last_seen), host.latest.scan_id)
-        yield host.address, host.hostname, "", host.latest.state, "", "", *seen
+        yield record.address, record.hostname, name, state, latest.service, product, *seen, record.identity
+    if not ports and (record.is_up or query.was_open):
+        seen = (_format_time(record.first_seen), _format_time(record.last_seen), record.latest.scan_id)
+        yield record.address, record.hostname, "", place or record.latest.state, "", "", *seen, record.identity
 
 
-def _as_json(host: HostRecord, query: InventoryQuery) -> dict[str, Any]:
-    identity = {"identity": host.identity} if host.identity else {}
-    return identity | {
-        "address": host.address,
-        "hostname": host.hostname,
-        "state": host.latest.state,
-        "firstSeen": host.first_seen,
-        "lastSeen": host.last_seen,
-        "lastScan": host.latest.scan_id,
-        "ports": [_port_as_json(port) for port in query.ports_of(host)],
-    }
+def _as_json(host: ListedHost, query: InventoryQuery) -> dict[str, Any]:
+    record = host.record
+    identity = {"identity": record.identity} if record.identity else {}
+    moved = {"movedTo": host.moved_to} if host.moved_to else {}
+    return (
+        identity
+        | moved
+        | {
+            "address": record.address,
+            "hostname": record.hostname,
+            "state": record.latest.state,
+            "firstSeen": record.first_seen,
+            "lastSeen": record.last_seen,
+            "lastScan": record.latest.scan_id,
+            "ports": [_port_as_json(port) for port in query.ports_of(record)],
+        }
+    )
 
 
 def _port_as_json(port: PortRecord) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""`cascan when`: how a port, or every port of a host, changed: the states, with the looks that saw them."""
+"""`cascan when`: how a port, or every port of a host, changed: the states, with the looks that saw them.
+
+Looks are stored by address. Of a host that is named by its identity, those of each address count while
+it was there.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cascan_cli.input.endpoints import Endpoint, parse_endpoint
+from cascan_cli.input.endpoints import Endpoint, parse_identified
 from cascan_cli.input.moments import parse_moment, parse_zone
 from cascan_cli.output.history import (
     describe_service,
@@ -22,27 +26,43 @@ from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cascan.model.history import Look
     from cascan.queries.history import Span
+    from cascan.queries.moved_hosts import IdentifiedHost
 
 COLUMNS = ("VANTAGE", "PORT", "STATE", "FROM", "TO", "LOOKS", "SERVICE", "SCAN")
+COLUMNS_OF_IDENTITY = ("VANTAGE", "ADDRESS", *COLUMNS[1:])
 DROPPED = ("SCAN", "LOOKS", "VANTAGE", "SERVICE")
 
 
 class Seen(NamedTuple):
     vantage: str
+    address: str
     span: Span
 
 
+class Range(NamedTuple):
+    """The looks at an address that are asked for."""
+
+    address: str
+    since: datetime | None
+    until: datetime
+
+
 def run(args: Namespace) -> int:
-    endpoint = parse_endpoint(args.endpoint)
+    endpoint = parse_identified(args.endpoint)
     with open_stack(args) as stack:
         spans = list(_find_spans(endpoint, args, stack))
         if args.json:
             print_json([_to_json(seen, endpoint, args, stack) for seen in spans])
         elif args.evidence:
             for seen in spans:
-                print_evidence(_describe(seen, endpoint), seen.span.first, stack.reports)
+                print_evidence(_describe(seen), seen.span.first, stack.reports)
+        elif endpoint.has_identity:
+            rows = ((seen.vantage, seen.address, *_row(seen)[1:]) for seen in spans)
+            print_table(COLUMNS_OF_IDENTITY, rows, drop=DROPPED, whole=("ADDRESS", "SCAN"))
         else:
             print_table(COLUMNS, map(_row, spans), drop=DROPPED, whole=("SCAN",))
     if not spans:
@@ -51,26 +71,75 @@ def run(args: Namespace) -> int:
 
 
 def _find_spans(endpoint: Endpoint, args: Namespace, stack: StackGateways) -> Iterator[Seen]:
-    from cascan.limits import MAX_LOOKS_READ
-    from cascan.queries.history import find_open_keys, list_host_spans, list_looks, list_spans
-
     zone = parse_zone(args.tz)
     until = parse_moment(args.until, zone, "--until")
     since = parse_moment(args.since, zone, "--since") if args.since else None
-    table = stack.table
+    asked = Range(endpoint.address, since, until)
+    if not endpoint.has_identity:
+        for vantage in choose_vantages(args, stack):
+            yield from _find_spans_of_address(asked, endpoint.key, vantage, stack)
+        return
+    from cascan.queries.moved_hosts import find_identified_host
+
+    is_known = False
     for vantage in choose_vantages(args, stack):
-        looks, is_all = list_looks(table, endpoint.address, until, since=since, vantage=vantage)
-        if not is_all:
-            earliest = format_look(looks[0])
-            print_message(
-                f"{vantage}: there are more than {MAX_LOOKS_READ} looks; those before {earliest} are left out"
-            )
-        if endpoint.key:
-            yield from (Seen(vantage, span) for span in list_spans(looks, endpoint.key))
+        host = find_identified_host(stack.table, endpoint.address, vantage=vantage)
+        if host is None:
             continue
-        yield from (Seen(vantage, span) for span in list_host_spans(looks))
-        for key in find_open_keys(looks):
-            yield from (Seen(vantage, span) for span in list_spans(looks, key))
+        is_known = True
+        _tell_places(host, vantage)
+        for stay in _list_ranges(host, asked):
+            yield from _find_spans_of_address(stay, endpoint.key, vantage, stack)
+    if not is_known:
+        print_message(
+            f"no scan has seen a host that is known as {endpoint.address}; hosts are known by their addresses"
+            " unless a request or their network says otherwise: cascan network list"
+        )
+
+
+def _tell_places(host: IdentifiedHost, vantage: str) -> None:
+    """Say where the host is and where it was, as far as its record knows."""
+    identity, (latest, *earlier) = host.record.identity, host.stays
+    if host.is_shared:
+        addresses = ", ".join(stay.address for stay in host.stays)
+        print_message(f"{vantage}: {identity} was seen at several addresses in one scan: {addresses}")
+    else:
+        place = "is at" if host.is_there else "was last at"
+        before = f"; before: {', '.join(stay.address for stay in earlier)}" if earlier else ""
+        print_message(f"{vantage}: {identity} {place} {latest.address}, seen {latest.last:%Y-%m-%dT%H:%M:%SZ}{before}")
+    if not host.is_complete:
+        first = host.record.places[0].seen_at
+        print_message(f"{vantage}: where it was before {first:%Y-%m-%dT%H:%M:%SZ} is not kept")
+
+
+def _list_ranges(host: IdentifiedHost, asked: Range) -> Iterator[Range]:
+    """The looks at each address while the host was there; at its present address up to the end."""
+    for number, stay in enumerate(host.stays):
+        is_present = number == 0 and host.is_there
+        until = asked.until if is_present else min(asked.until, stay.last)
+        since = max(asked.since, stay.first) if asked.since else stay.first
+        if since <= until:
+            yield Range(stay.address, since, until)
+
+
+def _find_spans_of_address(
+    asked: Range, key: tuple[str, int] | None, vantage: str, stack: StackGateways
+) -> Iterator[Seen]:
+    """`key`: a port; None: the host and every port that was open."""
+    from cascan.limits import MAX_LOOKS_READ
+    from cascan.queries.history import find_open_keys, list_host_spans, list_looks, list_spans
+
+    address = asked.address
+    looks, is_all = list_looks(stack.table, address, asked.until, since=asked.since, vantage=vantage)
+    if not is_all:
+        earliest = format_look(looks[0])
+        print_message(f"{vantage}: there are more than {MAX_LOOKS_READ} looks; those before {earliest} are left out")
+    if key:
+        yield from (Seen(vantage, address, span) for span in list_spans(looks, key))
+        return
+    yield from (Seen(vantage, address, span) for span in list_host_spans(looks))
+    for open_key in find_open_keys(looks):
+        yield from (Seen(vantage, address, span) for span in list_spans(looks, open_key))
 
 
 def choose_vantages(args: Namespace, stack: StackGateways) -> list[str]:
@@ -92,16 +161,16 @@ def _row(seen: Seen) -> tuple[object, ...]:
     )
 
 
-def _describe(seen: Seen, endpoint: Endpoint) -> str:
+def _describe(seen: Seen) -> str:
     port = f" {format_port(seen.span.key)}" if seen.span.key else ""
-    return f"{seen.vantage}: {endpoint.address}{port} {seen.span.state}"
+    return f"{seen.vantage}: {seen.address}{port} {seen.span.state}"
 
 
 def _to_json(seen: Seen, endpoint: Endpoint, args: Namespace, stack: StackGateways) -> dict[str, Any]:
     span = seen.span
     fields = {
         "vantage": seen.vantage,
-        "address": endpoint.address,
+        "address": seen.address,
         "protocol": span.key[0] if span.key else "",
         "port": span.key[1] if span.key else None,
         "state": span.state,
@@ -110,6 +179,8 @@ def _to_json(seen: Seen, endpoint: Endpoint, args: Namespace, stack: StackGatewa
         "lastLook": look_to_json(span.last),
         "looks": span.looks,
     }
+    if endpoint.has_identity:
+        fields["identity"] = endpoint.address
     return fields | (evidence_to_json(span.first, stack) if args.evidence else {})
 
 

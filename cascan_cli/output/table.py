@@ -62,18 +62,25 @@ def print_table(
     *,
     drop: Sequence[str] = (),
     whole: Sequence[str] = (),
+    optional: Sequence[str] = (),
 ) -> None:
     """Print one line per row, as the rows come.
 
     `drop` names the columns that a narrow terminal leaves out, in this order. `whole` names the
-    columns whose cells are copied elsewhere, and so must not be folded or cut.
+    columns whose cells are copied elsewhere, and so must not be folded or cut. `optional` names the
+    last columns that are only there for the rows that need them: a terminal shows them if one of the
+    first rows does, and a line of text ends before them where they are empty.
     """
     texts = ([printable(cell) for cell in row] for row in rows)
     if not sys.stdout.isatty():
+        required = len(titles) - len(optional)
         for row in texts:
-            print("\t".join(row))
+            cells = row if any(row[required:]) else row[:required]
+            print("\t".join(cells))
         return
-    shown = _print_first(_build_columns(titles, islice(texts, MAX_FITTED_ROWS), whole), drop)
+    columns = _build_columns(titles, islice(texts, MAX_FITTED_ROWS), whole)
+    needed = [column for column in columns if column.title not in optional or any(column.cells)]
+    shown = _print_first(needed, drop)
     widths = {column.title: column.width for column in shown}
     while further := list(islice(texts, MAX_FITTED_ROWS)):
         columns = [column for column in _build_columns(titles, further, whole) if column.title in widths]

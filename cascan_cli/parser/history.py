@@ -12,9 +12,11 @@ WHEN = """\
 Show how a port changed: each state, from the first to the last look that saw
 it. Without a port, show the host itself and every port that was ever open.
 Between the end of one line and the beginning of the next nobody looked: the
-port changed somewhere between the two.
+port changed somewhere between the two. A host that may move is named by its
+MAC address or name, and shown with each address while it was there.
 
   cascan when 10.0.0.5:22
+  cascan when 52:54:00:12:34:56
   cascan when 10.0.0.5:53/udp --since 2026-01-01
   cascan when '[2001:db8::5]:443' --evidence"""
 AT = """\
@@ -72,7 +74,11 @@ def _add_when(commands: Commands, stack: ArgumentParser, output: ArgumentParser)
         help="show how a port changed over time",
         description=WHEN,
     )
-    when.add_argument("endpoint", metavar="ADDRESS[:PORT]", help="10.0.0.5:22, 10.0.0.5:53/udp, [2001:db8::5]:22")
+    when.add_argument(
+        "endpoint",
+        metavar="HOST[:PORT]",
+        help="10.0.0.5:22, 10.0.0.5:53/udp, [2001:db8::5]:22; 52:54:00:12:34:56:22, db.example:22",
+    )
     when.add_argument("--since", metavar="DATE", help=f"only looks from then on; {DATE_HELP}")
     when.add_argument("--until", default="now", metavar="DATE", help="only looks up to then; default: now")
     add_zone(when)

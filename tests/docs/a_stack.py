@@ -18,7 +18,7 @@ from cascan.gateways import ScanGateways
 from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
 from cascan.model.cascade import CascadeLine, CascadeRecord, StoredChild
 from cascan.model.identity import IdentityKind, NetworkIdentity, StoredNetworks
-from cascan.model.inventory import ChangeKind
+from cascan.model.inventory import UP, ChangeKind, Place
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.scan import Counts, Outcome, ScanState, Suspension
@@ -113,7 +113,12 @@ class Stack:
 
     def _move_a_host(self) -> None:
         hosts, changes, identity = self.table.hosts_by_address, self.table.changes_by_key, "mac:52:54:00:12:34:56"
-        hosts["10.0.0.3"] = replace(hosts["10.0.0.3"], identity=identity)
+        record = hosts["10.0.0.3"] = replace(hosts["10.0.0.3"], identity=identity)
+        place = Place(address=record.address, seen_at=record.last_seen, scan_id=record.latest.scan_id)
+        hosts[identity] = replace(record, places=(place,))
+        # No scan has looked at its earlier address since
+        earlier = hosts["10.0.0.2"]
+        hosts["10.0.0.2"] = replace(earlier, identity=identity, latest=replace(earlier.latest, state=UP))
         key = next(reversed(changes))
         move = replace(changes[key][0], kind=ChangeKind.HOST_MOVED, identity=identity, previous_address="10.0.0.2")
         changes[key] = (*changes[key], move)

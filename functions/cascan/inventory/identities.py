@@ -66,13 +66,36 @@ class IdentityRules:
         return self.find_kind(address) in (IdentityKind.MAC, IdentityKind.NAME)
 
 
+def parse_identity(text: str) -> str:
+    """An identity as a person writes it, with or without its kind. Empty: it is none.
+
+    `52:54:00:12:34:56` → `mac:52:54:00:12:34:56`, `DB.example.` → `name:db.example`.
+    """
+    kind, colon, value = text.lower().partition(":")
+    match kind if colon else "":
+        case "mac":
+            return _to_mac(value)
+        case "name":
+            return _to_name(value)
+        case _:
+            return _to_mac(text) or _to_name(text)
+
+
 def _find_mac(host: Host) -> str:
-    mac = host.mac.lower()
+    return _to_mac(host.mac)
+
+
+def _find_name(host: Host, names: Mapping[str, str]) -> str:
+    return _to_name(host.find_name(names))
+
+
+def _to_mac(text: str) -> str:
+    mac = text.lower()
     if not MAC.fullmatch(mac) or mac == NO_HARDWARE or int(mac[:2], 16) & GROUP_BIT:
         return ""
     return f"mac:{mac}"
 
 
-def _find_name(host: Host, names: Mapping[str, str]) -> str:
-    name = host.find_name(names).lower().removesuffix(".")
+def _to_name(text: str) -> str:
+    name = text.lower().removesuffix(".")
     return f"name:{name}" if NAME.fullmatch(name) else ""

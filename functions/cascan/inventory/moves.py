@@ -113,7 +113,7 @@ def add_looks(known: HostRecord | None, observations: Sequence[Observation]) -> 
 def _add_look(known: HostRecord | None, observation: Observation) -> HostRecord:
     place = Place(address=observation.address, seen_at=observation.seen_at, scan_id=observation.scan_id)
     places = _add_place(known.places if known else (), place)
-    if _is_shared(places):
+    if is_shared(places):
         sighting = Sighting(state=UP, seen_at=observation.seen_at, scan_id=observation.scan_id)
         updated = HostRecord(
             address=observation.address,
@@ -143,7 +143,7 @@ def _add_place(places: tuple[Place, ...], place: Place) -> tuple[Place, ...]:
     return tuple(sorted(by_scan.values(), key=lambda seen: seen.order)[-MAX_IDENTITY_PLACES:])
 
 
-def _is_shared(places: Collection[Place]) -> bool:
+def is_shared(places: Collection[Place]) -> bool:
     """One scan has seen the identity at several addresses."""
     return len({place.scan_id for place in places}) < len(places)
 
@@ -168,7 +168,7 @@ class _Pair:
         for look in (observation, *together):
             place = Place(address=look.address, seen_at=look.seen_at, scan_id=look.scan_id)
             new_places = _add_place(new_places, place)
-        if _is_shared(new_places):
+        if is_shared(new_places):
             return self.by_address, True
         earlier = [place for place in new_places if place.scan_id != observation.scan_id]
         before = [place for place in earlier if place.order < (observation.seen_at, observation.scan_id, "~")]
@@ -235,7 +235,7 @@ def _drop_moved(
     there.
     """
     known = identities.get(record.identity) if record and record.identity else None
-    if observation.identity is None or known is None or _is_shared(known.places):
+    if observation.identity is None or known is None or is_shared(known.places):
         return changes
     if observation.up is False:
         return _drop_host_changes(changes)
@@ -287,7 +287,7 @@ def _update_missed(
 
 def _is_absent(known: HostRecord, missed: Missed, observation: Observation) -> bool:
     """No scan has seen the identity since, here or elsewhere."""
-    if _is_shared(known.places) or known.address != observation.address:
+    if is_shared(known.places) or known.address != observation.address:
         return False
     return known.places[-1].seen_at < missed.seen_at
 

@@ -18,6 +18,7 @@ from cascan_cli.errors import BadInput
 from cascan_cli.input.endpoints import parse_endpoint
 from cascan_cli.input.moments import parse_duration, parse_moment, parse_zone
 from cascan_cli.main import main
+from tests.support.builders import a_request
 from tests.support.scanned_network import World, xml
 
 NOON, ONE, TWO, THREE = (f"2026-03-01T{hour}:00:00Z" for hour in (12, 13, 14, 15))
@@ -102,6 +103,64 @@ class TestWhen:
         (first, _) = printed.json("when", "10.0.0.1:80", "--evidence")
         assert (first["state"], first["evidence"], first["evidenceProblem"]) == ("open", None, "the report is gone")
         assert first["firstLook"]["scan"] == derive_scan_id("scan at 0")
+
+
+LAPTOP, PRINTER = "52:54:00:00:00:01", "52:54:00:00:00:02"
+
+
+def with_mac(report: bytes, mac: str = LAPTOP) -> bytes:
+    return report.replace(b"<ports>", f'<address addr="{mac}" addrtype="mac"/><ports>'.encode())
+
+
+class TestWhenOfAnIdentity:
+    """The laptop was at .4 from 15 to 16 o'clock and at .5 at 17; then the printer was at .4."""
+
+    @pytest.fixture(autouse=True)
+    def moved(self, world: World) -> None:
+        nights = ((3, "10.0.0.4", LAPTOP), (4, "10.0.0.4", LAPTOP), (5, "10.0.0.5", LAPTOP), (6, "10.0.0.4", PRINTER))
+        for hour, address, mac in nights:
+            world.scan(hour, with_mac(xml({address: (22,)}), mac), request=a_request(identity="mac"))
+
+    def test_each_address_is_shown_while_the_host_was_there(self, printed: Printed) -> None:
+        rows = printed("when", f"{LAPTOP}:22")
+        assert [row[1:6] for row in rows] == [
+            ["10.0.0.5", "tcp/22", "open", "2026-03-01T17:00:00Z", "2026-03-01T17:00:00Z"],
+            ["10.0.0.5", "tcp/22", "host not up", "2026-03-01T18:00:00Z", "2026-03-01T18:00:00Z"],
+            ["10.0.0.4", "tcp/22", "open", "2026-03-01T15:00:00Z", "2026-03-01T16:00:00Z"],
+        ]
+        assert f"default: mac:{LAPTOP} is at 10.0.0.5, seen 2026-03-01T17:00:00Z; before: 10.0.0.4" in printed.said
+
+    def test_what_another_host_did_at_its_last_address_is_not_shown(self, world: World, printed: Printed) -> None:
+        report = with_mac(xml({"10.0.0.5": (22, 80)}), PRINTER)
+        world.scan(7, report, request=a_request(identity="mac"))
+        assert [row[1:4] for row in printed("when", LAPTOP)] == [
+            ["10.0.0.5", "", "up"],
+            ["10.0.0.5", "tcp/22", "open"],
+            ["10.0.0.4", "", "up"],
+            ["10.0.0.4", "tcp/22", "open"],
+        ]
+        assert f"mac:{LAPTOP} was last at 10.0.0.5" in printed.said
+
+    def test_times_bound_the_looks_at_every_address(self, printed: Printed) -> None:
+        spans = printed.json("when", f"mac:{LAPTOP}:22", "--since", "2026-03-01T16:00Z", "--until", "2026-03-01T17:30Z")
+        assert [(span["address"], span["looks"], span["identity"]) for span in spans] == [
+            ("10.0.0.5", 1, f"mac:{LAPTOP}"),
+            ("10.0.0.4", 1, f"mac:{LAPTOP}"),
+        ]
+
+    def test_an_identity_at_several_addresses_is_shown_with_all_of_them(self, world: World, printed: Printed) -> None:
+        both = with_mac(xml({"10.0.0.4": (22,), "10.0.0.5": (22,)}))
+        world.scan(7, both, request=a_request(identity="mac"))
+        assert {row[1] for row in printed("when", LAPTOP)} == {"10.0.0.4", "10.0.0.5"}
+        assert f"mac:{LAPTOP} was seen at several addresses in one scan: " in printed.said
+
+    def test_an_identity_that_no_scan_has_seen_is_named(self, printed: Printed) -> None:
+        assert printed("when", "Laptop.Example:22") == []
+        assert "no scan has seen a host that is known as name:laptop.example" in printed.said
+
+    def test_a_mistyped_address_is_not_taken_for_a_name(self, printed: Printed) -> None:
+        for text in ("10.0.0.500", "10.0.0.0/24", "10.0.0.5:70000", "mac:52:54", "laptop:70000"):
+            printed("when", text, code=2)
 
 
 class TestAt:

@@ -17,6 +17,7 @@ from cascan.model.scan import Outcome, ScanState
 from cascan.model.vantage import Vantage
 from cascan_cli.commands import diff, inventory
 from cascan_cli.main import main
+from tests.support.builders import a_request
 from tests.support.scanned_network import World, xml
 
 FIRST, SECOND = derive_scan_id("scan at 0"), derive_scan_id("scan at 1")
@@ -74,6 +75,52 @@ def test_the_inventory_of_the_stack_names_the_other_vantages(world: World, print
     assert "others with --vantage NAME: office" in printed.said
     printed("inventory", "--vantage", "office")
     assert "others with --vantage" not in printed.said
+
+
+LAPTOP = "52:54:00:00:00:01"
+LOWER: dict[str, Any] = {"target": "10.0.0.0/30", "count": 4}
+UPPER: dict[str, Any] = {"target": "10.0.0.4/30", "count": 4}
+
+
+def with_mac(report: bytes, mac: str = LAPTOP) -> bytes:
+    return report.replace(b"<ports>", f'<address addr="{mac}" addrtype="mac"/><ports>'.encode())
+
+
+class TestHostsThatMove:
+    @pytest.fixture(autouse=True)
+    def moved(self, world: World) -> None:
+        """Nobody has looked at the old address since the laptop was seen at the new one."""
+        for hour, address, part in ((2, "10.0.0.1", LOWER), (3, "10.0.0.5", UPPER)):
+            report = with_mac(xml({address: (22,)}, total=4))
+            world.scan(hour, report, request=a_request(identity="mac"), **part)
+
+    def test_a_host_is_listed_once_as_open_with_its_identity(self, printed: Printed) -> None:
+        rows = printed("inventory", "--port", "22")
+        assert [(row[0], row[3], row[-1]) for row in rows] == [("10.0.0.5", "open", f"mac:{LAPTOP}")]
+        assert [host["address"] for host in printed.json("inventory")] == ["10.0.0.5"]
+        assert printed("inventory", "--as-targets") == [["10.0.0.5:22"]]
+
+    def test_its_old_address_is_listed_on_demand_with_the_new_one(self, printed: Printed) -> None:
+        rows = printed("inventory", "10.0.0.1", "--port", "22", "--all")
+        assert [row[3] for row in rows] == ["open, moved to 10.0.0.5"]
+        hosts = {host["address"]: host.get("movedTo") for host in printed.json("inventory", "--all")}
+        assert hosts == {"10.0.0.1": "10.0.0.5", "10.0.0.2": None, "10.0.0.3": None, "10.0.0.5": None}
+
+    def test_an_address_that_another_host_has_now_is_listed(self, world: World, printed: Printed) -> None:
+        report = with_mac(xml({"10.0.0.1": (22,)}, total=4), "52:54:00:00:00:02")
+        world.scan(4, report, request=a_request(identity="mac"), **LOWER)
+        assert [row[0] for row in printed("inventory", "--port", "22")] == ["10.0.0.1", "10.0.0.5"]
+
+    def test_an_identity_at_several_addresses_hides_none_of_them(self, world: World, printed: Printed) -> None:
+        """Two interfaces with one MAC address, and later a scan of one of them alone."""
+        both = with_mac(xml({"10.0.0.1": (22,), "10.0.0.5": (22,)}))
+        world.scan(4, both, request=a_request(identity="mac"))
+        world.scan(5, with_mac(xml({"10.0.0.5": (22,)}, total=4)), request=a_request(identity="mac"), **UPPER)
+        assert [row[0] for row in printed("inventory", "--port", "22")] == ["10.0.0.1", "10.0.0.5"]
+
+
+def test_without_identities_there_is_no_column_of_them(printed: Printed) -> None:
+    assert {len(row) for row in printed("inventory")} == {9}
 
 
 def test_the_inventory_of_a_vantage_is_asked_for_by_name(world: World, printed: Printed) -> None:
