@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from cascan.aws import clients
 from cascan.aws.dynamodb.wire import Item, build_key
 from cascan.aws.tables.host_pointers import CHECK_AGAIN_AFTER
+from cascan.aws.tables.inventory_items import PORTS_PER_PAGE
 from cascan.aws.tables.pointer_items import Pointer, merge_pointers, read_pointers
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.ids import ReportKey
@@ -118,7 +119,7 @@ class TestVantages:
         assert len(list(dynamo_table.asked(4, 0, 99, vantage="internet"))) == 1
 
     def test_pages_of_a_record_are_under_its_vantage(self, dynamo_table: DynamoScanTable) -> None:
-        record = a_host(ports=tuple(a_port(number) for number in range(1, 2_000)))
+        record = a_host(ports=tuple(a_port(number) for number in range(1, 2 * PORTS_PER_PAGE)))
         dynamo_table.save_hosts(SOURCE, [an_update(record)], vantage="internet")
         assert dynamo_table.known_hosts([record.address], vantage="internet") == {record.address: record}
         assert len(all_items("host/internet/10.0.0.5")) == 3

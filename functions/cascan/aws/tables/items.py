@@ -79,6 +79,7 @@ from cascan.aws.dynamodb.wire import (
 from cascan.clock import to_wire
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.identity import StoredNetworks
+from cascan.model.migration import MigrationCursor
 from cascan.model.scan import Scan, ScanBrief
 from cascan.model.shard import Shard, ShardState
 from cascan.model.usage import USAGE_FIELDS
@@ -299,6 +300,19 @@ def network_identities_item(stored: StoredNetworks) -> Item:
 
 def read_network_identities(item: Item) -> StoredNetworks:
     return msgspec.json.decode(unpack_text(item["body"]), type=StoredNetworks)
+
+
+def migration_cursor_key() -> Item:
+    return build_key("stack", "migration-cursor")
+
+
+def migration_cursor_item(cursor: MigrationCursor) -> Item:
+    version = {"N": str(cursor.version)}
+    return migration_cursor_key() | {"body": encode_body(cursor), "version": version}
+
+
+def read_migration_cursor(item: Item) -> MigrationCursor:
+    return msgspec.json.decode(unpack_text(item["body"]), type=MigrationCursor)
 
 
 def severity_rules_key() -> Item:
