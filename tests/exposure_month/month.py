@@ -16,6 +16,7 @@ from cascan.exposure.read_exposure_file import read_exposure_file
 from cascan.limits import MAX_LOOKS_PER_EXPOSURE
 from cascan.model.exposure import Exposure, ExposureKind, ExposureState, ExposureSubject, JudgedLook, MoveKind
 from cascan.model.history import HOST_NOT_UP
+from cascan.watch.confirm import CONFIRMED_KINDS
 from tests.exposure_month.drift import (
     ADDRESSES,
     DAYS,
@@ -114,13 +115,13 @@ class Month:
     def _confirm(self) -> None:
         """The second look at what was opened this night: of the ports alone, without a ping.
 
-        A host that did not answer is left to the next scan.
+        A host that did not answer, and another service, are left to the next scan.
         """
         self.now += CONFIRMED_AFTER
         self.runs += 1
         opened = defaultdict(set)
         for (address, number, kind), exposure in self.exposures.items():
-            if exposure.state is ExposureState.OPEN and kind != ExposureKind.ABSENT:
+            if exposure.state is ExposureState.OPEN and kind in CONFIRMED_KINDS:
                 opened[address].add(number)
         for address, numbers in opened.items():
             self._look(address, tuple(sorted(numbers)), skip_ping=True)
@@ -137,7 +138,8 @@ class Month:
             is_open = services is not None and number in services
             self.result.looks += 1
             self.result.wrong_looks += is_open != (state == "open")
-            self._judge(address, number, state, port.service if port else "")
+            service = port.service if port and not skip_ping else ""  # a connect scan probes none
+            self._judge(address, number, state, service)
 
     def _judge(self, address: str, number: int, state: str, service: str) -> None:
         key = "tcp", number

@@ -44,6 +44,7 @@ from cascan.model.cascade import CascadeRecord, ChildIdentity, StoredChild
 from cascan.model.finding import Finding
 from cascan.model.identity import StoredNetworks
 from cascan.model.inventory import Change, HostRecord, InventoryQuery, PortRecord, Sighting
+from cascan.model.migration import MigrationCursor
 from cascan.model.recording import Recording
 from cascan.model.scan import Scan, ScanState
 from cascan.model.schedule import ScanTypes, ScheduledRun
@@ -86,6 +87,7 @@ KINDS = (
     Kind("stack", "switch", items.read_switch, {"body": Switch}),
     Kind("stack", "severity", items.read_severity_rules, {"body": StoredRules}),
     Kind("stack", "network-identities", items.read_network_identities, {"body": StoredNetworks}),
+    Kind("stack", "migration-cursor", items.read_migration_cursor, {"body": MigrationCursor}),
     Kind("vantages", "vantage/", items.read_vantage, {"body": Vantage}),
     Kind("rules", "rule/", rule_table._rule_in, {}),
     Kind("rule/", "version/", rule_table._rule_in, {}),
@@ -108,6 +110,7 @@ NOT_IN_EVERY_STATE = {
     ("shard/", ""),
     ("vantages", "vantage/"),
     ("stack", "network-identities"),
+    ("stack", "migration-cursor"),  # while a migration runs
 }
 WITHOUT_A_VALUE = ("network/", "networks", "issued/")  # keys, and a digest
 # attributes that every item of their kind has had since the first version, and that have no default

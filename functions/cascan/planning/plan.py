@@ -12,6 +12,7 @@ import msgspec
 
 from cascan.errors import RequestRefused
 from cascan.limits import HOSTS_PER_SHARD, MAX_ADDRESSES_PER_SCAN, MAX_EXPRESS_PORT_SETS, MAX_SHARDS_PER_SCAN
+from cascan.model.identity import IdentityKind
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest, ScanType
 from cascan.model.shard import Lane, Shard, ShardState, TargetSlice
@@ -36,6 +37,15 @@ SEEN_FROM_EXPRESS = (
     f"what it sees is kept under vantage {EXPRESS_VANTAGE}"
 )
 NO_LONGER_LIMIT = "retryTimedOut has no effect: hosts have no time limit (--host-timeout) that could be doubled"
+
+NO_MAC = (
+    "identity: mac has no effect: a scan without raw sockets sees no MAC addresses, so its hosts are known by"
+    " their addresses; ask for an option that needs raw sockets, such as -sS, or for scanType nmap-privileged"
+)
+NO_NAMES = (
+    "identity: name: with -n no names are looked up, so hosts that the request names by their addresses are known"
+    " by these; leave -n out, or name the hosts as targets"
+)
 
 
 class PortGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +167,8 @@ def build_plan(
     rates_note = describe_shares(arguments, parallel)
     express_vantage = EXPRESS_VANTAGE if lane is Lane.EXPRESS and permissions.express_stands_elsewhere else ""
     place_note = SEEN_FROM_EXPRESS if express_vantage else ""
-    notes = filter(None, (names_note, *reach_notes, place_note, timeout_note, rates_note))
+    identity_note = _describe_missing_identity(checked, arguments)
+    notes = filter(None, (names_note, *reach_notes, place_note, timeout_note, rates_note, identity_note))
     return Plan(
         scan_type=ScanType.NMAP_PRIVILEGED if checked.profile == "raw" else ScanType.NMAP,
         lane=lane,
@@ -176,6 +187,18 @@ def build_plan(
         retry_timed_out=request.retry_timed_out and can_double_timeout,
         notes=(*checked.arguments.notes, *notes),
     )
+
+
+def _describe_missing_identity(checked: CheckedRequest, options: Sequence[str]) -> str:
+    """Why reports will lack what the request wants hosts to be known by. Empty: they may have it."""
+    match checked.request.identity:
+        case IdentityKind.MAC if checked.profile != "raw":
+            return NO_MAC
+        case IdentityKind.NAME if "-n" in options:
+            has_addresses = any(not isinstance(target, Name) for target in checked.targets)
+            return NO_NAMES if has_addresses else ""
+        case _:
+            return ""
 
 
 def _may_run_express(permissions: Permissions, slices: Sequence[TargetSlice], family: int) -> bool:

@@ -1,9 +1,12 @@
-"""The second look at what one look has shown: a connect scan of those ports, asked for at once.
+"""The second look at a port of which one look has shown an exposure: a connect scan, asked for at once.
 
 A request goes through the request queue as every other one, so that scope, policy, rates and budget
 hold. Its origin is that of a cascade, one hop further than the scan that it follows, and its key
 derives from that scan and the ports: a repeat is the same scan. What a confirmation opens is not
 confirmed again.
+
+A connect scan probes no service, and with -Pn it sees the ports of a host that is not up as filtered.
+So another service, and a host that is absent, are left to the next ordinary scan.
 """
 
 from __future__ import annotations
@@ -17,13 +20,14 @@ from typing import Any
 from cascan.gateways import Exposures, IssuedRequests, RequestQueue
 from cascan.ids import ReportKey, derive_fingerprint, derive_scan_id
 from cascan.limits import MAX_CONFIRMATIONS, MAX_HOPS
-from cascan.model.exposure import Exposure
+from cascan.model.exposure import Exposure, ExposureKind
 from cascan.model.scan import Scan
 from cascan.model.vantage import DEFAULT_VANTAGE
 
 CONFIRMATION = "exposure-confirmation"  # the rule in the origin of these scans, and their name
 KEY_PREFIX = "exposure/"
 CONNECT_SCAN = ("-sT", "-Pn")
+CONFIRMED_KINDS = frozenset({ExposureKind.UNEXPECTED_OPEN, ExposureKind.MISSING, ExposureKind.CHANGE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ def is_confirmation(scan: Scan) -> bool:
 def request_confirmations(
     opened: Iterable[Exposure], scan: Scan, report: ReportKey, gateways: ConfirmationGateways
 ) -> int:
-    """Request scans of the TCP ports that are open after one look. Returns how many were requested.
+    """Request scans of the TCP ports of which one look shows an exposure. Returns how many were requested.
 
     The first MAX_CONFIRMATIONS of a scan are requested. The others are confirmed by the next scan
     that covers them.
@@ -64,8 +68,9 @@ def _build_requests(opened: Iterable[Exposure], scan: Scan, report: ReportKey) -
     """A request for each set of ports, with the hosts that have exactly these."""
     ports_by_host: defaultdict[str, set[int]] = defaultdict(set)
     for exposure in opened:
-        if exposure.subject.protocol == "tcp":
-            ports_by_host[exposure.subject.address].add(exposure.subject.port)
+        subject = exposure.subject
+        if subject.protocol == "tcp" and subject.kind in CONFIRMED_KINDS:
+            ports_by_host[subject.address].add(subject.port)
     hosts_by_ports: defaultdict[tuple[bool, str], list[str]] = defaultdict(list)
     for address, numbers in ports_by_host.items():
         ports = ",".join(map(str, sorted(numbers)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,9 @@ from cascan.aws import clients
 from cascan.aws.dynamodb import connection_pool
 from cascan.aws.dynamodb.table import DynamoTable
 from cascan.aws.dynamodb.wire import Item, build_key
+from cascan.aws.tables import migration
 from cascan.aws.tables.finding_items import finding_item
-from cascan.aws.tables.items import scan_key
+from cascan.aws.tables.items import migration_cursor_key, scan_key
 from cascan.aws.tables.migration import LayoutMigration
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.ids import ReportKey, derive_finding_id, derive_scan_id
@@ -236,6 +238,94 @@ def test_killed_before_any_call_it_goes_on_and_nothing_is_lost_or_there_twice(dy
             assert call > 10
             return
     raise AssertionError("it never came to its end")
+
+
+class TestCursor:
+    """How far the table was read, for a migration that is stopped."""
+
+    @pytest.fixture(autouse=True)
+    def small_pages(self, dynamo_table: DynamoScanTable, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(migration.OF_LAYOUT_1, "Limit", 5)
+        put_everything()
+
+    def stop_after(self, pages: int) -> MigrationResult:
+        """What it did when the process ended, which is in the cursor or was after it."""
+        results: list[MigrationResult] = []
+
+        def tell(result: MigrationResult) -> None:
+            results.append(dataclasses.replace(result))
+            if len(results) == pages:
+                raise Killed
+
+        with pytest.raises(Killed):
+            LayoutMigration(DynamoTable(TABLE, lambda: LATER), tell).run()
+        return results[-2]  # the cursor is saved after a page was told of
+
+    def count_pages(self, now: datetime = LATER) -> tuple[int, MigrationResult]:
+        pages: list[int] = []
+        result = LayoutMigration(DynamoTable(TABLE, lambda: now), lambda so_far: pages.append(so_far.hosts)).run()
+        return len(pages), result
+
+    def test_a_stopped_migration_goes_on_where_it_was_and_counts_on(self) -> None:
+        before = read_everything()
+        migrated = self.stop_after(12)
+        expected = len(list(DynamoTable(TABLE).scan_all(**migration.OF_LAYOUT_1)))
+        pages, result = self.count_pages()
+        assert pages < expected
+        assert result.hosts >= migrated.hosts
+        assert (result.open, result.networks) == (1, 2)
+        assert read_everything() == before
+        assert left_of_layout_1() == []
+
+    def test_the_cursor_is_removed_at_the_end(self) -> None:
+        self.stop_after(3)
+        assert cursors() == 1
+        migrate()
+        assert cursors() == 0
+
+    @pytest.mark.parametrize("body", [None, {"S": "{}"}])
+    def test_without_a_cursor_that_can_be_read_it_begins_again(self, body: Item | None) -> None:
+        self.stop_after(12)
+        key = migration_cursor_key()
+        put(key | {"version": {"N": "7"}, "body": body}) if body else clients.dynamodb().delete_item(
+            TableName=TABLE, Key=key
+        )
+        assert migrate().open == 1
+        assert left_of_layout_1() == []
+        assert cursors() == 0
+
+    def test_an_old_cursor_is_not_used(self) -> None:
+        self.stop_after(12)
+        expected = len(list(DynamoTable(TABLE).scan_all(**migration.OF_LAYOUT_1)))
+        pages, _ = self.count_pages(LATER + timedelta(hours=25))
+        assert pages >= expected - 5
+        assert (left_of_layout_1(), cursors()) == ([], 0)
+
+    def test_what_an_earlier_version_stores_behind_the_cursor_is_moved_by_another_run(self) -> None:
+        """It was deployed again, and scanned all hosts anew."""
+        self.stop_after(12)
+        for record in HOSTS[:7]:
+            put_in_layout_1(record)
+        migrate()
+        migrate()
+        assert left_of_layout_1() == []
+
+    def test_of_two_migrations_the_one_that_began_later_keeps_the_cursor(self) -> None:
+        pages: list[int] = []
+
+        def run_another(result: MigrationResult) -> None:
+            pages.append(result.hosts)
+            if len(pages) == 3:
+                self.stop_after(3)
+
+        LayoutMigration(DynamoTable(TABLE, lambda: LATER), run_another).run()
+        assert (left_of_layout_1(), cursors()) == ([], 1)
+        migrate()
+        assert cursors() == 0
+
+
+def cursors() -> int:
+    return sum(item["sk"]["S"] == "migration-cursor" for item in all_items())
 
 
 def snapshot() -> dict[tuple[str, str], Item]:

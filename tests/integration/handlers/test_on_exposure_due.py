@@ -69,6 +69,12 @@ def record_look(stack: Stack, report: ReportKey = REPORT) -> None:
     stack.table.store_looks([look])
 
 
+def store_absence(stack: Stack) -> None:
+    """A look of a later scan at which the host is not up."""
+    report = ReportKey(derive_scan_id("absent"), 0, 1)
+    stack.table.store_looks([Look(address=HOST, seen_at=datetime.now(UTC), is_up=False, **report._asdict())])
+
+
 def arrange(stack: Stack) -> Envelope:
     scan = a_scan()
     stack.store(scan, replace(a_shard(), slices=(TargetSlice("10.0.0.0/24", 0, 256),)))
@@ -112,6 +118,22 @@ def test_a_second_run_confirms_it(stack: Stack, on_exposure_due: Function) -> No
     on_exposure_due(event)
     ((_, exposure),) = stack.table.list_exposures(ExposureState.CONFIRMED)
     assert exposure.subject.port == 23
+
+
+def test_a_missing_port_is_looked_at_again_and_an_absent_host_is_left_to_the_next_scan(
+    stack: Stack, on_exposure_due: Function
+) -> None:
+    store_file(stack, FILE.replace("[443]", "[22, 23, 443]"))
+    event = arrange(stack)
+    assert on_exposure_due.failed(event) == []
+    (sent,) = stack.received("requests")
+    assert read_request(sent["body"], is_issued=True).request.parameters == ("-sT", "-Pn", "-p", "T:22")
+
+    store_absence(stack)
+    assert on_exposure_due.failed(event) == []
+    kinds = {exposure.subject.kind for _, exposure in stack.table.list_exposures(ExposureState.OPEN)}
+    assert "absent" in kinds
+    assert stack.received("requests") == []
 
 
 def test_without_a_file_nothing_is_judged(stack: Stack, on_exposure_due: Function) -> None:

@@ -306,6 +306,29 @@ def test_a_scan_keeps_by_what_the_hosts_of_networks_are_known_unless_its_request
     assert desk.scan(desk.submit(body(targets=["10.0.0.2"], identity="address"), "m-2")).identities == ()
 
 
+class TestIdentitiesThatReportsLack:
+    """The scan is accepted, with a note."""
+
+    @pytest.mark.parametrize(
+        ("identity", "parameters", "targets", "begins"),
+        [
+            ("mac", ["-sT"], ["10.0.0.1"], "identity: mac has no effect: a scan without raw sockets"),
+            ("name", ["-n"], ["10.0.0.1", "localhost"], "identity: name: with -n no names are looked up"),
+            ("mac", ["-sS"], ["10.0.0.1"], ""),
+            ("name", [], ["10.0.0.1"], ""),
+            ("name", ["-n"], ["localhost"], ""),
+            ("address", ["-n"], ["10.0.0.1"], ""),
+        ],
+    )
+    def test_a_note_says_so(
+        self, desk: Desk, identity: str, parameters: list[str], targets: list[str], begins: str
+    ) -> None:
+        desk.permissions = Permissions(Scope.of(["10.0.0.0/8", "localhost"]), raw_scans=True)
+        planned = desk.submit(body(targets=targets, parameters=parameters, identity=identity))
+        notes = [note for note in desk.scan(planned).notes if note.startswith("identity")]
+        assert [note[: len(begins)] for note in notes] == ([begins] if begins else [])
+
+
 class TestPace:
     """How much of a scan starts at once, and when."""
 

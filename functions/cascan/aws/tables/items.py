@@ -7,7 +7,8 @@ scan      scan/<scan id>      scan                        body, state, announced
                                                           shards_open, shards_waiting,
                                                           shards_in_flight, parallel, deadline_at,
                                                           windows, shard_outcomes (map), findings
-                                                          (number), severities, categories,
+                                                          (number), findings_revision,
+                                                          severities, categories,
                                                           changes (maps), hosts_up,
                                                           extra_addresses, lambda_ms, spot_ms,
                                                           on_demand_ms, attempts, report_bytes,
@@ -79,6 +80,7 @@ from cascan.aws.dynamodb.wire import (
 from cascan.clock import to_wire
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.identity import StoredNetworks
+from cascan.model.migration import MigrationCursor
 from cascan.model.scan import Scan, ScanBrief
 from cascan.model.shard import Shard, ShardState
 from cascan.model.usage import USAGE_FIELDS
@@ -93,6 +95,7 @@ SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_descri
                    "shards_open", "shards_waiting", "shards_in_flight", "parallel", "deadline_at",
                    "shard_outcomes", "hosts_up", "changes", "extra_addresses",
                    "shard_secret")  # fmt: skip
+REVISION = "findings_revision"
 BRIEF_ATTRIBUTES = ("state", "deadline_at", "windows")
 SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lease_until",
                     "remainder", "outcome", "error_description", "stderr")  # fmt: skip
@@ -140,6 +143,7 @@ def scan_item(scan: Scan) -> Item:
     counts, windows = fields.pop("findings"), fields.pop("windows")
     del fields["usage"]
     cost, suspension = fields.pop("cost"), fields.pop("suspension")
+    revision = fields.pop(REVISION)
     reasons = fields.pop("reasons") if scan.reasons.counts else None
     attributes = {name: fields.pop(name) for name in SCAN_ATTRIBUTES} | {
         "findings": counts["count"],
@@ -154,6 +158,8 @@ def scan_item(scan: Scan) -> Item:
     for name, value in (("windows", windows), ("reasons", reasons), ("cost", cost), ("suspension", suspension)):
         if value:
             item[name] = encode_body(value)
+    if revision:  # most have none: each update is billed by the size of the item
+        item |= to_values({REVISION: revision})
     return item | to_values(scan.usage.counts)
 
 
@@ -161,7 +167,7 @@ def read_scan(item: Item) -> Scan:
     attributes = {"count": "findings", "severities": "severities", "categories": "categories"}
     present = {field: name for field, name in attributes.items() if name in item}
     counts = {field: from_value(item[name]) for field, name in present.items()}
-    fields = _read_fields(item, SCAN_ATTRIBUTES) | {"findings": counts}
+    fields = _read_fields(item, (*SCAN_ATTRIBUTES, REVISION)) | {"findings": counts}
     fields["windows"] = decode_attribute(item, "windows") or ()
     fields["reasons"] = decode_attribute(item, "reasons") or {}
     fields |= {"usage": _read_usage(item), "cost": decode_attribute(item, "cost")}
@@ -299,6 +305,19 @@ def network_identities_item(stored: StoredNetworks) -> Item:
 
 def read_network_identities(item: Item) -> StoredNetworks:
     return msgspec.json.decode(unpack_text(item["body"]), type=StoredNetworks)
+
+
+def migration_cursor_key() -> Item:
+    return build_key("stack", "migration-cursor")
+
+
+def migration_cursor_item(cursor: MigrationCursor) -> Item:
+    version = {"N": str(cursor.version)}
+    return migration_cursor_key() | {"body": encode_body(cursor), "version": version}
+
+
+def read_migration_cursor(item: Item) -> MigrationCursor:
+    return msgspec.json.decode(unpack_text(item["body"]), type=MigrationCursor)
 
 
 def severity_rules_key() -> Item:

@@ -8,6 +8,10 @@ the functions of the stack:
 - The list of networks of layout 1 is deleted last. Until then, layout 1 is read beside layout 2.
 - A scan keeps its findings in layout 1 until it has ended an hour ago: then no function that began
   earlier still writes any.
+
+After each page of the table, a cursor says how far it was read, so that a stopped migration goes on
+there. Without a cursor, or with an old one, it begins again, and finds less to move. Of two migrations
+at the same time, one keeps the cursor.
 """
 
 from __future__ import annotations
@@ -32,16 +36,24 @@ from cascan.aws.tables.finding_items import (
 )
 from cascan.aws.tables.host_pointers import NETWORKS_OF_LAYOUT_1
 from cascan.aws.tables.inventory import put_if_newer
-from cascan.aws.tables.items import LAYOUT, ScanLayout, read_layout
+from cascan.aws.tables.items import (
+    LAYOUT,
+    ScanLayout,
+    migration_cursor_item,
+    migration_cursor_key,
+    read_layout,
+    read_migration_cursor,
+)
 from cascan.aws.tables.pointer_items import Pointer, merge_pointers, network_item
 from cascan.aws.tables.vantage_keys import host_partition, network_partition
 from cascan.findings.by_host import address_key, find_address
 from cascan.model.finding import FindingLine, HostFindings
-from cascan.model.migration import MigrationResult, TellMigration
+from cascan.model.migration import MigrationCursor, MigrationResult, TellMigration
 from cascan.model.scan import FINAL_STATES
 from cascan.stored import DAMAGE
 
 ENDED_BEFORE = timedelta(hours=1)  # no function runs longer than 15 minutes
+CURSOR_LIFE = timedelta(days=1)  # what an earlier version stores behind the cursor is left for another migration
 HOSTS, NETWORKS, SCANS = "address/", "network/", "scan/"
 OF_LAYOUT_1: dict[str, Any] = {
     "FilterExpression": (
@@ -65,17 +77,52 @@ class LayoutMigration:
         self._table = table
         self._tell = tell
         self._result = MigrationResult()
+        self._cursor_version = 0  # of the stored cursor
+        self._keeps_cursor = True
 
     def run(self) -> MigrationResult:
         """Move everything that can be moved now.
 
         Raises: GatewayUnavailable: the table failed to answer; repeat the migration.
         """
-        for page in self._table.scan_all(**OF_LAYOUT_1):
+        for page in self._table.scan_all(self._find_start(), **OF_LAYOUT_1):
             self._move_page(page.items)
             self._tell(self._result)
+            if page.end:
+                self._save_cursor(page.end)
         self._move_networks()
+        if self._keeps_cursor:
+            self._table.delete(migration_cursor_key())
         return self._result
+
+    def _find_start(self) -> Item | None:
+        """The key after which a stopped migration goes on. None: it begins at the beginning."""
+        item = self._table.get(migration_cursor_key())
+        if item is None:
+            return None
+        try:
+            cursor = read_migration_cursor(item)
+        except DAMAGE:
+            self._table.delete(migration_cursor_key())
+            return None
+        self._cursor_version = cursor.version
+        if self._table.clock() - cursor.saved_at > CURSOR_LIFE:
+            return None
+        self._result = cursor.result
+        return build_key(cursor.pk, cursor.sk)
+
+    def _save_cursor(self, after: Item) -> None:
+        if not self._keeps_cursor:
+            return
+        cursor = MigrationCursor(
+            version=self._cursor_version + 1,
+            saved_at=self._table.clock(),
+            pk=after["pk"]["S"],
+            sk=after["sk"]["S"],
+            result=self._result,
+        )
+        self._keeps_cursor = self._table.put_version(migration_cursor_item(cursor), cursor.version)
+        self._cursor_version = cursor.version
 
     def _move_page(self, items: list[Item]) -> None:
         hosts: list[Item] = []
