@@ -95,6 +95,10 @@ READERS = [
     "cost 10.0.0.1",
     "wait SCANNED --fail-on new",
     "exposure list",
+    "exposure init -o exposure.yaml --force",
+    "exposure check exposure.yaml",
+    "reach 10.0.0.1",
+    "network list",
 ]
 TALKS_TO_AWS = ("open_stack", "describe_stack", "read_permissions", "boto3")  # names in the module of a command
 SUBMITTERS = ["scan --no-wait 10.0.0.1", "submit -f request.json", "submit -f scan.yaml --no-wait"]
@@ -126,6 +130,9 @@ OPERATORS = [
     "rules delete follow",
     "vantage add office --connect-queue https://sqs.test/office",
     "vantage remove office",
+    "network add 10.9.0.0/16 --identity mac",
+    "network remove 10.9.0.0/16",
+    "exposure apply exposure.yaml",
     "REBUILD",
 ]
 DOCTOR = ["doctor"]

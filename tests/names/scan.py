@@ -54,9 +54,9 @@ def _mount(target: Path, text: str) -> None:
 def _scan(scenario: Scenario, server: DnsServer) -> Result:
     """Every message of a shard is delivered until none is left; every report is recorded."""
     targets = parse_targets(scenario.targets)
-    slices = pack_shards(slice_targets(targets), scenario.hosts_per_shard)
-    single_names, _ = find_single_names(tuple(slices), scenario.arguments, targets)
-    planned = separate_names(tuple(slices), single_names)
+    slices = tuple(pack_shards(slice_targets(targets), scenario.hosts_per_shard))
+    single_names, _ = find_single_names(slices, scenario.arguments, targets)
+    planned = separate_names(slices, single_names)
     shards = [
         a_shard(
             number=number,
