@@ -30,6 +30,8 @@ def run(args: Namespace) -> int:
         # First: the rules judge the findings, and a halt is in force.
         restored = restore_operator_records(stack, stack.operator_records)
         rebuilt = rebuild_table(stack.table, stack.reports)
+        if stack.is_local:
+            _remove_search_index(args)
     for sentence in filter(None, (restored, summarize_rebuild(rebuilt))):
         print_message(sentence)
     if rebuilt.open:
@@ -39,6 +41,14 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json(rebuilt)
     return 0
+
+
+def _remove_search_index(args: Namespace) -> None:
+    """The next `cascan search` makes it again."""
+    from cascan_cli.local.search_index import remove_index
+    from cascan_cli.local.state import StateDir
+
+    remove_index(StateDir(args.state_dir).search_index)
 
 
 def _ask(name: str) -> None:

@@ -8,6 +8,8 @@ up.lock             held by the process that keeps a stack up
 running.json        the stack that stays up
 deployment.json     what is deployed: fingerprint, sources, parameters, outputs
 rebuild             there while the tables may be behind the stored reports
+search.sqlite       the words of the findings of ended scans, for `cascan search`; can be made again
+search.lock         held while a search uses it
 emulator/           the emulator's tables and queues (state), its objects (objects), exit-status;
                     when it started (started), and whether a deployment is under way (deploying)
 home/ tmp/ logs/    what its processes get for a home, for scratch, and their output
@@ -89,6 +91,7 @@ class StateDir:
         self.lock = self.root / "lock"
         self.up_lock = self.root / "up.lock"
         self.tasks_lock = self.root / "tasks.lock"
+        self.search_index = self.root / "search.sqlite"
         self.home = self.root / "home"
         self.tmp = self.root / "tmp"
         self.logs = self.root / "logs"

@@ -20,6 +20,7 @@ from cascan_cli.parser.read import add_read_command
 from cascan_cli.parser.redrive import add_redrive_commands
 from cascan_cli.parser.reparse import add_reparse_command
 from cascan_cli.parser.schedule import add_schedule_commands
+from cascan_cli.parser.search import add_search_command
 from cascan_cli.parser.sentence_parser import SentenceParser
 from cascan_cli.parser.severity import add_severity_commands
 from cascan_cli.parser.shared_options import (
@@ -51,6 +52,7 @@ stack in AWS.
   cascan submit -f scan.yaml                 submit a request from a file
   cascan scans                               list the scans
   cascan findings latest --json              print the findings of a scan
+  cascan search CVE-2021-44228               which hosts ever had it
   cascan diff                                what changed since earlier scans
   cascan inventory --port 22                 what is open now, and since when
   cascan when 10.0.0.5:22                    how a port changed over time
@@ -97,6 +99,7 @@ def build_parser() -> SentenceParser:
     stack, output, request = stack_options(), output_options(), request_options()
     _add_scanning(commands, stack, request, output)
     _add_reading(commands, stack, output)
+    add_search_command(commands, stack, output)
     add_inventory_commands(commands, stack, output)
     add_history_commands(commands, stack, output)
     add_control_commands(commands, stack, output)

@@ -144,7 +144,7 @@ def add_as_targets(command: ArgumentParser) -> None:
     )
 
 
-def add_finding_selection(command: ArgumentParser) -> None:
+def add_finding_selection(command: ArgumentParser, *, with_text: bool = True) -> None:
     """The options that select findings. A finding has to meet each of them."""
     selection = command.add_argument_group("selection")
     selection.add_argument(
@@ -170,9 +170,10 @@ def add_finding_selection(command: ArgumentParser) -> None:
     )
     selection.add_argument("--service", default="", metavar="NAME", help="ssh, https …")
     selection.add_argument("--category", default="", metavar="NAME", help="such as 'Open Port'")
-    selection.add_argument(
-        "--text",
-        default="",
-        metavar="TEXT",
-        help="occurs in the name, the description, a banner or another attribute",
-    )
+    if with_text:
+        selection.add_argument(
+            "--text",
+            default="",
+            metavar="TEXT",
+            help="occurs in the name, the description, a banner or another attribute",
+        )

@@ -19,6 +19,7 @@ from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.limits import MAX_REMOVED_AT_ONCE
 from cascan_cli.local.deploy import CODE_BUCKET
 from cascan_cli.local.lock import hold_lock
+from cascan_cli.local.search_index import remove_index
 from cascan_cli.local.warm_up import invoke
 from cascan_cli.stack.open import StackGateways
 from cascan_cli.stack.rebuild_table import (
@@ -46,6 +47,7 @@ def rebuild_local(stack: LocalStack, say: PrintMessage) -> None:
         if not stack.needs_rebuild:
             return
         say("the local stack was killed: rebuilding its tables from the stored reports")
+        remove_index(stack.state.search_index)  # the findings may be others now
         table, current = (
             DynamoScanTable(stack.outputs["ScanTableName"]),
             stack.outputs["ReportBucketName"],

@@ -81,6 +81,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan resume": ["resume SUSPENDED"],
     "cascan findings": ["findings SCANNED"],
     "cascan findings --now": ["findings --now"],
+    "cascan search": ["search open --port 22", "search db"],
     "cascan report": ["report SCANNED"],
     "cascan diff": ["diff SCANNED --all"],
     "cascan diff --since": ["diff --since 2026-03-01T12:30Z --all"],

@@ -158,7 +158,8 @@ class MemoryScanTable(
         scan = self.scans.get(scan_id)
         if scan is None or scan.state not in FINAL_STATES:
             return False
-        self.scans[scan_id] = replace(scan, findings=counts)
+        revision = scan.findings_revision + 1
+        self.scans[scan_id] = replace(scan, findings=counts, findings_revision=revision)
         return True
 
     def remove_scan(self, scan_id: str, most: int) -> bool:

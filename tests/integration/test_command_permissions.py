@@ -86,6 +86,7 @@ READERS = [
     "at now --port 22",
     "diff --since 2026-03-01 --all",
     "findings --now",
+    "search ssh",
     "tree SCANNED",
     "rules list",
     "rules show follow",

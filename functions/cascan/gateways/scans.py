@@ -75,7 +75,8 @@ class Scans(Protocol):
         """
 
     def recount_findings(self, scan_id: str, counts: Counts) -> bool:
-        """Set the counts of the findings of a scan that has ended.
+        """Set the counts of the findings of a scan that has ended, which were made anew: its
+        `findings_revision` goes up by one.
 
         False: it has not ended, or there is no such scan.
         """

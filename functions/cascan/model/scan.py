@@ -119,6 +119,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None = None
     reasons: Reasons = Reasons()  # why the outcome is not complete; known when the scan has ended
     findings: Counts = Counts()
+    findings_revision: int = 0  # how often `cascan reparse` made its findings anew
     hosts_up: int = 0
     changes: dict[str, int] = {}  # in the inventory, by kind, against earlier scans
     finished_at: datetime | None = None

@@ -16,16 +16,24 @@ def read_findings(scan: Scan, table: FindingsAndLooks) -> Iterator[Finding]:
     whose state differs by vantage.
     """
     if scan.members:
-        return _read_members(scan, table)
+        return _read_members(scan, table, with_theirs=True)
     return table.findings(scan.scan_id)
 
 
-def _read_members(scan: Scan, table: FindingsAndLooks) -> Iterator[Finding]:
+def read_own_findings(scan: Scan, table: FindingsAndLooks) -> Iterator[Finding]:
+    """The findings that no other scan has: of a scan with members only those that compare the members."""
+    if scan.members:
+        return _read_members(scan, table, with_theirs=False)
+    return table.findings(scan.scan_id)
+
+
+def _read_members(scan: Scan, table: FindingsAndLooks, *, with_theirs: bool) -> Iterator[Finding]:
     from cascan.queries.reachability import OpenedPorts, find_reachability  # noqa: PLC0415 - most scans have none
 
     opened = OpenedPorts()
     for member in scan.members:
         for finding in table.findings(member):
             opened.add(finding)
-            yield finding
+            if with_theirs:
+                yield finding
     yield from find_reachability(scan, opened, table)

@@ -139,7 +139,11 @@ class TestScans:
         assert table.recount_findings(SCAN_ID, counts)
         scan = table.get_scan(SCAN_ID)
         assert scan is not None
-        assert (scan.state, scan.findings) == (ScanState.CANCELLED, counts)
+        assert (scan.state, scan.findings, scan.findings_revision) == (ScanState.CANCELLED, counts, 1)
+        assert table.recount_findings(SCAN_ID, counts)
+        recounted = table.get_scan(SCAN_ID)
+        assert recounted is not None
+        assert recounted.findings_revision == 2
 
     def test_a_scan_that_is_gone_is_not_counted(self, table: ScanTable) -> None:
         assert not table.recount_findings(SCAN_ID, Counts())

@@ -7,7 +7,8 @@ scan      scan/<scan id>      scan                        body, state, announced
                                                           shards_open, shards_waiting,
                                                           shards_in_flight, parallel, deadline_at,
                                                           windows, shard_outcomes (map), findings
-                                                          (number), severities, categories,
+                                                          (number), findings_revision,
+                                                          severities, categories,
                                                           changes (maps), hosts_up,
                                                           extra_addresses, lambda_ms, spot_ms,
                                                           on_demand_ms, attempts, report_bytes,
@@ -94,6 +95,7 @@ SCAN_ATTRIBUTES = ("state", "announced", "outcome", "finished_at", "error_descri
                    "shards_open", "shards_waiting", "shards_in_flight", "parallel", "deadline_at",
                    "shard_outcomes", "hosts_up", "changes", "extra_addresses",
                    "shard_secret")  # fmt: skip
+REVISION = "findings_revision"
 BRIEF_ATTRIBUTES = ("state", "deadline_at", "windows")
 SHARD_ATTRIBUTES = ("state", "attempt", "failures", "worker", "message_id", "lease_until",
                     "remainder", "outcome", "error_description", "stderr")  # fmt: skip
@@ -141,6 +143,7 @@ def scan_item(scan: Scan) -> Item:
     counts, windows = fields.pop("findings"), fields.pop("windows")
     del fields["usage"]
     cost, suspension = fields.pop("cost"), fields.pop("suspension")
+    revision = fields.pop(REVISION)
     reasons = fields.pop("reasons") if scan.reasons.counts else None
     attributes = {name: fields.pop(name) for name in SCAN_ATTRIBUTES} | {
         "findings": counts["count"],
@@ -155,6 +158,8 @@ def scan_item(scan: Scan) -> Item:
     for name, value in (("windows", windows), ("reasons", reasons), ("cost", cost), ("suspension", suspension)):
         if value:
             item[name] = encode_body(value)
+    if revision:  # most have none: each update is billed by the size of the item
+        item |= to_values({REVISION: revision})
     return item | to_values(scan.usage.counts)
 
 
@@ -162,7 +167,7 @@ def read_scan(item: Item) -> Scan:
     attributes = {"count": "findings", "severities": "severities", "categories": "categories"}
     present = {field: name for field, name in attributes.items() if name in item}
     counts = {field: from_value(item[name]) for field, name in present.items()}
-    fields = _read_fields(item, SCAN_ATTRIBUTES) | {"findings": counts}
+    fields = _read_fields(item, (*SCAN_ATTRIBUTES, REVISION)) | {"findings": counts}
     fields["windows"] = decode_attribute(item, "windows") or ()
     fields["reasons"] = decode_attribute(item, "reasons") or {}
     fields |= {"usage": _read_usage(item), "cost": decode_attribute(item, "cost")}

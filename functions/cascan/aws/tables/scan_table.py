@@ -170,7 +170,8 @@ class DynamoScanTable(
 
     def recount_findings(self, scan_id: str, counts: Counts) -> bool:
         has_ended, states = state_condition(FINAL_STATES)
-        return self._change_scan(scan_id, SET_COUNTS, has_ended, _count_values(counts) | states)
+        values = _count_values(counts) | states | {":one": 1}
+        return self._change_scan(scan_id, f"{SET_COUNTS} ADD #findings_revision :one", has_ended, values)
 
     def remove_scan(self, scan_id: str, most: int) -> bool:
         scan = scan_key(scan_id)

@@ -1,0 +1,95 @@
+"""`cascan search`: which findings of all scans have these words?"""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from cascan.clock import to_wire
+from cascan.limits import MAX_SCANS_SEARCHED, MAX_SEARCH_RESULTS
+from cascan.queries.search import SearchText, has_ended, may_match, search_scans
+from cascan_cli.errors import BadInput
+from cascan_cli.input.finding_query import parse_finding_query
+from cascan_cli.output.table import print_table
+from cascan_cli.output.text import Progress, pluralize, print_json, print_message
+from cascan_cli.stack.open import open_stack
+
+if TYPE_CHECKING:
+    from cascan.queries.finding_query import FindingQuery
+    from cascan.queries.search import SearchResult
+    from cascan_cli.local.search_index import UpdateProgress
+    from cascan_cli.stack.open import StackGateways
+
+COLUMNS = ("REQUESTED", "SCAN", "ADDRESS", "PORT", "SEVERITY", "FINDING")
+PROGRESS_AFTER_S = 2.0  # most searches have nothing to read
+
+
+def run(args: Namespace) -> int:
+    if not 1 <= args.limit <= MAX_SEARCH_RESULTS:
+        raise BadInput(f"--limit {args.limit}: must be from 1 to {MAX_SEARCH_RESULTS}")
+    query = parse_finding_query(args)
+    try:
+        text = SearchText.parse(args.texts)
+    except ValueError as exc:
+        raise BadInput(str(exc)) from exc
+    with open_stack(args) as stack:
+        search = _search_index if stack.is_local else _search_table
+        results = search(stack, text, query, args)
+    _print(results[: args.limit], as_json=args.json)
+    if len(results) > args.limit:
+        print_message(f"more findings have these words: only the first {args.limit} are listed; see --limit")
+    return 0
+
+
+def _search_index(stack: StackGateways, text: SearchText, query: FindingQuery, args: Namespace) -> list[SearchResult]:
+    """One result more than --limit, if there are so many."""
+    from cascan_cli.local.search_index import Search, search_findings
+    from cascan_cli.local.state import StateDir
+
+    started = time.monotonic()
+    with Progress() as progress:
+
+        def show(state: UpdateProgress) -> None:
+            if time.monotonic() - started > PROGRESS_AFTER_S:
+                scans = f"scan {state.scans_done + 1} of {state.scans}"
+                progress.show(f"bringing the search index up to date: {scans}, {state.findings} findings")
+
+        path, search = StateDir(args.state_dir).search_index, Search(text, query, args.limit + 1)
+        return search_findings(path, stack.table, search, show=show, say=print_message)
+
+
+def _search_table(stack: StackGateways, text: SearchText, query: FindingQuery, args: Namespace) -> list[SearchResult]:
+    """As `_search_index`, by reading the findings of the latest scans."""
+    listed = list(stack.table.list_scans(MAX_SCANS_SEARCHED))
+    scans = [scan for scan in listed if has_ended(scan) and may_match(scan, query)]
+    findings = sum(scan.findings.count for scan in scans)
+    print_message(
+        f"there is no index for a stack in AWS: reading all findings of {pluralize(len(scans), 'scan')}, "
+        f"{pluralize(findings, 'finding')}, until {pluralize(args.limit, 'result')}"
+    )
+    if len(listed) == MAX_SCANS_SEARCHED:
+        oldest = to_wire(listed[-1].requested_at)
+        print_message(f"only the {MAX_SCANS_SEARCHED} latest scans are searched, those since {oldest}")
+    return list(islice(search_scans(scans, stack.table, text, query), args.limit + 1))
+
+
+def _print(results: list[SearchResult], *, as_json: bool) -> None:
+    if as_json:
+        print_json(results)
+        return
+    if not results:
+        print_message("no finding of an ended scan has these words")
+    rows = (
+        (
+            to_wire(result.requested_at),
+            result.scan,
+            result.address,
+            f"{result.port}/{result.protocol}" if result.port is not None else "",
+            result.severity,
+            result.name,
+        )
+        for result in results
+    )
+    print_table(COLUMNS, rows, drop=("REQUESTED", "SEVERITY"), whole=("SCAN", "ADDRESS"))
