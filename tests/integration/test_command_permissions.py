@@ -96,6 +96,7 @@ READERS = [
     "severity show",
     "check 10.0.0.1",
     "vantage list",
+    "network list",
     "cost 10.0.0.1",
     "wait SCANNED --fail-on new",
     "reach 10.0.0.1",
@@ -139,6 +140,8 @@ OPERATORS = [
     "rules delete follow",
     "vantage add office --connect-queue https://sqs.test/office",
     "vantage remove office",
+    "network add 10.0.3.0/24 --identity mac",
+    "network remove 10.0.3.0/24",
     "REBUILD",
 ]
 DOCTOR = ["doctor"]
@@ -432,7 +435,7 @@ def test_every_command_that_talks_to_aws_is_recorded() -> None:
         source = Path(importlib.import_module(command.name).__file__ or "").read_text()
         if any(re.search(rf"\b{name}\b", source) for name in TALKS_TO_AWS):
             talking.add(command.name.rpartition(".")[2])
-    typed_as = {"control": "cancel", "exposures": "exposure"}
+    typed_as = {"control": "cancel"} | dict.fromkeys(("exposures", "exposure_check", "exposure_init"), "exposure")
     # The local stack has no policies; a worker has the role of a worker; `vuls scan` calls what submit and
     # report call, and its scan would have to run
     assert {typed_as.get(name, name) for name in talking} - run == {"local", "worker", "vuls"}
