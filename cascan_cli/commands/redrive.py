@@ -37,6 +37,7 @@ from cascan_cli.stack.dead_letters import (
     add_idempotency_key,
     describe_letter,
     letter_to_json,
+    list_vantage_queues,
 )
 from cascan_cli.stack.open import StackGateways, open_stack
 
@@ -87,22 +88,33 @@ def run(args: Namespace) -> int:
 
 
 def _list(stack: StackGateways, *, as_json: bool) -> int:
-    counts = {queue.name: stack.queue(queue.name).count() for queue in QUEUES}
+    counts = {queue: stack.queue(queue.name).count() for queue in QUEUES} | _count_at_vantages(stack)
     with _hold_letters(stack, READABLE, READ_HOLD_S) as letters:
         pass  # released before they are printed: a pager may keep the output waiting
     if as_json:
-        print_json([_queue_to_json(queue, counts[queue.name], letters) for queue in QUEUES])
+        print_json([_queue_to_json(queue, count, letters) for queue, count in counts.items()])
         return 0
     print_table(COLUMNS, map(_to_row, letters), drop=("RECEIVED", "AGE", "KIND"), whole=("MESSAGE",))
-    for queue in QUEUES:
-        if queue.reader and counts[queue.name]:
-            messages = pluralize(counts[queue.name], "message")
+    for queue, count in counts.items():
+        if queue.reader and count:
+            messages = pluralize(count, "message")
             print_message(f"{queue.name} has {messages}, which {queue.reader} handles or parks within an hour")
-        elif counts[queue.name] > MAX_DEAD_LETTERS:
-            print_message(f"{queue.name} has about {counts[queue.name]} messages; {MAX_DEAD_LETTERS} are shown")
+        elif count > MAX_DEAD_LETTERS:
+            print_message(f"{queue.name} has about {count} messages; {MAX_DEAD_LETTERS} are shown")
     if not letters:
         print_message("no message waits for you in a dead-letter queue")
     return 0
+
+
+def _count_at_vantages(stack: StackGateways) -> dict[DeadLetterQueue, int]:
+    """The messages in the dead-letter queues of vantages. One that cannot be counted is named and left out."""
+    counts: dict[DeadLetterQueue, int] = {}
+    for queue, url in list_vantage_queues(stack.table.vantages()):
+        try:
+            counts[queue] = stack.queue_at(url).count()
+        except GatewayUnavailable as exc:
+            print_message(f"{queue.name} was not counted: {exc}")
+    return counts
 
 
 def _queue_to_json(queue: DeadLetterQueue, count: int, letters: Sequence[HeldLetter]) -> dict[str, Any]:

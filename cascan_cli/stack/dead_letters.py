@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cascan.gateways import Shards
     from cascan.model.dead_letter import DeadLetter
     from cascan.model.shard import Shard
+    from cascan.model.vantage import Vantage
 
 PARKED_REQUESTS, PARKED_SHARDS = "ParkedRequests", "ParkedShards"
 RETURNED_SHARD_QUEUE = "ReturnedShardQueue"
@@ -39,6 +40,7 @@ class DeadLetterQueue:
     reader: str = ""
 
 
+SHARD_READER = "on_shard_abandoned"
 QUEUES = (
     DeadLetterQueue(PARKED_REQUESTS, ("RequestQueue",)),
     DeadLetterQueue(PARKED_SHARDS, (*DLQ_BY_LANE.values(), RETURNED_SHARD_QUEUE)),
@@ -50,12 +52,22 @@ QUEUES = (
     DeadLetterQueue("VulsDLQ"),  # results that are put into the bucket again are asked again
     DeadLetterQueue("WakeupDLQ"),  # of calls that no queue delivers; the next minute repeats them
     DeadLetterQueue("RequestDLQ", reader="on_scan_requested"),
-    DeadLetterQueue("ExpressShardDLQ", reader="on_shard_abandoned"),
-    DeadLetterQueue("ConnectShardDLQ", reader="on_shard_abandoned"),
-    DeadLetterQueue("RawShardDLQ", reader="on_shard_abandoned"),
+    DeadLetterQueue("ExpressShardDLQ", reader=SHARD_READER),
+    DeadLetterQueue("ConnectShardDLQ", reader=SHARD_READER),
+    DeadLetterQueue("RawShardDLQ", reader=SHARD_READER),
 )
 BY_NAME = {queue.name: queue for queue in QUEUES}
 READABLE = tuple(queue for queue in QUEUES if not queue.reader)
+
+
+def list_vantage_queues(vantages: Iterable[Vantage]) -> Iterator[tuple[DeadLetterQueue, str]]:
+    """The dead-letter queues of vantages in use, with their URLs; they bear the names that SQS has for them."""
+    for vantage in vantages:
+        if vantage.removed_at is not None:
+            continue
+        for _, queue_url in sorted(vantage.queues.items()):
+            url = f"{queue_url}-dlq"
+            yield DeadLetterQueue(url.rpartition("/")[2], reader=SHARD_READER), url
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,8 @@ class Stack:
     def queue(self, name: str) -> MemoryOperatorQueue:
         return self.queues.setdefault(name, MemoryOperatorQueue())
 
+    queue_at = queue
+
     def uri(self, key: str) -> str:
         return f"s3://bucket/{key}"
 

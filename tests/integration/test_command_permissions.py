@@ -80,6 +80,7 @@ READERS = [
     "inventory --all",
     "inventory --port 22",
     "when 10.0.0.1:22 --evidence",
+    "when 52:54:00:12:34:56",
     "at now --port 22",
     "diff --since 2026-03-01 --all",
     "findings --now",

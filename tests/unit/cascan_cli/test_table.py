@@ -109,6 +109,14 @@ def test_more_rows_than_are_fitted_are_printed_with_the_widths_of_the_first(
     assert lines[-1].index("z") == lines[2].index("y") == 18
 
 
+def test_an_optional_column_is_there_for_the_rows_that_need_it(show: Show, capsys: pytest.CaptureFixture[str]) -> None:
+    titles, with_none, with_one = ("A", "B"), [("1", ""), ("2", "")], [("1", ""), ("2", "x")]
+    print_table(titles, with_one, optional=("B",))
+    assert capsys.readouterr().out == "1\n2\tx\n"
+    assert show(titles, with_none, optional=("B",)).split() == ["A", "1", "2"]
+    assert show(titles, with_one, optional=("B",)).split() == ["A", "B", "1", "2", "x"]
+
+
 def test_rows_that_are_piped_are_printed_as_they_come(capsys: pytest.CaptureFixture[str]) -> None:
     def rows() -> Iterator[tuple[str]]:
         yield ("first",)

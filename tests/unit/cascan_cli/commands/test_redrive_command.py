@@ -13,12 +13,13 @@ import pytest
 
 from cascan.events import ShardQueued, ShardReturned
 from cascan.model.shard import Lane
+from cascan.model.vantage import Vantage
 from cascan_cli.commands import redrive
 from cascan_cli.main import main
 from cascan_cli.stack.dead_letters import QUEUES, add_idempotency_key
 from tests.fakes import MemoryScanTable
 from tests.fakes.operator_queue import MemoryOperatorQueue
-from tests.support.builders import SCAN_ID, a_scan, a_shard
+from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard
 
 CANCEL = '{"action": "cancel", "scanId": "aaaaaaaaaaaaaaaa"}'
 SHARD = ShardQueued(scan_id=SCAN_ID, cause_id="x", shard=0).to_wire()
@@ -31,6 +32,8 @@ class Stack:
 
     def queue(self, name: str) -> MemoryOperatorQueue:
         return self.queues.setdefault(name, MemoryOperatorQueue())
+
+    queue_at = queue
 
     def bodies(self, name: str) -> list[str]:
         return [letter.body for letter in self.queue(name).messages.values()]
@@ -67,6 +70,37 @@ def test_the_list_names_the_message_what_it_is_about_and_why_it_failed(
     queue, shown_id, kind, about, _, received, reason = capsys.readouterr().out.rstrip("\n").split("\t")
     assert (queue, shown_id, kind, about) == ("ControlDLQ", message_id, "control cancel", "a" * 16)
     assert (received, reason) == ("1", "no such scan")
+
+
+class TestQueuesOfVantages:
+    """Their dead letters are counted, and never read: each read would count as a delivery."""
+
+    URL = "https://sqs.test/1/office-raw"
+
+    @pytest.fixture(autouse=True)
+    def office(self, stack: Stack) -> None:
+        stack.table.put_vantage(Vantage(name="office", queues={"raw": self.URL}))
+        stack.table.put_vantage(Vantage(name="attic", queues={"raw": "https://sqs.test/1/attic-raw"}, removed_at=NOW))
+        stack.queue(f"{self.URL}-dlq").put(SHARD)
+
+    def test_the_list_counts_them(self, stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["redrive", "list"]) == 0
+        assert "office-raw-dlq has 1 message, which on_shard_abandoned handles" in capsys.readouterr().err
+        assert main(["redrive", "list", "--json"]) == 0
+        entries = {entry["queue"]: entry for entry in json.loads(capsys.readouterr().out)}
+        counted = entries["office-raw-dlq"]
+        assert (counted["count"], counted["reader"], counted["messages"]) == (1, "on_shard_abandoned", [])
+        assert "attic-raw-dlq" not in entries
+
+    def test_one_that_cannot_be_counted_is_named_and_the_others_are_listed(
+        self, stack: Stack, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        stack.queue(f"{self.URL}-dlq").down = True
+        message_id = stack.queue("ControlDLQ").put(CANCEL)
+        assert main(["redrive", "list"]) == 0
+        printed = capsys.readouterr()
+        assert "office-raw-dlq was not counted" in printed.err
+        assert message_id in printed.out
 
 
 def test_a_listed_message_is_visible_to_others_again(stack: Stack) -> None:
