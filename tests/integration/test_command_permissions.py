@@ -18,6 +18,7 @@ import yaml
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from msgspec.structs import replace
 
 from cascan.aws import clients
 from cascan.aws.dynamodb.connection import Connection
@@ -27,8 +28,10 @@ from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import no_time_limit
 from cascan.events import ReportStored
 from cascan.events.control import ControlRequested
+from cascan.exposure.life import add_looks, start_exposure
 from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey, derive_keyed_scan_id, derive_scan_id, digest_body
+from cascan.model.exposure import ExposureSubject, JudgedLook
 from cascan.model.scan import Counts, Outcome, ScanState
 from cascan.model.vantage import Vantage
 from cascan.permissions.scope import Scope
@@ -93,17 +96,23 @@ READERS = [
     "severity show",
     "check 10.0.0.1",
     "vantage list",
+    "network list",
     "cost 10.0.0.1",
     "wait SCANNED --fail-on new",
-    "exposure list",
-    "exposure init -o exposure.yaml --force",
-    "exposure check exposure.yaml",
     "reach 10.0.0.1",
-    "network list",
+    "exposure list",
+    "exposure init",
+    "exposure check exposure.yaml",
+    "exposure plan exposure.yaml",
 ]
 TALKS_TO_AWS = ("open_stack", "describe_stack", "read_permissions", "boto3")  # names in the module of a command
 SUBMITTERS = ["scan --no-wait 10.0.0.1", "submit -f request.json", "submit -f scan.yaml --no-wait"]
 OPERATORS = [
+    "exposure apply exposure.yaml",
+    "exposure ack EXPOSURE --why reason",
+    "exposure accept EXPOSURE --until 9999-01-01 --why reason",
+    "exposure reopen EXPOSURE",
+    "why EXPOSURE",
     "apply -f apply.yaml",
     "apply -f apply.yaml",
     "severity apply -f severity.yaml",
@@ -131,12 +140,14 @@ OPERATORS = [
     "rules delete follow",
     "vantage add office --connect-queue https://sqs.test/office",
     "vantage remove office",
-    "network add 10.9.0.0/16 --identity mac",
-    "network remove 10.9.0.0/16",
-    "exposure apply exposure.yaml",
+    "network add 10.0.3.0/24 --identity mac",
+    "network remove 10.0.3.0/24",
     "REBUILD",
 ]
 DOCTOR = ["doctor"]
+SUBJECT = ExposureSubject(vantage="default", address="10.0.0.1", protocol="tcp", port=23, kind="unexpected-open")
+LOOK = JudgedLook(seen_at=NOW, report_key="a run", holds=True)
+EXPOSURE = replace(add_looks(start_exposure(SUBJECT), [LOOK], NOW), revision=1)
 MAX_POLICY_CHARS = 6_144  # of a managed policy, white space not counted
 # The longest that each part of an ARN can be, for stacks whose name has the 44 characters that are allowed.
 LONGEST = {
@@ -339,10 +350,11 @@ class DeployedStack:
             for item in clients.dynamodb().scan(TableName=TABLE)["Items"]:
                 clients.dynamodb().delete_item(TableName=TABLE, Key={name: item[name] for name in ("pk", "sk")})
             line = "rebuild --yes"
-        names = {"RUNNING": SCAN_ID, "SCANNED": self.scanned, "PARKED": self.parked}
+        names = {"RUNNING": SCAN_ID, "SCANNED": self.scanned, "PARKED": self.parked, "EXPOSURE": EXPOSURE.exposure_id}
         words = [names.get(word, word) for word in line.split()]
+        prints_json = "--xml" not in words and words[:2] != ["exposure", "init"]
         self.recorder.is_recording = True
-        code = main([*words, "--stack", "prod", "--json"] if "--xml" not in words else [*words, "--stack", "prod"])
+        code = main([*words, "--stack", "prod", *(["--json"] if prints_json else [])])
         self.recorder.is_recording = False
         assert code in (0, 1, 4) or line == "doctor", line  # whose code says what is wrong with the stack
 
@@ -377,8 +389,9 @@ def recorded(deployed: DeployedStack, lines: list[str]) -> dict[str, set[str]]:
 
 
 def prepare(deployed: DeployedStack) -> None:
-    """Rules, a schedule and a vantage for the commands that show them."""
+    """Rules, a schedule, an exposure and a vantage for the commands that show them."""
     with deployed.recorder.paused():
+        assert deployed.table.put_exposure(EXPOSURE)
         deployed.table.put_vantage(Vantage(name="lab", queues={"connect": deployed.of_vantage}))
         for document in yaml.safe_load_all(FILES["apply.yaml"]):
             gateways = StackGateways(deployed.outputs, stays_up=True)
@@ -422,7 +435,7 @@ def test_every_command_that_talks_to_aws_is_recorded() -> None:
         source = Path(importlib.import_module(command.name).__file__ or "").read_text()
         if any(re.search(rf"\b{name}\b", source) for name in TALKS_TO_AWS):
             talking.add(command.name.rpartition(".")[2])
-    typed_as = {"control": "cancel", "exposures": "exposure"}
+    typed_as = {"control": "cancel"} | dict.fromkeys(("exposures", "exposure_check", "exposure_init"), "exposure")
     # The local stack has no policies; a worker has the role of a worker; `vuls scan` calls what submit and
     # report call, and its scan would have to run
     assert {typed_as.get(name, name) for name in talking} - run == {"local", "worker", "vuls"}

@@ -74,7 +74,9 @@ def normalize_text(text: str) -> str:
     """The words of a text in their order, separated by single spaces."""
     if text.isascii():
         return NOT_ASCII_WORD.sub(" ", text.lower()).strip()
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Each of the two may give what the other changes: NFKD capital letters, casefold accents
+    folded = unicodedata.normalize("NFKD", text).casefold()
+    decomposed = unicodedata.normalize("NFKD", folded)
     return NOT_WORD.sub(" ", "".join(c for c in decomposed if not unicodedata.combining(c))).strip()
 
 

@@ -165,6 +165,23 @@ def test_words_match_without_case_and_accents_and_the_last_one_as_a_beginning(ei
     assert either.names("CAFE") == either.names("istanbul") == ["Caf\u00e9 \u0130stanbul"]
 
 
+def test_a_text_of_any_script_is_found_by_itself(either: Machine) -> None:
+    texts = [
+        "Stra\u00dfe 5",
+        "\ufb01le",
+        "\u4e2d\u6587",
+        "a\x00b",
+        "x_y",
+        "\u0130\u0131",
+        "\u0967\u0968",
+        "e\u0301t\u00e9",
+        "\U0001d400\U0001d401",
+    ]
+    either.scan("lan", *(a_finding(text, port=port) for port, text in enumerate(texts, 1)))
+    assert [either.names(text) for text in texts] == [[text] for text in texts]
+    assert either.names("strasse") == ["Stra\u00dfe 5"]
+
+
 def test_filters_select_as_those_of_findings_do(either: Machine) -> None:
     either.scan(
         "lan",
