@@ -129,7 +129,9 @@ def _add_apply(actions: Commands, stack: ArgumentParser, output: ArgumentParser)
 def _add_list(actions: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     listing = add_command(actions, "list", [stack, output], "list exposures, by default those that are not resolved")
     states = ["open", "confirmed", "acknowledged", "accepted", "resolved"]
-    listing.add_argument("--state", default="", choices=states, help="only in this state")
+    listing.add_argument(
+        "--state", default="", choices=states, metavar="STATE", help=f"only in this state: {', '.join(states)}"
+    )
     listing.add_argument("--vantage", default="", metavar="NAME", help="only seen from this vantage")
     listing.add_argument("--host", default="", metavar="HOST", help="only of this address or name")
     listing.set_defaults(run="exposures")

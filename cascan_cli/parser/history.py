@@ -28,9 +28,9 @@ open, closed, filtered, open|filtered, host not up, or not covered.
   cascan at 2026-03-03 10.0.0.0/16 --port 22 --stale 30d
   cascan at 2026-03-03T12:00Z 10.0.0.5:22"""
 REACH = """\
-Show from where the ports of a host are reachable: a row for each port, a column
-for each vantage, with the newest look that covered the port from there. Without
---port, show the ports that are open from at least one vantage.
+Show from where the ports of a host are reachable: a row for each port, and a
+column for each vantage, with the newest look that covered the port from there.
+Without --port, show the ports that are open from at least one vantage.
 
   cascan reach 10.0.0.5
   cascan reach web.example.com --port 443 --port 22

@@ -109,12 +109,12 @@ class Mutation:
 
 MUTATIONS = (
     Mutation("a message is acknowledged before its shard is done", Drain, "_handle", acknowledged_first, 6),
-    Mutation("a shard is closed without asking whether it is", life_cycle, "CLOSE", CLOSE_ANY, 2),
+    Mutation("a shard is closed without asking whether it is", life_cycle, "CLOSE", CLOSE_ANY, 6),
     Mutation("a remainder is not counted in its scan", MemoryScanTable, "cut_shard", cut_uncounted, 9),
     Mutation("a shard is marked before its message is sent", closing, "release_waiting", marked_before_sent, 8),
     Mutation("the end of a scan is not announced", closing, "announce_end", nothing, 1),
     Mutation(
-        "nobody tells of a remainder whose maker died", record_findings, "send_remainder", nothing, 9, WorldOfMishaps
+        "nobody tells of a remainder whose maker died", record_findings, "send_remainder", nothing, 0, WorldOfMishaps
     ),
     Mutation("who timed out is asked again without end", fake_shards, "split_shard", asked_without_end, 7),
     Mutation("who timed out stays in the shard, too", fake_shards, "split_shard", late_hosts_kept, 3),
@@ -123,18 +123,18 @@ MUTATIONS = (
         record_findings,
         "RETRY_AFTER_S",
         {RecordingStatus.CONTINUE: 0},
-        262,
+        128,
         WorldInTurns,
     ),
-    Mutation("a refused heartbeat is ignored", Heartbeat, "_beat_if_due", beat_unheard, 684),
+    Mutation("a refused heartbeat is ignored", Heartbeat, "_beat_if_due", beat_unheard, 0),
     Mutation(
-        "nmap runs on while the stack is halted", heartbeat, "run_permission", standing_without(halted=False), 101
+        "nmap runs on while the stack is halted", heartbeat, "run_permission", standing_without(halted=False), 228
     ),
     Mutation("windows are for planning alone", take_shard, "run_permission", standing_without(windows=()), 12),
     Mutation("workers claim past the deadline", take_shard, "run_permission", standing_without(deadline_at=None), 13),
     Mutation("shards are released past the deadline", releasing, "_is_blocked", held_alone, 8),
-    Mutation("being stopped counts as a failure", choose_next_step, "NO_FAILURE", frozenset[StopReason](), 13),
+    Mutation("being stopped counts as a failure", choose_next_step, "NO_FAILURE", frozenset[StopReason](), 0),
     Mutation("what a cancelled scan has left is nobody's", close_open_shards, "LOOK_AGAIN_S", 10**6, 14),
-    Mutation("a returned shard gets no message", _ReturnedShard, "_send", nothing, 9),
+    Mutation("a returned shard gets no message", _ReturnedShard, "_send", nothing, 0),
     Mutation("resuming trusts that the messages were sent", control_scan, "resend_messages", nothing_sent, 122),
 )

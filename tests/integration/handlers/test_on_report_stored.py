@@ -63,7 +63,7 @@ def test_what_the_express_function_sees_elsewhere_is_kept_under_its_own_vantage_
     express, connect = (
         replace(reported(number), lane=lane) for number, lane in enumerate((Lane.EXPRESS, Lane.CONNECT))
     )
-    stack.store(a_scan(shards=2, express_vantage="express"), express, connect)
+    stack.store(a_scan(shards=2, shards_open=2, express_vantage="express"), express, connect)
     stack.put_report(KEYS[0], report("connect"))
     assert on_report_stored.failed(STORED) == []
     assert stack.table.known_hosts(["127.0.0.1"]) == {}

@@ -95,7 +95,8 @@ def test_a_service_that_does_not_answer_stops_no_other_check(
     statuses = {result["check"]: result["status"] for result in json.loads(capsys.readouterr().out)}
     broken = ("credentials", "waiting", "tick", "worker images", "Lambda quota", "Fargate quota", "network")
     assert statuses == dict.fromkeys(broken, "problem") | dict.fromkeys(
-        ("stack", "version", "retention", "queues", "dead letters", "halt", "agenda", "layout", "scans"), "ok"
+        ("stack", "version", "retention", "queues", "dead letters", "vantages", "halt", "agenda", "layout", "scans"),
+        "ok",
     )
 
 

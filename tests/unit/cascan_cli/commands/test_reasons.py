@@ -74,11 +74,15 @@ def test_a_scan_that_was_suspended_while_it_was_followed_says_what_it_found_and_
     assert "Suspended; 2 findings, 1 of 1 address up; continue it: cascan resume" in capsys.readouterr().err
 
 
+NO_FILTERS = {"severity": [], "host": [], "port": [], "service": "", "category": "", "text": ""}
+FINDINGS = {"scan": SCAN_ID, "now": False, "as_targets": False, **NO_FILTERS}
+
+
 @pytest.mark.parametrize(
     ("command", "args"),
     [
-        (findings, {"scan": SCAN_ID, "now": False, "json": False}),
-        (findings, {"scan": SCAN_ID, "now": False, "json": True}),
+        (findings, FINDINGS | {"json": False}),
+        (findings, FINDINGS | {"json": True}),
         (report, {"scan": SCAN_ID, "json": False, "shard": None, "out": None, "xml": False}),
         (report, {"scan": SCAN_ID, "json": False, "shard": None, "out": None, "xml": True}),
     ],
