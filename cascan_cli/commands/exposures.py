@@ -12,6 +12,12 @@ from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
 from cascan.exposure.life import accept, acknowledge, reopen
 from cascan.exposure.read_exposure_file import read_exposure_file
+from cascan.exposure_updates.apply_severity_rules import is_suppressed
+from cascan.exposure_updates.context import open_context
+from cascan.exposure_updates.days import next_day
+from cascan.exposure_updates.judge_hosts import JudgedHosts
+from cascan.exposure_updates.judge_inventory import judge_inventory, list_vantages
+from cascan.exposure_updates.store_moves import announce_moves, change_exposure
 from cascan.limits import MAX_EXPOSURE_REASON_CHARS
 from cascan.model.exposure import (
     ACTIVE_STATES,
@@ -23,12 +29,6 @@ from cascan.model.exposure import (
     StoredExpectations,
 )
 from cascan.recovery.operator_records import record_expectations, record_exposure
-from cascan.watch.apply_severity_rules import is_suppressed
-from cascan.watch.context import open_context
-from cascan.watch.days import next_day
-from cascan.watch.judge_hosts import JudgedHosts
-from cascan.watch.judge_inventory import judge_inventory, list_vantages
-from cascan.watch.store_moves import announce_moves, change_exposure
 from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
 from cascan_cli.input.rules_file import read_rules_text
 from cascan_cli.output.table import print_table

@@ -34,7 +34,7 @@ from cascan.model.finding import Finding, Severity
 from cascan.model.scan import Scan
 from cascan.nmap.addresses import parse_address
 from cascan.queries.finding_query import SEVERITIES, FindingQuery, list_addresses
-from cascan.queries.reachability import FindingsAndLooks
+from cascan.queries.reachability_findings import FindingsAndLooks
 from cascan.queries.read_findings import read_own_findings
 from cascan.queries.search import SearchResult, SearchText, build_result, find_words, has_ended, is_port, read_text
 from cascan.rules.severity import ACCEPTED, SUPPRESSED, to_count_key

@@ -27,9 +27,9 @@ from cascan.aws.sqs.request_queue import SqsRequestQueue
 from cascan.aws.tables.issued_requests import DynamoIssuedRequests
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
+from cascan.exposure_updates.confirm import ConfirmationGateways
+from cascan.exposure_updates.work import ExposureWork
 from cascan.settings import from_env
-from cascan.watch.confirm import ConfirmationGateways
-from cascan.watch.work import ExposureWork
 from edge import count, logger, queue_handler, seconds_left
 from on_exposure_due.judge_due import DueGateways, DueOutcome, judge_due
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 
 from cascan.clock import Clock, TimeLeft, no_time_limit
 from cascan.errors import MalformedMessage
+from cascan.exposure_updates.confirm import ConfirmationGateways, request_confirmations
+from cascan.exposure_updates.context import ShardTable, WatchContext, open_context
+from cascan.exposure_updates.judge_day import judge_day
+from cascan.exposure_updates.judge_shard import judge_shard
+from cascan.exposure_updates.work import ExposureWork, WorkKind, continue_work
 from cascan.gateways import EventBus, RequestQueue
 from cascan.ids import ReportKey
 from cascan.log_context import add_log_context
 from cascan.model.exposure import MoveKind
-from cascan.watch.confirm import ConfirmationGateways, request_confirmations
-from cascan.watch.context import ShardTable, WatchContext, open_context
-from cascan.watch.judge_day import judge_day
-from cascan.watch.judge_shard import judge_shard
-from cascan.watch.work import ExposureWork, WorkKind, continue_work
 
 
 @dataclass(frozen=True, slots=True)

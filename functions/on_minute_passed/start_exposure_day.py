@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from cascan.clock import Clock, to_wire
+from cascan.exposure_updates.days import next_day
+from cascan.exposure_updates.work import build_day_work
 from cascan.gateways import Exposures, RequestQueue
-from cascan.watch.days import next_day
-from cascan.watch.work import build_day_work
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from cascan.gateways import Findings, History, ReportStore, Scans, Shards
 from cascan.ids import results_key
 from cascan.model.finding import Finding
 from cascan.model.scan import Counts, Scan, ScanState
-from cascan.queries.reachability import FindingsAndLooks
+from cascan.queries.reachability_findings import FindingsAndLooks
 from cascan.queries.read_findings import read_findings
 from cascan.recovery.scan_records import store_end
 from cascan.rules.severity import to_count_key

@@ -13,10 +13,10 @@ from cascan.exposure.expectations import ExpectationIndex
 from cascan.exposure.judge import ObservedPort, VerdictKind, judge
 from cascan.exposure.life import add_looks, start_exposure
 from cascan.exposure.read_exposure_file import read_exposure_file
+from cascan.exposure_updates.confirm import CONFIRMED_KINDS
 from cascan.limits import MAX_LOOKS_PER_EXPOSURE
 from cascan.model.exposure import Exposure, ExposureKind, ExposureState, ExposureSubject, JudgedLook, MoveKind
 from cascan.model.history import HOST_NOT_UP
-from cascan.watch.confirm import CONFIRMED_KINDS
 from tests.exposure_month.drift import (
     ADDRESSES,
     DAYS,

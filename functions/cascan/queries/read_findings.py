@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cascan.model.finding import Finding
     from cascan.model.scan import Scan
-    from cascan.queries.reachability import FindingsAndLooks
+    from cascan.queries.reachability_findings import FindingsAndLooks
 
 
 def read_findings(scan: Scan, table: FindingsAndLooks) -> Iterator[Finding]:
@@ -28,7 +28,7 @@ def read_own_findings(scan: Scan, table: FindingsAndLooks) -> Iterator[Finding]:
 
 
 def _read_members(scan: Scan, table: FindingsAndLooks, *, with_theirs: bool) -> Iterator[Finding]:
-    from cascan.queries.reachability import OpenedPorts, find_reachability  # noqa: PLC0415 - most scans have none
+    from cascan.queries.reachability_findings import OpenedPorts, find_reachability  # noqa: PLC0415 - most scans have none
 
     opened = OpenedPorts()
     for member in scan.members:

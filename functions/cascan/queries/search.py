@@ -19,7 +19,7 @@ from cascan.limits import MAX_SEARCH_CHARS
 from cascan.model.finding import Finding
 from cascan.model.scan import FINAL_STATES, Scan
 from cascan.queries.finding_query import FindingQuery, find_text, list_addresses
-from cascan.queries.reachability import FindingsAndLooks
+from cascan.queries.reachability_findings import FindingsAndLooks
 from cascan.queries.read_findings import read_own_findings
 from cascan.rules.severity import to_count_key
 

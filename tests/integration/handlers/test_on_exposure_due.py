@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.events import FindingsRecorded, build_event_fields
+from cascan.exposure_updates.work import ExposureWork, build_day_work
 from cascan.forms import read_request
 from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.exposure import ExposureDay, ExposureState, StoredExpectations
@@ -16,7 +17,6 @@ from cascan.model.history import Look, NotOpenPorts, OpenPorts
 from cascan.model.inventory import UP, HostRecord, HostUpdate, PortRecord, Sighting
 from cascan.model.scan import Counts, Outcome
 from cascan.model.shard import ShardState, TargetSlice
-from cascan.watch.work import ExposureWork, build_day_work
 from tests.data.envelopes.build import Envelope, bus_event, object_created, recorded, sqs_event, sqs_record
 from tests.data.reports import report
 from tests.integration.handlers.conftest import ColdStart, Function

@@ -21,7 +21,7 @@ from tests.docs.output_shapes import printed, problems
 from tests.fakes import MemoryOperatorRecords, MemoryScanTable
 from tests.fakes.cascades import MemoryRuleTable
 from tests.fakes.schedules import MemoryScheduleTable
-from tests.unit.cascan.watch.conftest import FILE, NOON, Place
+from tests.unit.cascan.exposure_updates.conftest import FILE, NOON, Place
 
 UNTIL = "2026-12-31"
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 from cascan.clock import TimeLeft, no_time_limit
 from cascan.exposure.expectations import ExpectationIndex
+from cascan.exposure_updates.context import ShardTable, WatchContext
+from cascan.exposure_updates.judge_hosts import JudgedHosts, ReportNews, judge_hosts
+from cascan.exposure_updates.judge_inventory import MIN_TURN_S
+from cascan.exposure_updates.places import group_by_network, list_required, to_address, to_place
 from cascan.ids import ReportKey
 from cascan.inventory.scanned_addresses import ScannedAddresses
 from cascan.model.inventory import ChangeKind
 from cascan.model.scan import Scan
 from cascan.model.shard import Shard
-from cascan.watch.context import ShardTable, WatchContext
-from cascan.watch.judge_hosts import JudgedHosts, ReportNews, judge_hosts
-from cascan.watch.judge_inventory import MIN_TURN_S
-from cascan.watch.places import group_by_network, list_required, to_address, to_place
 
 
 @dataclass(slots=True)

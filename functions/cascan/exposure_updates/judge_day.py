@@ -12,17 +12,17 @@ from cascan.clock import TimeLeft, no_time_limit
 from cascan.events import BusEvent, build_expiring_entry_event
 from cascan.exposure.expectations import ExpectedExposure
 from cascan.exposure.life import add_looks, pass_time, start_exposure
+from cascan.exposure_updates.apply_severity_rules import apply_severity_rules
+from cascan.exposure_updates.context import WatchContext
+from cascan.exposure_updates.days import next_day
+from cascan.exposure_updates.judge_inventory import ALL_ADDRESSES, judge_inventory, list_vantages
+from cascan.exposure_updates.places import Place, group_by_network, list_required, to_address
+from cascan.exposure_updates.store_moves import announce_moves, change_exposure
 from cascan.inventory.looks import find_state
 from cascan.limits import MAX_LOOKS_PER_NETWORK
 from cascan.model.exposure import Exposure, ExposureDay, ExposureKind, ExposureState, ExposureSubject, JudgedLook
 from cascan.model.inventory import OPEN_OR_FILTERED, PortKey
 from cascan.model.vantage import DEFAULT_VANTAGE
-from cascan.watch.apply_severity_rules import apply_severity_rules
-from cascan.watch.context import WatchContext
-from cascan.watch.days import next_day
-from cascan.watch.judge_inventory import ALL_ADDRESSES, judge_inventory, list_vantages
-from cascan.watch.places import Place, group_by_network, list_required, to_address
-from cascan.watch.store_moves import announce_moves, change_exposure
 
 
 def judge_day(

@@ -11,13 +11,13 @@ import pytest
 
 from cascan.exposure.expectations import ExpectationIndex
 from cascan.exposure.read_exposure_file import read_exposure_file
+from cascan.exposure_updates.context import WatchContext
+from cascan.exposure_updates.judge_hosts import JudgedHosts, judge_hosts
 from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.exposure import Exposure
 from cascan.model.history import Look, NotOpenPorts, OpenPorts, SeenService
 from cascan.model.inventory import UP, HostRecord, HostUpdate, PortRecord, Sighting
 from cascan.rules.severity import RuleSet, SeverityRule
-from cascan.watch.context import WatchContext
-from cascan.watch.judge_hosts import JudgedHosts, judge_hosts
 from tests.fakes import MemoryEventBus, MemoryScanTable
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)

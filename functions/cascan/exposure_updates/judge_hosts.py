@@ -19,6 +19,9 @@ from msgspec.structs import replace
 from cascan.exposure.expectations import normalize_name
 from cascan.exposure.judge import ObservedPort, Verdict, VerdictKind, judge
 from cascan.exposure.life import add_looks, pass_time, start_exposure
+from cascan.exposure_updates.apply_severity_rules import apply_severity_rules
+from cascan.exposure_updates.context import WatchContext
+from cascan.exposure_updates.store_moves import announce_moves, change_exposure
 from cascan.ids import ReportKey
 from cascan.inventory.looks import find_service, find_state
 from cascan.limits import (
@@ -39,9 +42,6 @@ from cascan.model.exposure import (
 from cascan.model.finding import Finding, Severity
 from cascan.model.history import Look, SeenService
 from cascan.model.inventory import OPEN, OPEN_OR_FILTERED, HostRecord, PortKey
-from cascan.watch.apply_severity_rules import apply_severity_rules
-from cascan.watch.context import WatchContext
-from cascan.watch.store_moves import announce_moves, change_exposure
 
 CLOCK_SKEW = timedelta(hours=1)  # by which a worker's clock may be ahead
 JUDGED_KINDS = (VerdictKind.UNEXPECTED_OPEN, VerdictKind.OTHER_SERVICE, VerdictKind.MISSING, VerdictKind.ABSENT)

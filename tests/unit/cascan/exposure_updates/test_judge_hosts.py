@@ -10,13 +10,13 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from cascan.exposure.life import acknowledge
+from cascan.exposure_updates.judge_hosts import ReportNews
+from cascan.exposure_updates.store_moves import change_exposure
 from cascan.model.exposure import Acknowledgement, Exposure
 from cascan.model.finding import Finding, Severity
 from cascan.rules.severity import Acceptance, Override, SeverityRule
-from cascan.watch.judge_hosts import ReportNews
-from cascan.watch.store_moves import change_exposure
 from tests.fakes import MemoryScanTable
-from tests.unit.cascan.watch.conftest import FILE, HOST, NOON, Place
+from tests.unit.cascan.exposure_updates.conftest import FILE, HOST, NOON, Place
 
 
 def test_a_port_that_nothing_expects_is_opened_confirmed_and_resolved(place: Place) -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from cascan.ids import derive_scan_id
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
-from cascan.queries import reachability
+from cascan.queries import reachability_findings
 from cascan.queries.read_findings import read_findings
 from tests.support.builders import a_scan
 from tests.support.scanned_network import World, at, xml
@@ -64,5 +64,5 @@ def test_nothing_is_said_of_a_scan_that_runs_or_has_one_member_left(world: World
 
 
 def test_the_number_of_compared_ports_is_limited(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reachability, "MAX_REACHABILITY_PORTS", 2)
+    monkeypatch.setattr(reachability_findings, "MAX_REACHABILITY_PORTS", 2)
     assert [finding.location for finding in differences(world, a_parent())] == ["tcp://10.0.0.1:80"]

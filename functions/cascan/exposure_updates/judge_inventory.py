@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cascan.clock import TimeLeft, no_time_limit
+from cascan.exposure_updates.context import WatchContext, WatchTable
+from cascan.exposure_updates.judge_hosts import JudgedHosts, judge_hosts
+from cascan.exposure_updates.places import Place, group_by_network, list_required, to_address, to_place
 from cascan.limits import MAX_LISTED_EXPOSURES
 from cascan.model.exposure import ACTIVE_STATES, Exposure
 from cascan.model.inventory import InventoryQuery
 from cascan.model.vantage import DEFAULT_VANTAGE
-from cascan.watch.context import WatchContext, WatchTable
-from cascan.watch.judge_hosts import JudgedHosts, judge_hosts
-from cascan.watch.places import Place, group_by_network, list_required, to_address, to_place
 
 EVERYTHING = InventoryQuery()
 MIN_TURN_S = 20.0  # that judging one network may take
