@@ -7,7 +7,6 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -22,15 +21,15 @@ from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan_cli.errors import BadInput
 from cascan_cli.input.exposure_file import load_exposure_file
 from cascan_cli.output.exposure import COLUMNS, DROPPED, counts_to_json, describe_counts, to_json, to_row, to_sarif
+from cascan_cli.output.scan import EXIT_FOUND
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_message
+from cascan_cli.output.text import print_message, write_text
 from cascan_cli.stack.open import open_stack
 from cascan_cli.version import VERSION
 
 if TYPE_CHECKING:
     from cascan_cli.stack.open import StackGateways
 
-EXIT_VIOLATION = 4
 STRICT_KINDS = frozenset({VerdictKind.MISSING, VerdictKind.ABSENT})
 
 
@@ -64,9 +63,9 @@ def run(args: Namespace) -> int:
     if form == "table":
         print_table(COLUMNS, map(to_row, shown), drop=DROPPED, whole=("ADDRESS",))
     else:
-        write_output(json.dumps(_build_document(form, shown, checked, args), indent=2) + "\n", args.output)
+        write_text(json.dumps(_build_document(form, shown, checked, args), indent=2) + "\n", args.output)
     print_message(f"{args.file}: {describe_counts(count_results(checked))}")
-    return EXIT_VIOLATION if any(_fails(port, is_strict=args.strict) for port in checked) else 0
+    return EXIT_FOUND if any(_fails(port, is_strict=args.strict) for port in checked) else 0
 
 
 def choose_form(args: Namespace) -> str:
@@ -77,17 +76,6 @@ def choose_form(args: Namespace) -> str:
     if form == "table" and args.output:
         raise BadInput("-o writes JSON or SARIF; add --as json or --as sarif")
     return str(form)
-
-
-def write_output(text: str, output: Path | None) -> None:
-    """Write to the file; None: print."""
-    if output is None:
-        print(text, end="")
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as exc:
-        raise BadInput(f"{output}: {exc.strerror}") from exc
 
 
 def print_warnings(name: str, file: ExposureFile, at: datetime) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -14,7 +13,7 @@ from cascan.exposure.read_exposure_file import read_exposure_file
 from cascan.model.inventory import PortRecord
 from cascan_cli.errors import BadInput
 from cascan_cli.input.inventory_query import parse_query
-from cascan_cli.output.text import pluralize, print_message
+from cascan_cli.output.text import pluralize, print_message, write_text
 from cascan_cli.stack.open import StackGateways, open_stack
 
 
@@ -31,23 +30,13 @@ def run(args: Namespace) -> int:
     except RequestRefused as refused:
         raise BadInput(
             f"{refused}; write several files, each for some networks: cascan exposure init 10.0.0.0/24"
-        ) from (refused)
+        ) from refused
     if not hosts:
         print_message("the inventory has no open port; scan first, for example: cascan scan 10.0.0.0/28")
-    _write(text, args.output)
+    write_text(text, args.output)
     if args.output:
         print_message(f"{args.output}: {pluralize(len(file.entries), 'entry', 'entries')}; next: cascan exposure check")
     return 0
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        print(text, end="")
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as exc:
-        raise BadInput(f"{output}: {exc.strerror}") from exc
 
 
 def _list_open_hosts(args: Namespace, stack: StackGateways, vantages: list[str]) -> Iterator[OpenHost]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cascan.clock import to_wire, utc_now
-from cascan.errors import RequestRefused
 from cascan.exposure.life import accept, acknowledge, reopen
-from cascan.exposure.read_exposure_file import read_exposure_file
 from cascan.exposure_updates.apply_severity_rules import is_suppressed
 from cascan.exposure_updates.context import open_context
 from cascan.exposure_updates.days import next_day
@@ -29,10 +27,10 @@ from cascan.model.exposure import (
     StoredExpectations,
 )
 from cascan.recovery.operator_records import record_expectations, record_exposure
-from cascan_cli.errors import EXIT_REFUSED, BadInput, CliError
-from cascan_cli.input.rules_file import read_rules_text
+from cascan_cli.errors import BadInput, CliError
+from cascan_cli.input.exposure_file import parse_exposure_text, read_exposure_text
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import pluralize, print_json, print_message
+from cascan_cli.output.text import Progress, pluralize, print_json, print_message
 from cascan_cli.stack.backup import back_up
 from cascan_cli.stack.open import StackGateways, open_stack
 
@@ -58,15 +56,10 @@ def run(args: Namespace) -> int:
 
 
 def _apply(args: Namespace) -> int:
-    text = read_rules_text(args.file)
-    try:
-        file = read_exposure_file(text)
-    except RequestRefused as refused:
-        for reason in refused.reasons:
-            print_message(reason)
-        return EXIT_REFUSED
+    text = read_exposure_text(args.file)
+    file = parse_exposure_text(args.file, text)
     for warning in file.warnings:
-        print_message(str(warning))
+        print_message(f"{args.file}: {warning}")
     with open_stack(args) as stack:
         stored = _store_file(text, stack)
         judged = _judge_all(stored, stack)
@@ -102,20 +95,15 @@ def _store_file(text: str, stack: StackGateways) -> StoredExpectations:
 def _judge_all(stored: StoredExpectations, stack: StackGateways) -> JudgedHosts:
     context = open_context(stored, stack.table, stack.bus, utc_now)
     total = JudgedHosts()
-    for vantage in list_vantages(context):
-        judged, _ = judge_inventory(context, vantage, tell=_progress(vantage))
-        total.add(judged)
+    with Progress() as progress:
+        for vantage in list_vantages(context):
+            judged, _ = judge_inventory(context, vantage, tell=partial(_show, progress, vantage))
+            total.add(judged)
     return total
 
 
-def _progress(vantage: str) -> Callable[[JudgedHosts], None]:
-    """Prints how many hosts are judged, in a terminal."""
-
-    def tell(judged: JudgedHosts) -> None:
-        if sys.stderr.isatty():
-            print(f"\rjudging what {vantage} sees: {pluralize(judged.hosts, 'host')}", end="", file=sys.stderr)
-
-    return tell
+def _show(progress: Progress, vantage: str, judged: JudgedHosts) -> None:
+    progress.show(f"judging what {vantage} sees: {pluralize(judged.hosts, 'host')}")
 
 
 # ---- list
@@ -130,7 +118,7 @@ def _list(table: DynamoScanTable, args: Namespace) -> int:
         return 0
     print_table(COLUMNS, [_to_row(exposure, now) for exposure in exposures], drop=("OWNER", "VANTAGE"))
     if not exposures:
-        print_message("there are no such exposures; `cascan exposure apply FILE` says what is expected")
+        print_message("no exposure matches; `cascan exposure apply FILE` stores what is expected")
     return 0
 
 

@@ -53,7 +53,7 @@ def _parse_network(text: str) -> str:
 
 
 def _store(known: dict[str, NetworkIdentity], stored: StoredNetworks | None, stack: StackGateways) -> None:
-    """Raises: BadInput: too many networks. CliError: somebody changed them at the same moment."""
+    """Raises: BadInput: too many networks. CliError: another command changed them at the same time."""
     if len(known) > MAX_IDENTITY_NETWORKS:
         raise BadInput(f"NETWORK: the stack has {len(known) - 1} networks, and may have {MAX_IDENTITY_NETWORKS}")
     version = stored.version + 1 if stored else 1

@@ -56,7 +56,7 @@ def _find_rows(args: Namespace, stack: StackGateways, vantages: Sequence[str]) -
     address, keys = _parse_host(args)
     addresses = [address] if address else find_addresses(stack.table, args.host, vantages)
     if not addresses:
-        raise BadInput(f"{args.host!r}: no address in the inventory bears this name; give an address")
+        raise BadInput(f"{args.host!r}: no address in the inventory has this name; give an address")
     rows: list[PortReach] = []
     for each in addresses:
         rows += find_reach(stack.table, each, moment, vantages, keys=keys, stale=stale)

@@ -66,7 +66,7 @@ def _search_table(stack: StackGateways, text: SearchText, query: FindingQuery, a
     scans = [scan for scan in listed if has_ended(scan) and may_match(scan, query)]
     findings = sum(scan.findings.count for scan in scans)
     print_message(
-        f"there is no index for a stack in AWS: reading all findings of {pluralize(len(scans), 'scan')}, "
+        f"a stack in AWS has no index: reading all findings of {pluralize(len(scans), 'scan')}, "
         f"{pluralize(findings, 'finding')}, until {pluralize(args.limit, 'result')}"
     )
     if len(listed) == MAX_SCANS_SEARCHED:

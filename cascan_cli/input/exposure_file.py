@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cascan_cli.errors import BadInput
+from cascan_cli.input.text_file import STDIN, read_text_file
 from cascan_cli.output.text import print_message
 
 if TYPE_CHECKING:
     from cascan.exposure.expectations import ExposureFile
 
-STDIN = "-"
-
 
 def read_exposure_text(name: str) -> str:
-    """The text of the file; `-` reads standard input. Raises: BadInput: it cannot be read, or is not UTF-8."""
+    """The text of the file; `-` reads standard input.
+
+    Raises: BadInput: it cannot be read, is too long, or is not UTF-8.
+    """
     from cascan.limits import MAX_EXPOSURE_FILE_BYTES
 
-    try:
-        data = sys.stdin.buffer.read(MAX_EXPOSURE_FILE_BYTES + 1) if name == STDIN else Path(name).read_bytes()
-        return data.decode()
-    except FileNotFoundError as exc:
-        raise BadInput(f"{name}: no such file; `cascan exposure init -o {name}` writes a first one") from exc
-    except OSError as exc:
-        raise BadInput(f"{name}: {exc.strerror}") from exc
-    except UnicodeDecodeError as exc:
-        raise BadInput(f"{name} is not UTF-8 text: {exc.reason} at byte {exc.start}") from exc
+    if name != STDIN and not Path(name).exists():
+        raise BadInput(f"{name}: no such file; `cascan exposure init -o {name}` writes a first one")
+    return read_text_file(name, MAX_EXPOSURE_FILE_BYTES)
 
 
 def parse_exposure_text(name: str, text: str) -> ExposureFile:

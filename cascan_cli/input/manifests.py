@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from cascan.errors import RequestRefused
 from cascan.forms.documents import read_documents
 from cascan.limits import MAX_APPLIED, MAX_REQUEST_BYTES
 from cascan_cli.errors import BadInput
+from cascan_cli.input.text_file import read_text_file
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MAX_FILE_BYTES = MAX_REQUEST_BYTES * 16
@@ -40,19 +40,7 @@ def read_text(name: str) -> str:
 
     Raises: BadInput: it cannot be read, is too long, or is not UTF-8.
     """
-    try:
-        if name == "-":
-            data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
-        else:
-            with Path(name).open("rb") as file:
-                data = file.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            raise BadInput(f"{name} is longer than {MAX_FILE_BYTES} bytes; split it")
-        return data.decode("utf-8-sig")  # files from Windows may begin with a byte order mark
-    except OSError as exc:
-        raise BadInput(f"{name}: {exc.strerror}") from exc
-    except UnicodeDecodeError as exc:
-        raise BadInput(f"{name} is not UTF-8 text: {exc.reason} at byte {exc.start}") from exc
+    return read_text_file(name, MAX_FILE_BYTES)
 
 
 def _read_files(names: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cascan.limits import MAX_SEVERITY_RULES_BYTES
 from cascan_cli.errors import BadInput
+from cascan_cli.input.text_file import read_text_file
 
 if TYPE_CHECKING:
     from cascan.rules.severity import SeverityRule
@@ -16,15 +15,9 @@ if TYPE_CHECKING:
 def read_rules_text(name: str) -> str:
     """The text of the file; `-` reads standard input.
 
-    Raises: BadInput: it cannot be read, or is not UTF-8.
+    Raises: BadInput: it cannot be read, is too long, or is not UTF-8.
     """
-    try:
-        data = sys.stdin.buffer.read(MAX_SEVERITY_RULES_BYTES + 1) if name == "-" else Path(name).read_bytes()
-        return data.decode()
-    except OSError as exc:
-        raise BadInput(f"{name}: {exc.strerror}") from exc
-    except UnicodeDecodeError as exc:
-        raise BadInput(f"{name} is not UTF-8 text: {exc.reason} at byte {exc.start}") from exc
+    return read_text_file(name, MAX_SEVERITY_RULES_BYTES)
 
 
 def read_rules(name: str) -> tuple[SeverityRule, ...]:

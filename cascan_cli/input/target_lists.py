@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from cascan.limits import MAX_TARGETS
 from cascan_cli.errors import BadInput
 from cascan_cli.input.manifests import read_text
-
-STDIN = "-"
+from cascan_cli.input.text_file import STDIN
 
 
 def collect_targets(args: Namespace) -> list[str]:

@@ -20,27 +20,23 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime
-from hashlib import blake2s
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from cascan.clock import to_wire
 from cascan.limits import MAX_SCANS_INDEXED
-from cascan.model.finding import Finding, Severity
+from cascan.model.finding import Finding
 from cascan.model.scan import Scan
-from cascan.nmap.addresses import parse_address
-from cascan.queries.finding_query import SEVERITIES, FindingQuery, list_addresses
+from cascan.queries.finding_query import FindingQuery
 from cascan.queries.reachability_findings import FindingsAndLooks
 from cascan.queries.read_findings import read_own_findings
-from cascan.queries.search import SearchResult, SearchText, build_result, find_words, has_ended, is_port, read_text
-from cascan.rules.severity import ACCEPTED, SUPPRESSED, to_count_key
+from cascan.queries.search import SearchResult, SearchText, build_result, has_ended
 from cascan_cli.errors import DiskFull, StateUnreadable
 from cascan_cli.local.lock import hold_lock
 from cascan_cli.local.private import FILE_MODE
+from cascan_cli.local.search_rows import build_match, build_row, build_stamp, build_words, read_finding, read_time
 
 APPLICATION, SCHEMA = 0x63736361, 1  # in the file's head: whose file it is, and of which version
 LOCK_TIMEOUT_S = 600.0  # another search may be reading a million findings
@@ -51,7 +47,6 @@ ROWS_AT_ONCE = 500
 MIN_REMOVED = 10_000  # rows of removed scans; beyond them and half of all rows the index is made again
 SLOT_BITS = 29  # of an id: the finding's number among those of scans that were requested in one second
 LAST_SECOND = 2**33 - 1
-NETWORK_BITS = {4: (32, 24, 16, 8), 6: (128, 64, 48, 32)}  # for which an address has marks, narrow ones first
 SIDE_FILES = ("-journal", "-wal", "-shm")
 PRAGMAS = f"cache_size = -{CACHE_KIB}", "synchronous = NORMAL", "trusted_schema = OFF", "cell_size_check = ON"
 CREATE = """
@@ -173,9 +168,9 @@ class SearchIndex:
             end_id, stream = first_id, iter(findings)
             while batch := list(islice(stream, ROWS_AT_ONCE)):
                 ids = range(end_id, end_id + len(batch))
-                rows = ((row_id, number, *_build_row(row)) for row_id, row in zip(ids, batch, strict=True))
+                rows = ((row_id, number, *build_row(row)) for row_id, row in zip(ids, batch, strict=True))
                 self._connection.executemany(INSERT_FINDING, rows)
-                words = ((row_id, *_build_words(row)) for row_id, row in zip(ids, batch, strict=True))
+                words = ((row_id, *build_words(row)) for row_id, row in zip(ids, batch, strict=True))
                 self._connection.executemany(INSERT_WORDS, words)
                 end_id += len(batch)
                 count(end_id - first_id)
@@ -318,118 +313,8 @@ def _translate_errors(path: Path) -> Iterator[None]:
         raise IndexDamaged(f"it is damaged ({exc})") from exc
 
 
-def build_stamp(scan: Scan) -> str:
-    """Differs once the scan has other findings: they were made anew, or the scan was rebuilt."""
-    facts = scan.state, scan.outcome, scan.finished_at, scan.findings_revision, scan.findings
-    return blake2s(msgspec.json.encode(facts, order="deterministic"), digest_size=8).hexdigest()
-
-
-def build_match(text: SearchText, query: FindingQuery) -> str:
-    """The expression for FTS5. It holds normalized words alone, in quotation marks, so none of it is
-    syntax. Marks leave out most of what the query does not select; `FindingQuery.fits` decides.
-    """
-    conditions = [f'(body : "{phrase}" *)' for phrase in text.phrases]
-    choices = [
-        [_mark("severity", severity) for severity in query.severities],
-        _mark_hosts(query),
-        [_mark("port", *key) for key in query.ports],
-        [_mark("service", query.service)] if query.service else [],
-        [_mark("category", query.category.casefold())] if query.category else [],
-    ]
-    for marks in filter(None, choices):
-        alternatives = " OR ".join(f'"{mark}"' for mark in sorted(marks))
-        conditions.append(f"(marks : ({alternatives}))")
-    return " AND ".join(conditions)
-
-
-def _mark_hosts(query: FindingQuery) -> list[str]:
-    """Marks that each host of the query has one of; none if a network is wider than any mark."""
-    marks = [_mark("hostname", name) for name in query.hostnames]
-    for family, low, high in query.networks:
-        for bits in NETWORK_BITS[family]:
-            shift = NETWORK_BITS[family][0] - bits
-            if low >> shift == high >> shift:
-                marks.append(_mark("network", family, bits, low >> shift))
-                break
-        else:
-            return []
-    return marks
-
-
-def _build_words(finding: Finding) -> tuple[str, str]:
-    return find_words(finding), " ".join(_find_marks(finding))
-
-
-def _find_marks(finding: Finding) -> Iterator[str]:
-    attributes = finding.attributes
-    yield _mark("severity", to_count_key(finding))
-    yield _mark("category", finding.category.casefold())
-    yield _mark("port", attributes.get("protocol"), attributes.get("port"))
-    yield _mark("service", attributes.get("service"))
-    yield _mark("hostname", str(attributes.get("hostname") or "").casefold())
-    for text in list_addresses(finding):
-        with suppress(ValueError):
-            address = parse_address(text)
-            family, number = address.version, int(address)
-            for bits in NETWORK_BITS[family]:
-                yield _mark("network", family, bits, number >> (NETWORK_BITS[family][0] - bits))
-
-
-def _mark(*values: object) -> str:
-    """One word for the values, of letters and digits."""
-    return blake2s("/".join(map(str, values)).encode("utf-8", "replace"), digest_size=6).hexdigest()
-
-
-def _build_row(finding: Finding) -> tuple[Any, ...]:
-    attributes = finding.attributes
-    port = attributes.get("port")
-    return (
-        finding.parsed_at.isoformat(),
-        to_count_key(finding),
-        finding.category,
-        " ".join(list_addresses(finding)),
-        *(read_text(attributes.get(name)) for name in ("hostname", "protocol")),
-        port if is_port(port) else None,
-        read_text(attributes.get("service")),
-        finding.name,
-        finding.location,
-    )
-
-
 def _select(rows: Iterable[tuple[Any, ...]], query: FindingQuery) -> Iterator[SearchResult]:
     for scan_id, scan_name, requested_at, *columns in rows:
-        finding = _read_finding(columns)
+        finding = read_finding(columns)
         if query.fits(finding):
-            yield build_result(finding, scan_id, scan_name, _read_time(requested_at))
-
-
-def _read_finding(columns: list[Any]) -> Finding:
-    """As much of the finding as a query and a result look at."""
-    parsed_at, severity, category, addresses, hostname, protocol, port, service, name, location = columns
-    attributes: dict[str, Any] = {
-        "ip_addresses": addresses.split(),
-        "hostname": hostname,
-        "protocol": protocol,
-        "port": port,
-        "service": service,
-    }
-    if severity == SUPPRESSED:
-        attributes["suppressed"] = ""
-    elif severity == ACCEPTED:
-        attributes["accepted_until"] = ""
-    return Finding(
-        id="",
-        fingerprint="",
-        parsed_at=_read_time(parsed_at),
-        name=name,
-        description="",
-        category=category,
-        severity=Severity(severity) if severity in SEVERITIES else Severity.INFORMATIONAL,
-        osi_layer="",
-        location=location,
-        attributes=attributes,
-    )
-
-
-def _read_time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+            yield build_result(finding, scan_id, scan_name, read_time(requested_at))

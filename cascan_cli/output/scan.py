@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cascan.model.scan import Scan
     from cascan.model.shard import Shard
 
-EXIT_DONE, EXIT_PARTIAL, EXIT_FOUND = 0, 1, 4  # EXIT_FOUND: a condition of --fail-on is met
+EXIT_DONE, EXIT_PARTIAL, EXIT_FOUND = 0, 1, 4  # EXIT_FOUND: a condition of --fail-on is met, or a violation found
 SHOWN_REASONS = 10  # --json has all that are stored
 CHANGE_LABELS = {
     "PortOpened": "opened",

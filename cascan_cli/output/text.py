@@ -10,8 +10,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from cascan_cli.errors import BadInput
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
     from types import TracebackType
 
 STYLES = {
@@ -32,6 +35,17 @@ def print_message(sentence: str) -> None:
 def discard_output() -> None:
     """Discard what is still to be written, so that Python reports no error when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def write_text(text: str, output: Path | None) -> None:
+    """Write the text to the file; None: print it. Raises: BadInput: the file cannot be written."""
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise BadInput(f"{output}: {exc.strerror}") from exc
 
 
 def print_json(value: Any) -> None:

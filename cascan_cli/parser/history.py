@@ -119,7 +119,7 @@ def _add_reach(commands: Commands, stack: ArgumentParser, output: ArgumentParser
         description=REACH,
     )
     reach.add_argument(
-        "host", metavar="HOST", help="an address, with or without a port; or a name, for each address that bears it"
+        "host", metavar="HOST", help="an address, with or without a port; or a name, for each address that has it"
     )
     reach.add_argument(
         "--port", action="append", default=[], metavar="PORT", help="only this port: 22 or udp/53; may be repeated"

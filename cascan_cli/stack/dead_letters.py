@@ -61,7 +61,7 @@ READABLE = tuple(queue for queue in QUEUES if not queue.reader)
 
 
 def list_vantage_queues(vantages: Iterable[Vantage]) -> Iterator[tuple[DeadLetterQueue, str]]:
-    """The dead-letter queues of vantages in use, with their URLs; they bear the names that SQS has for them."""
+    """The dead-letter queues of vantages in use, with their URLs; their names are those in SQS."""
     for vantage in vantages:
         if vantage.removed_at is not None:
             continue

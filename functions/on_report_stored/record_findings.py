@@ -143,17 +143,30 @@ def record_findings(
     if status is not RecordingStatus.DONE:
         return _build_outcome(scan, shard, summary, status, RETRY_AFTER_S.get(status))
 
-    verdict = judge(shard, summary)
+    return _announce_and_close(stored, shard, summary, announcer, gateways, exposures=has_expectations())
+
+
+def _announce_and_close(
+    stored: ReportStored,
+    shard: Shard,
+    summary: ReportSummary,
+    announcer: ChangeAnnouncer,
+    gateways: ScanGateways,
+    *,
+    exposures: bool,
+) -> RecordingOutcome:
+    """Judge the report as a whole, announce what it brought, and close its shard."""
+    scan, verdict = announcer.scan, judge(shard, summary)
     changes = announcer.sum_changes()
-    events = _build_events(as_seen, shard, stored, verdict, summary, changes=changes, exposures=has_expectations())
+    events = _build_events(scan, shard, stored, verdict, summary, changes=changes, exposures=exposures)
     gateways.bus.put([*announcer.pending, *events])
     closing = _build_closing(
         shard,
         verdict,
         summary,
         announcer.counts,
-        _counted_elsewhere(shard, table),
-        usage=shard.total_usage(clock()) + Usage(report_bytes=stored.size),
+        _counted_elsewhere(shard, gateways.table),
+        usage=shard.total_usage(gateways.clock()) + Usage(report_bytes=stored.size),
     )
     closed = close_shard(scan.scan_id, shard.number, closing, gateways)
     return _build_outcome(closed or scan, shard, summary, verdict.outcome)

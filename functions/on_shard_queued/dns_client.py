@@ -21,7 +21,7 @@ import dns.resolver
 from cascan.gateways import Lookup
 from cascan.limits import MAX_LOOKUPS_PER_S, MAX_SEARCH_DOMAINS
 from cascan.model.reason import ReasonCode
-from cascan.nmap.addresses import parse_address
+from cascan.nmap.addresses import is_address
 
 RECORDS = {4: "A", 6: "AAAA"}
 DEFAULT_SERVER = "127.0.0.1"  # where resolv.conf has no server. Source: resolv.conf(5)
@@ -126,7 +126,7 @@ def _readable_lines(path: Path) -> Iterator[str]:
         keyword, *values = line.split() or [""]
         if keyword in ("search", "domain"):
             yield " ".join([keyword, *filter(_is_domain, values)])
-        elif keyword != "nameserver" or (values and _is_address(values[0])):
+        elif keyword != "nameserver" or (values and is_address(values[0])):
             yield line
 
 
@@ -134,14 +134,6 @@ def _is_domain(text: str) -> bool:
     try:
         dns.name.from_text(text)
     except dns.exception.DNSException:
-        return False
-    return True
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parse_address(text)
-    except ValueError:
         return False
     return True
 

@@ -18,7 +18,7 @@ from cascan.limits import (
     MAX_LOOKUPS_AT_ONCE,
 )
 from cascan.model.reason import ReasonCode
-from cascan.nmap.addresses import parse_address
+from cascan.nmap.addresses import is_address
 from cascan.nmap.targets.kinds import IPV6
 
 HOSTS_FILE, RESOLV_CONF = Path("/etc/hosts"), Path("/etc/resolv.conf")
@@ -128,18 +128,10 @@ def _read_entries(path: Path) -> Iterator[tuple[str, list[str]]]:
         with path.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 address, *aliases = line.partition("#")[0].split() or [""]
-                if _is_address(address):
+                if is_address(address):
                     yield address, [alias.lower().removesuffix(".") for alias in aliases]
     except OSError:  # a container may have no such file
         return
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parse_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _not_looked_up(name: str, why: str) -> Lookup:

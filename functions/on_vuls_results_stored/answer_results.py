@@ -107,7 +107,7 @@ class VulsContext:
         results = VulsResults(data)
         config = self.records.config(path)
         if config is None:
-            fix = "put it beside the results or in a folder above, then put the results again"
+            fix = "put it into the folder of the results or one above, then put the results again"
             raise RequestRefused([f"there is no config.toml: {fix}"])
         if len(config) > MAX_REQUEST_BYTES:
             raise RequestRefused([f"config.toml: {len(config)} bytes are more than {MAX_REQUEST_BYTES}"], Rule.LIMIT)

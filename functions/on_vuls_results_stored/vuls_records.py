@@ -1,6 +1,6 @@
 """What the bucket keeps of one results JSON of Vuls, below `vuls/`.
 
-results/<path>.json              put there by whoever asks, with a config.toml beside it or above
+results/<path>.json              put there by a user, with a config.toml in its folder or above
 answers/<path>.json              the copy with portReachableTo, once the last scan has ended
 summaries/<path>.json            how far it is, why it is refused, and what was found
 asked/<id>/state.json            what was asked, and the digests of the requests

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from cascan.exposure.expectations import AddressRange, ExpectationIndex
-from cascan.nmap.addresses import parse_address
+from cascan.nmap.addresses import order_address
 from cascan.nmap.intervals import Interval
 
 NETWORK_BITS = 8  # addresses that share all but these bits are judged together
@@ -19,8 +19,7 @@ class Place(NamedTuple):
 
 
 def to_place(address: str) -> Place:
-    parsed = parse_address(address)
-    return Place(parsed.version, int(parsed))
+    return Place(*order_address(address))
 
 
 def to_address(place: Place) -> str:

@@ -95,7 +95,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     request_digest: str = ""
     notes: tuple[str, ...] = ()  # what in the request has no effect
     vantage: str = DEFAULT_VANTAGE  # where it is scanned from
-    # Of what its express shards see, if the express function stands elsewhere than the workers; empty:
+    # Of what its express shards see, if the express function is outside the workers' network; empty:
     # it does not
     express_vantage: str = ""
     # How hosts of these networks are known, as the operator had it when the scan was accepted. Not used
@@ -144,6 +144,11 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def labels(self) -> dict[str, str]:
         return self.request.labels if self.request else {}
+
+    @property
+    def vantages_of_looks(self) -> tuple[str, ...]:
+        """The vantages under which the history keeps what its shards see."""
+        return (self.vantage, self.express_vantage) if self.express_vantage else (self.vantage,)
 
     @property
     def total_addresses(self) -> int:

@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 DEFAULT_VANTAGE = "default"  # of the stack's own workers, and of everything that was stored before
-EXPRESS_VANTAGE = "express"  # reserved: for the express function, where it stands elsewhere than the workers
+EXPRESS_VANTAGE = "express"  # reserved: for an express function outside the network of the workers
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 NAME_RULE = "1 to 32 of a-z, 0-9 and '-', with a letter or digit at both ends"
 

@@ -14,6 +14,20 @@ def parse_address(text: str) -> IPv4Address | IPv6Address:
     return ip_address(text)
 
 
+def is_address(text: str) -> bool:
+    try:
+        parse_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def order_address(text: str) -> tuple[int, int]:
+    """Family and number: sorts addresses of both families. Raises: ValueError: the text is no address."""
+    address = parse_address(text)
+    return address.version, int(address)
+
+
 def is_loopback(text: str) -> bool:
     """Whether the text is a loopback address; any other text is not."""
     try:

@@ -66,7 +66,7 @@ class Permissions(msgspec.Struct, frozen=True):
         )
 
     @property
-    def express_stands_elsewhere(self) -> bool:
+    def is_express_outside(self) -> bool:
         """The express function and the stack's workers look at the network from different places.
 
         Workers that the stack gives public addresses look at it from the Internet, as the function does.

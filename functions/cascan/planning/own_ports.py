@@ -29,7 +29,7 @@ TargetPorts = tuple[str, OwnPorts | None]  # a target as it was written, and its
 
 
 def find_port_conflicts(parsed: Arguments, targets: Sequence[TargetPorts]) -> Iterator[Refusal]:
-    """Options beside which a target has no use for ports of its own, and ports that no technique covers."""
+    """Options that contradict ports of a target's own, and ports that no technique covers."""
     with_ports = [(expression, ports) for expression, ports in targets if ports is not None]
     if not with_ports:
         return

@@ -33,7 +33,7 @@ Slices = tuple[TargetSlice, ...]
 REQUEST_PORTS = PortChoice(common=True)  # those that the options of the request choose
 STANDARD = ScanDefaults()
 SEEN_FROM_EXPRESS = (
-    f"a scan of this size runs in the express function, which stands elsewhere than the workers in WorkerSubnets: "
+    f"a scan of this size runs in the express function, which is not in the workers' network (WorkerSubnets): "
     f"what it sees is kept under vantage {EXPRESS_VANTAGE}"
 )
 NO_LONGER_LIMIT = "retryTimedOut has no effect: hosts have no time limit (--host-timeout) that could be doubled"
@@ -72,7 +72,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     family: int
     exclude: tuple[str, ...]
     vantage: str  # where it is scanned from
-    express_vantage: str  # of what express shards see, if that function stands elsewhere; else empty
+    express_vantage: str  # of what express shards see, if that function is outside the workers' network; else empty
     names: frozenset[str]  # expressions of names, which the worker resolves
     slices: tuple[Slices, ...]  # of each shard
     addresses: int  # without duplicates and excludes; a name counts as one
@@ -165,7 +165,7 @@ def build_plan(
     at_once = max(1, defaults.choose_parallel(request) // members)
     parallel = choose_shards_at_once(arguments, len(shards), at_once)
     rates_note = describe_shares(arguments, parallel)
-    express_vantage = EXPRESS_VANTAGE if lane is Lane.EXPRESS and permissions.express_stands_elsewhere else ""
+    express_vantage = EXPRESS_VANTAGE if lane is Lane.EXPRESS and permissions.is_express_outside else ""
     place_note = SEEN_FROM_EXPRESS if express_vantage else ""
     identity_note = _describe_missing_identity(checked, arguments)
     notes = filter(None, (names_note, *reach_notes, place_note, timeout_note, rates_note, identity_note))

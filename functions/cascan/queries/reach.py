@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from cascan.model.history import NOT_COVERED
 from cascan.model.inventory import OPEN, HostRecord, InventoryQuery, PortKey
-from cascan.nmap.addresses import parse_address
+from cascan.nmap.addresses import order_address, parse_address
 from cascan.queries.history import Answer, Past, find_answers
 
 
@@ -54,7 +54,7 @@ def find_reach(
 
 
 def find_addresses(past: Past, name: str, vantages: Sequence[str]) -> list[str]:
-    """The addresses in the inventory that bear the name, as seen from any of the vantages, in order."""
+    """The addresses in the inventory that have the name, as seen from any of the vantages, in order."""
     everything = InventoryQuery(was_open=True)
     addresses = {
         host.address
@@ -62,7 +62,7 @@ def find_addresses(past: Past, name: str, vantages: Sequence[str]) -> list[str]:
         for host in past.hosts(everything, vantage=vantage)
         if host.hostname.lower() == name.lower()
     }
-    return sorted(addresses, key=lambda address: (parse_address(address).version, int(parse_address(address))))
+    return sorted(addresses, key=order_address)
 
 
 def _read_host(past: Past, address: str, vantage: str) -> Iterator[HostRecord]:

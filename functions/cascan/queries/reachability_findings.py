@@ -19,7 +19,7 @@ from cascan.model.finding import Finding, Severity
 from cascan.model.history import Look
 from cascan.model.inventory import PortKey
 from cascan.model.scan import Scan
-from cascan.nmap.addresses import parse_address
+from cascan.nmap.addresses import is_address, order_address
 from cascan.queries.history import NETWORK_BITS
 
 CATEGORY, OPEN_PORT = "Reachability", "Open Port"
@@ -55,7 +55,7 @@ def find_reachability(scan: Scan, opened: OpenedPorts, table: FindingsAndLooks) 
     members = [member for member in map(table.get_scan, scan.members) if member is not None]
     if scan.finished_at is None or len(members) == 1:  # one vantage has nothing to differ from
         return
-    addresses = sorted(filter(_is_address, opened.by_address), key=_find_network)
+    addresses = sorted(filter(is_address, opened.by_address), key=_find_network)
     for _, batch in groupby(addresses, key=lambda address: _find_network(address)[:2]):
         asked = {address: opened.by_address[address] for address in batch}
         states = _find_states(scan, members, asked, table)
@@ -73,9 +73,10 @@ def _find_states(
     states: dict[tuple[str, PortKey], States] = {}
     until, since = (scan.finished_at or scan.requested_at) + CLOCK_SKEW, scan.requested_at - CLOCK_SKEW
     for member in members:
-        looks = table.looks_until(asked.keys(), until, since=since, vantage=member.vantage)
-        for address, key, state in _read_states(looks, member.scan_id, asked):
-            states.setdefault((address, key), {}).setdefault(member.vantage, state)
+        for vantage in member.vantages_of_looks:
+            looks = table.looks_until(asked.keys(), until, since=since, vantage=vantage)
+            for address, key, state in _read_states(looks, member.scan_id, asked):
+                states.setdefault((address, key), {}).setdefault(vantage, state)
     return states
 
 
@@ -117,13 +118,5 @@ def _build_finding(scan: Scan, address: str, key: PortKey, states: States) -> Fi
 
 def _find_network(address: str) -> tuple[int, int, int]:
     """Family, network and number: an order in which addresses of one network come together."""
-    parsed = parse_address(address)
-    return parsed.version, int(parsed) >> NETWORK_BITS, int(parsed)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parse_address(text)
-    except ValueError:
-        return False
-    return True
+    family, number = order_address(address)
+    return family, number >> NETWORK_BITS, number

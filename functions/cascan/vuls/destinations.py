@@ -2,7 +2,7 @@
 
 `*` means every IPv4 and IPv6 address of the server, `0.0.0.0` its IPv4 addresses, `[::]` its IPv6
 addresses. A loopback address is asked only of a server that Vuls scans without logging in: seen from
-elsewhere, it is somebody else.
+elsewhere, it is another machine.
 """
 
 from __future__ import annotations

@@ -57,6 +57,15 @@ def test_looks_of_other_scans_and_ports_that_a_member_did_not_cover_say_nothing(
     assert [finding.attributes["port"] for finding in differences(world, parent)] == []
 
 
+def test_what_the_express_function_saw_of_a_member_counts_under_its_own_vantage(world: World) -> None:
+    world.scan(2, xml({"10.0.0.1": (22, 81)}), vantage="express")
+    scan_id = derive_scan_id("scan at 2")
+    world.table.scans[scan_id] = replace(world.table.scans[scan_id], vantage="default", express_vantage="express")
+    parent = replace(a_parent(), members=(scan_id, MEMBERS[1]), finished_at=at(2))
+    states = {finding.attributes["port"]: finding.attributes["states"] for finding in differences(world, parent)}
+    assert states == {81: {"express": "open", "office": "closed"}}
+
+
 def test_nothing_is_said_of_a_scan_that_runs_or_has_one_member_left(world: World) -> None:
     assert differences(world, replace(a_parent(), finished_at=None)) == []
     world.table.scans.pop(MEMBERS[1])

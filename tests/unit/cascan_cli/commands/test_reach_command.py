@@ -103,7 +103,7 @@ def test_a_name_stands_for_each_address_that_bears_it(world: World, printed: Pri
 
 def test_what_cannot_be_answered_says_why(printed: Printed) -> None:
     assert printed("nowhere.example.test", code=2) == []
-    assert "no address in the inventory bears this name" in printed.err
+    assert "no address in the inventory has this name" in printed.err
     assert printed("10.0.0.7") == []
     assert "no port of 10.0.0.7 that matches was open from any vantage" in printed.err
     assert printed("10.0.0.1:22", "--port", "23", code=2) == []
