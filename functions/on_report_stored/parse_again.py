@@ -10,10 +10,9 @@ from typing import Protocol
 
 from cascan.events import FindingsRecorded, build_event_fields
 from cascan.gateways import FindingReplacement, ReportStore, SeverityRules, Shards
-from cascan.gateways.history import NetworkQuery
 from cascan.ids import ReportKey, derive_event_id
 from cascan.model.finding import Finding, HostFindings
-from cascan.model.history import Look
+from cascan.model.history import Look, NetworkQuery
 from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
 from cascan.model.recording import Recording
 from cascan.model.scan import Outcome, Scan

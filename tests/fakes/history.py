@@ -7,9 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from ipaddress import ip_address
 
-from cascan.gateways.history import NetworkQuery
 from cascan.ids import ReportKey
-from cascan.model.history import Look
+from cascan.model.history import Look, NetworkQuery
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval, subtract_intervals
 

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from cascan.ids import ReportKey
-from cascan.model.history import Look
+from cascan.model.history import Look, NetworkQuery
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval
-
-
-class NetworkQuery(NamedTuple):
-    """Addresses whose looks are read. They are all in one /24 of IPv4, or one /120 of IPv6."""
-
-    addresses: Collection[str]
-    since: datetime | None = None  # looks before then are not read
 
 
 class History(Protocol):

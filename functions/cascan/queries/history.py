@@ -15,10 +15,9 @@ from itertools import chain, islice
 from typing import Protocol
 
 from cascan.gateways import History, Inventory
-from cascan.gateways.history import NetworkQuery
 from cascan.inventory.looks import find_service, find_state, open_keys
 from cascan.limits import MAX_LOOKS_READ
-from cascan.model.history import HOST_NOT_UP, NOT_COVERED, Look, SeenService
+from cascan.model.history import HOST_NOT_UP, NOT_COVERED, Look, NetworkQuery, SeenService
 from cascan.model.inventory import OPEN, UP, ChangeKind, HostRecord, InventoryQuery, PortKey
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import parse_address

@@ -16,10 +16,9 @@ from cascan.aws.tables.history import ITEMS_AT_ONCE
 from cascan.aws.tables.history_items import LookNetwork, read_all_looks
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.gateways import ScanTable
-from cascan.gateways.history import NetworkQuery
 from cascan.ids import ReportKey, derive_scan_id
 from cascan.limits import MAX_LOOK_SPAN_S, MAX_SERVICES_PER_LOOK
-from cascan.model.history import Look, NotOpenPorts, OpenPorts, SeenService
+from cascan.model.history import Look, NetworkQuery, NotOpenPorts, OpenPorts, SeenService
 from tests.integration.gateways.conftest import TABLE
 
 AT = datetime(2099, 3, 1, 12, tzinfo=UTC)

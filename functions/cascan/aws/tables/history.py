@@ -37,9 +37,8 @@ from cascan.aws.tables.history_items import (
 )
 from cascan.aws.tables.inventory_items import REFERENCE, split_by_network
 from cascan.aws.tables.port_sets import PortSets
-from cascan.gateways.history import NetworkQuery
 from cascan.ids import ReportKey
-from cascan.model.history import Look, NotOpenPorts
+from cascan.model.history import Look, NetworkQuery, NotOpenPorts
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval, subtract_intervals
