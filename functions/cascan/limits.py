@@ -201,3 +201,6 @@ MAX_VULS_LISTENERS = 20_000  # listening ports of affected processes in one resu
 MAX_VULS_WARNINGS = 100  # sentences about one results JSON; the others are counted
 MAX_VULS_TEXT_CHARS = 200  # of an entry that is quoted in a sentence
 MAX_VULS_FINDINGS = 5_000  # CVEs of one server that become findings; the others are counted
+MAX_SERIES_SCANS = 1_000  # the latest scans of the stack, among which the earlier ones of a series are looked for
+MAX_COMPARED_FINDINGS = 1_000_000  # of the earlier scan, when a scan is compared with it; some 120 MB
+MAX_GONE_FINDINGS = 20_000  # of them, that the scan does not have, and that are judged; the others are counted
