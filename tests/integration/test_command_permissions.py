@@ -436,6 +436,6 @@ def test_every_command_that_talks_to_aws_is_recorded() -> None:
         if any(re.search(rf"\b{name}\b", source) for name in TALKS_TO_AWS):
             talking.add(command.name.rpartition(".")[2])
     typed_as = {"control": "cancel"} | dict.fromkeys(("exposures", "exposure_check", "exposure_init"), "exposure")
-    # The console's pages call what the commands call. The local stack has no policies; a worker has the role of a worker; `vuls scan` calls what submit and
-    # report call, and its scan would have to run
+    # The local stack has no policies; a worker has the role of a worker; `vuls scan` calls what submit and
+    # report call, and its scan would have to run; the pages of `ui` call what the commands call
     assert {typed_as.get(name, name) for name in talking} - run == {"local", "worker", "vuls", "ui"}
