@@ -46,20 +46,29 @@ def listen(port: int | None) -> socket.socket:
 
     Raises: BadInput: the port is taken. CliError: it may not be used.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    usual = DEFAULT_PORT if port is None else port
     try:
         try:
-            listener.bind((ADDRESS, DEFAULT_PORT if port is None else port))
+            return _bind(usual)
         except OSError as exc:
             if port is not None or exc.errno != errno.EADDRINUSE:
                 raise
-            listener.bind((ADDRESS, 0))
+            return _bind(0)
     except OSError as exc:
-        listener.close()
         if exc.errno == errno.EADDRINUSE:
             raise BadInput(f"--port {port}: another program uses it") from exc
         raise CliError(f"the console cannot listen on {ADDRESS}: {exc.strerror}") from exc
+
+
+def _bind(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((ADDRESS, port))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 
