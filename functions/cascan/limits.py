@@ -170,6 +170,7 @@ MAX_LOOKS_PER_ITEM = 256  # hosts whose looks one item of the history holds
 MAX_LOOKS_ITEM_CHARS = 300_000  # of one such item before it is compressed, unless a single look has more
 MAX_LOOK_SPAN_S = 600  # between the earliest and the latest look of one item: readers search as far around a time
 MAX_SORTED_FINDINGS = 10_000  # by severity, in memory; more are listed in order of address
+MAX_SCANS_COMPARED = 1_000  # the latest ones, among which the scan before another in its series is sought
 MAX_SCANS_INDEXED = 100_000  # the latest ones, in the search index of a machine
 MAX_SCANS_SEARCHED = 500  # the latest ones with findings, by `cascan search` where there is no index
 MAX_SEARCH_RESULTS = 10_000  # of one `cascan search`; they are in memory
