@@ -11,6 +11,7 @@ from cascan.model.finding import Finding
 from cascan.queries.current_findings import OPEN_PORT
 from cascan.queries.finding_query import FindingQuery
 from cascan.queries.select_findings import FindingPage, SelectedFindings
+from cascan_cli.commands.export_findings import check_export_options, export_findings
 from cascan_cli.errors import BadInput
 from cascan_cli.input.finding_query import parse_finding_query
 from cascan_cli.output.scan import print_findings, print_reasons, scan_exit_code
@@ -27,6 +28,8 @@ def run(args: Namespace) -> int:
     """Returns the exit code of the scan, so that a script learns whether the findings are complete."""
     _check_arguments(args)
     query = parse_finding_query(args)
+    if args.form:
+        return export_findings(query, args)
     if args.now:
         return _print_current(query, args)
     with open_stack(args) as stack:
@@ -62,6 +65,9 @@ def _check_arguments(args: Namespace) -> None:
         raise BadInput("--after goes on with a list that --limit ended: give --limit as well")
     if args.limit is not None and (args.now or args.as_targets):
         raise BadInput("--limit lists the findings of a SCAN; leave out --now and --as-targets")
+    if args.limit is not None and args.form:
+        raise BadInput(f"--as {args.form} writes the whole selection; leave out --limit")
+    check_export_options(args)
     if args.limit is not None and args.limit < 1:
         raise BadInput(f"--limit {args.limit}: must be at least 1")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cascan.model.finding import Severity
-from cascan_cli.commands import findings
+from cascan_cli.commands import export_findings, findings
 from cascan_cli.main import main
 from tests.unit.cascan_cli.test_fail_on import Series, a_finding
 
@@ -24,7 +24,8 @@ def series(monkeypatch: pytest.MonkeyPatch) -> Series:
     def access(_: Any) -> Iterator[Any]:
         yield SimpleNamespace(table=series.table)
 
-    monkeypatch.setattr(findings, "open_stack", access)
+    for module in (findings, export_findings):
+        monkeypatch.setattr(module, "open_stack", access)
     series.scan(a_finding("a"), a_finding("b"))
     series.scan(
         a_finding("a"), a_finding("c"), a_finding("d", severity=Severity.HIGH), a_finding("e", suppressed="known")
@@ -41,6 +42,12 @@ def test_new_lists_what_the_scan_before_did_not_have(series: Series, capsys: pyt
     out, err = capsys.readouterr()
     assert names(out) == ["d", "c"]
     assert f"compared with scan {'1':a>16}" in err
+
+
+def test_an_export_has_the_new_findings_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["findings", "lan", "--new", "--as", "jsonl"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(json.loads(line)["name"] for line in lines) == ["c", "d"]
 
 
 def test_in_the_first_scan_nothing_is_new_which_is_said(capsys: pytest.CaptureFixture[str]) -> None:
