@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OPEN_PORT = "Open Port"  # a category: cascan.findings.ports
 HIGH = "HIGH"  # a value of cascan.model.finding.Severity; none is above it
-MISSING, NOT_COVERED = "missing", "not covered"  # values of cascan.queries.new_findings.Standing
+NEW, NOT_COVERED = "new", "not covered"  # values of cascan.queries.new_findings.Standing
 WORST_LAST = (EXIT_DONE, EXIT_PARTIAL, EXIT_FOUND, EXIT_REFUSED, EXIT_FAILED)
 
 
@@ -83,7 +83,7 @@ def _find_sentences(
         if count_key in (SUPPRESSED, ACCEPTED):
             continue
         high += count_key == HIGH
-        new += standing in (MISSING, NOT_COVERED)
+        new += standing in (NEW, NOT_COVERED)
         first_covered += standing == NOT_COVERED
     changes = sum(scan.changes.values())
     where = f", {first_covered} of them where it did not look" if first_covered else ""
@@ -103,10 +103,17 @@ class _Compared(NamedTuple):
 
 def _compare_with_earlier(scan: Scan, findings: Iterable[Finding], table: FindingTable) -> _Compared:
     """Without an earlier scan, no finding has a standing, and a note says so."""
-    from cascan.queries.new_findings import OtherScan, find_earlier_scan  # only `new` needs it
+    # Only `new` needs these
+    from cascan.queries.new_findings import EarlierScan
+    from cascan.queries.read_findings import read_findings_by_vantage
+    from cascan.queries.since_last_scan import find_earlier_scan
 
     earlier = find_earlier_scan(table, scan)
     if earlier is None:
         print_message(f"note: series {scan.name!r} has no earlier scan that is Done: no finding counts as new")
         return _Compared("", ((finding, "") for finding in findings))
-    return _Compared(earlier.scan_id, OtherScan(earlier, table).compare(findings))
+    if scan.members:  # `findings` do not tell from which vantage each is
+        by_vantage = read_findings_by_vantage(scan, table)
+    else:
+        by_vantage = ((scan.vantage, finding) for finding in findings)
+    return _Compared(earlier.scan_id, EarlierScan(earlier, scan, table).compare(by_vantage))

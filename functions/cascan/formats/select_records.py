@@ -11,8 +11,9 @@ from cascan.gateways import Findings, History, Inventory, Scans
 from cascan.model.scan import Scan
 from cascan.queries.current_findings import find_current_findings
 from cascan.queries.finding_query import FindingQuery
-from cascan.queries.new_findings import OtherScan, Standing, find_earlier_scan, is_counted
+from cascan.queries.new_findings import EarlierScan, Standing, is_counted
 from cascan.queries.reachability_findings import OpenedPorts, find_reachability
+from cascan.queries.since_last_scan import find_earlier_scan
 
 REMOVED = "from the inventory alone: the scan that saw the port last is removed"
 
@@ -33,9 +34,9 @@ def _select_new(records: Iterable[Record], scan: Scan, table: ExportTable) -> It
     if earlier is None:
         return
     counted, copies = tee(record for record in records if is_counted(record.finding))
-    compared = OtherScan(earlier, table).compare(copy.finding for copy in copies)
+    compared = EarlierScan(earlier, scan, table).compare((copy.vantage, copy.finding) for copy in copies)
     for record, (_, standing) in zip(counted, compared, strict=True):
-        if standing is Standing.MISSING:
+        if standing is Standing.NEW:
             yield record
 
 

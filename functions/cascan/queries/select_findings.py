@@ -8,8 +8,10 @@ from itertools import islice
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
 from cascan.queries.finding_query import FindingQuery
-from cascan.queries.new_findings import ComparedScans, OtherScan, Standing, find_earlier_scan, is_counted
-from cascan.queries.read_findings import read_findings
+from cascan.queries.new_findings import EarlierScan, Standing, is_counted
+from cascan.queries.reachability_findings import FindingsAndLooks
+from cascan.queries.read_findings import read_findings, read_findings_by_vantage
+from cascan.queries.since_last_scan import find_earlier_scan
 
 
 class SelectedFindings:
@@ -19,22 +21,27 @@ class SelectedFindings:
     first_covered   findings left out because the earlier scan did not cover their places
     """
 
-    def __init__(self, query: FindingQuery, scan: Scan, table: ComparedScans) -> None:
+    def __init__(self, query: FindingQuery, scan: Scan, table: FindingsAndLooks) -> None:
         self.earlier = find_earlier_scan(table, scan) if query.new else None
         self.first_covered = 0
         self._query, self._scan, self._table = query, scan, table
 
     def __iter__(self) -> Iterator[Finding]:
-        findings = self._query.select(read_findings(self._scan, self._table))
-        return self._select_new(findings) if self._query.new else findings
+        if self._query.new:
+            return self._select_new()
+        return self._query.select(read_findings(self._scan, self._table))
 
-    def _select_new(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+    def _select_new(self) -> Iterator[Finding]:
         if self.earlier is None:
             return
-        other = OtherScan(self.earlier, self._table)
-        for finding, standing in other.compare(filter(is_counted, findings)):
+        selected = (
+            (vantage, finding)
+            for vantage, finding in read_findings_by_vantage(self._scan, self._table)
+            if self._query.fits(finding) and is_counted(finding)
+        )
+        for finding, standing in EarlierScan(self.earlier, self._scan, self._table).compare(selected):
             self.first_covered += standing is Standing.NOT_COVERED
-            if standing is Standing.MISSING:
+            if standing is Standing.NEW:
                 yield finding
 
 

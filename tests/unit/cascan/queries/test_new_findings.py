@@ -1,4 +1,4 @@
-"""New and resolved findings, between scans that the real recording stored."""
+"""New findings, between scans that the real recording stored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from cascan.ids import derive_scan_id
 from cascan.model.scan import Scan, ScanState
 from cascan.queries.finding_query import FindingQuery
-from cascan.queries.new_findings import compare_with_earlier, find_earlier_scan
 from cascan.queries.select_findings import FindingPage, SelectedFindings
 from tests.support.scanned_network import Hosts, World, xml
 
@@ -36,22 +35,16 @@ def series(tmp_path: Path) -> Series:
     return Series(tmp_path)
 
 
-def test_a_port_that_opened_since_the_last_scan_is_new_and_one_that_closed_is_resolved(series: Series) -> None:
+def test_a_port_that_opened_since_the_last_scan_is_new(series: Series) -> None:
     series.scan_hosts(0, {"10.0.0.1": (22, 80)})
     scan = series.scan_hosts(1, {"10.0.0.1": (22, 23)})
     assert series.new_in(scan) == (["Open Port: 23 (ssh) tcp://10.0.0.1:23"], 0)
-    changes = compare_with_earlier(scan, series.table)
-    assert changes is not None
-    assert (changes.new, changes.first_covered, changes.resolved, changes.not_covered) == (1, 0, 1, 0)
 
 
-def test_what_one_of_the_two_scans_did_not_cover_is_neither_new_nor_resolved(series: Series) -> None:
+def test_a_port_that_the_last_scan_did_not_cover_is_not_new(series: Series) -> None:
     series.scan_hosts(0, {"10.0.0.1": (22, 80)}, ports="1-100")
     scan = series.scan_hosts(1, {"10.0.0.1": (22, 8080)}, ports="22,8080")
     assert series.new_in(scan) == ([], 1)
-    changes = compare_with_earlier(scan, series.table)
-    assert changes is not None
-    assert (changes.new, changes.first_covered, changes.resolved, changes.not_covered) == (0, 1, 0, 1)
 
 
 def test_a_host_that_was_not_up_in_the_last_scan_is_new(series: Series) -> None:
@@ -71,8 +64,6 @@ def test_other_series_and_other_vantages_are_not_the_scan_before(series: Series)
     series.scan_hosts(0, {"10.0.0.1": (22,)}, name="dmz")
     series.scan_hosts(1, {"10.0.0.1": (22,)}, vantage="office")
     scan = series.scan_hosts(2, {"10.0.0.1": (22,)})
-    assert find_earlier_scan(series.table, scan) is None
-    assert compare_with_earlier(scan, series.table) is None
     assert series.new_in(scan) == ([], 0)
 
 
