@@ -54,7 +54,7 @@ def show_scan(request: Request) -> Response:
                 finding.location,
                 finding.name,
                 finding.category,
-                finding_detail(finding),
+                finding_detail(finding, console.clock()),
             )
             for finding in findings
         ),
