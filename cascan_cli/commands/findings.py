@@ -11,6 +11,7 @@ from cascan.model.finding import Finding
 from cascan.queries.current_findings import OPEN_PORT
 from cascan.queries.finding_query import FindingQuery
 from cascan.queries.read_findings import read_findings
+from cascan_cli.commands.export_findings import check_export_options, export_findings
 from cascan_cli.errors import BadInput
 from cascan_cli.input.finding_query import parse_finding_query
 from cascan_cli.output.scan import print_findings, print_reasons, scan_exit_code
@@ -29,7 +30,10 @@ def run(args: Namespace) -> int:
         raise BadInput("give either SCAN or --now; see: cascan findings --help")
     if args.as_targets and args.json:
         raise BadInput("--as-targets prints lines of text; leave out --json")
+    check_export_options(args)
     query = parse_finding_query(args)
+    if args.form:
+        return export_findings(query, args)
     if args.now:
         return _print_current(query, args)
     with open_stack(args) as stack:

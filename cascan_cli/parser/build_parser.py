@@ -27,6 +27,7 @@ from cascan_cli.parser.shared_options import (
     FOR_THIS_SCAN,
     add_as_targets,
     add_end_options,
+    add_export_options,
     add_finding_selection,
     local_options,
     output_options,
@@ -201,6 +202,7 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
     add_as_targets(findings)
     add_finding_selection(findings)
+    add_export_options(findings)
     findings.set_defaults(run="findings")
 
     report = add_command(commands, "report", [stack, output], "list or print the XML reports of a scan")

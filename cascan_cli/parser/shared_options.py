@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 
+from cascan.formats.registry import FORMATS
+
 # PolicyProfile is not imported: that would slow down --help.
 POLICY_PROFILES = ["safe", "intrusive", "everything"]
 
@@ -177,3 +179,27 @@ def add_finding_selection(command: ArgumentParser, *, with_text: bool = True) ->
             metavar="TEXT",
             help="occurs in the name, the description, a banner or another attribute",
         )
+
+
+def add_export_options(command: ArgumentParser, *, others: tuple[str, ...] = ()) -> None:
+    """The options that write a selection in the format of another tool. `others`: formats of this command alone."""
+    export = command.add_argument_group("export")
+    export.add_argument(
+        "--as",
+        dest="form",
+        choices=[*FORMATS, *others],
+        default="",
+        help="write the selection in this format: docs/formats.md",
+    )
+    export.add_argument(
+        "-o",
+        "--output",
+        default="",
+        metavar="FILE",
+        help="write to FILE, which appears when it is complete; - or none: standard output",
+    )
+    export.add_argument(
+        "--with-secrets",
+        action="store_true",
+        help="show passwords that scripts found; without it, an export leaves them out",
+    )

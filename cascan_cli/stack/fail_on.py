@@ -15,10 +15,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from cascan.queries.read_findings import read_findings
+from cascan.queries.since_last_scan import find_earlier_scan
 from cascan_cli.errors import EXIT_FAILED, EXIT_REFUSED, BadInput
 from cascan_cli.output.scan import EXIT_DONE, EXIT_FOUND, EXIT_PARTIAL
 from cascan_cli.output.text import pluralize, print_message
-from cascan_cli.stack.find_scan import find_earlier_scan
 
 if TYPE_CHECKING:
     from cascan.gateways import Findings, History, Scans

@@ -15,7 +15,7 @@ from typing import Any
 
 import botocore.session
 from botocore.exceptions import ClientError
-from botocore.model import ServiceModel
+from botocore.model import Shape
 from botocore.validate import ParamValidator
 
 MAX_FINDINGS, MAX_FINDING_BYTES, MAX_CALL_BYTES = 100, 240 * 1024, 6 * 1024**2
@@ -32,13 +32,14 @@ KEPT_BY_CUSTOMERS = ("Note", "UserDefinedFields", "VerificationState", "Workflow
 
 
 @cache
-def service_model() -> ServiceModel:
-    return botocore.session.get_session().get_service_model("securityhub")
+def finding_shape() -> Shape:
+    """A finding in botocore's model. One object, since it builds the shapes inside it once."""
+    return botocore.session.get_session().get_service_model("securityhub").shape_for("AwsSecurityFinding")
 
 
 def find_faults(finding: Mapping[str, Any], account: str) -> list[str]:
     """What Security Hub would refuse the finding for; empty if it takes the finding."""
-    shape = service_model().shape_for("AwsSecurityFinding")
+    shape = finding_shape()
     report = ParamValidator().validate(dict(finding), shape)
     faults = [report.generate_report()] if report.has_errors() else []
     faults += _find_wrong_values(finding, shape, "finding")

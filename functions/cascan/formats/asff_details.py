@@ -93,10 +93,10 @@ def build_process(record: Record) -> dict[str, str]:
 def build_vulnerabilities(record: Record) -> list[dict[str, Any]]:
     """The CVEs that the finding names."""
     attributes = record.finding.attributes
-    score, exploit = attributes.get("cvss"), attributes.get("exploit")
-    has_score = isinstance(score, (int, float)) and 0 <= score <= MAX_SCORE
+    score: Any = attributes.get("cvss")
+    exploit = attributes.get("exploit")
     common = {
-        "Cvss": [{"BaseScore": float(score)}] if has_score else [],
+        "Cvss": [{"BaseScore": float(score)}] if _is_score(score) else [],
         "ExploitAvailable": "YES" if exploit else "",
         "ReferenceUrls": list(_find_urls(record)),
     }
@@ -121,6 +121,10 @@ def find_address(record: Record) -> str:
         except ValueError:  # a report may hold any text
             continue
     return ""
+
+
+def _is_score(score: Any) -> bool:
+    return isinstance(score, (int, float)) and 0 <= score <= MAX_SCORE
 
 
 def _is_port(port: object) -> bool:

@@ -12,9 +12,7 @@ def clean_text(value: object, max_chars: int) -> str:
     return shorten(to_line(value).strip(), max_chars)
 
 
-def drop_empty(value: Any) -> Any:
-    """The JSON value without fields that are None or empty: Security Hub refuses empty texts and lists."""
-    if not isinstance(value, dict):
-        return value
-    fields = {name: drop_empty(field) for name, field in value.items()}
-    return {name: field for name, field in fields.items() if field not in (None, "", [], {})}
+def drop_empty(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields without those that are None or empty: Security Hub refuses empty texts and lists."""
+    nested = {name: drop_empty(field) if isinstance(field, dict) else field for name, field in fields.items()}
+    return {name: field for name, field in nested.items() if field not in (None, "", [], {})}

@@ -74,4 +74,4 @@ def _format_time(moment: datetime | None) -> str:
 def _line(cells: Iterable[object]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(map(escape_formula, cells))
-    return text.getvalue().encode("utf-8", "replace")
+    return text.getvalue().encode()

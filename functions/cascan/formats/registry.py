@@ -12,6 +12,10 @@ if TYPE_CHECKING:  # the command imports this module for its --help, which has t
     Render = Callable[[Iterable[Record], Export], Iterator[bytes]]
 
 
+# The attributes that `redact_finding` looks into. Most findings have none of them
+HIDING_PLACES = frozenset({"accounts", "script", "scripts", "scripts_data"})
+
+
 class Format(NamedTuple):
     """A format, and the function that renders it."""
 
@@ -60,5 +64,7 @@ def redact_record(record: Record) -> Record:
 
     from cascan.findings.redact import redact_finding  # noqa: PLC0415 - see above
 
+    if HIDING_PLACES.isdisjoint(record.finding.attributes):
+        return record
     finding = redact_finding(record.finding)
     return record if finding is record.finding else replace(record, finding=finding)

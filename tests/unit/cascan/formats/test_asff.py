@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,15 +10,17 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.findings import build_findings
-from cascan.formats.asff import to_asff
+from cascan.findings.redact import redact_finding
+from cascan.formats.asff import build_id, to_asff
 from cascan.formats.hub_product import HubProduct
 from cascan.formats.records import Export, Record, Status
 from cascan.formats.registry import render_records
 from cascan.ids import derive_scan_id
 from cascan.model.exposure import Exposure, ExposureState, ExposureSubject
 from cascan.model.finding import Finding, Severity
-from tests.data.reports import ODDITIES, REAL, SCRIPTS, hosts
+from tests.data.reports import hosts
 from tests.support.security_hub import find_faults
+from tests.support.varied_findings import SECRET, list_varied_records
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 ACCOUNT = "123456789012"
@@ -49,26 +50,22 @@ def convert(record: Record, exposure: Exposure | None = None) -> dict[str, Any]:
     return asff
 
 
-def all_findings(scan_id: str = "a" * 16) -> Iterator[Finding]:
-    names = [name for name in (*REAL, *ODDITIES, *SCRIPTS) if name != "killed"]
-    for name in names:
-        for host in hosts(name):
-            yield from build_findings(host, scan_id, NOW)
-
-
-def test_security_hub_takes_every_finding_of_the_test_reports() -> None:
-    findings = list(all_findings())
-    assert len(findings) > 300
-    for each in findings:
-        convert(Record(finding=each))
+def test_security_hub_takes_a_thousand_varied_findings() -> None:
+    records = [replace(record, finding=redact_finding(record.finding)) for record in list_varied_records()]
+    assert len(records) == 1000
+    texts = [json.dumps(convert(record), ensure_ascii=False) for record in records]
+    assert all(map(str.isprintable, texts))
+    assert SECRET not in "".join(texts)
 
 
 def test_the_id_names_product_vantage_and_fingerprint_and_no_scan() -> None:
+    (host,) = hosts("scripts/vulns")[:1]
     first, second = (
-        [convert(Record(finding=each, vantage="branch"))["Id"] for each in all_findings(derive_scan_id(scan))]
-        for scan in ("one", "two")
+        [build_id(PRODUCT, Record(finding=each, vantage="branch")) for each in build_findings(host, scan_id, NOW)]
+        for scan_id in (derive_scan_id("one"), derive_scan_id("two"))
     )
     assert first == second
+    assert len(set(first)) == len(first) > 3
     asff = convert(Record(finding=finding(), vantage="branch"))
     assert asff["Id"] == f"{asff['ProductArn']}/cascan/branch/{'f' * 32}"
     assert asff["ProductArn"] == f"arn:aws:securityhub:eu-west-1:{ACCOUNT}:product/{ACCOUNT}/default"
