@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cascan.queries.search import SearchResult
 
 COLUMNS = ("Severity", "Address", "Name", "Port", "Service", "Finding", "Category", "Scan", "Requested")
-FIELDS = ("text", "severity", "host", "port", "service", "category")
+FIELDS = ("text", "severity", "host", "port", "service", "category", "since")
 RESULTS_IN_AWS = 1_000  # without an index, each is read
 
 
@@ -40,6 +40,7 @@ def show_findings(request: Request) -> Response:
             Filter("port", "Port", query["port"], hint="22 or udp/53"),
             Filter("service", "Service", query["service"], hint="ssh"),
             Filter("category", "Category", query["category"], hint="Open Port"),
+            Filter("since", "Since", query["since"], hint="7d or a date"),
         ),
         empty="No finding of an ended scan matches.",
         notes=notes,
@@ -63,6 +64,7 @@ def _search(console: Console, query: dict[str, str], limit: int, notes: list[str
         service=query["service"],
         category=query["category"],
         text="",
+        since=query["since"],
     )
     selection = parse_finding_query(args)
     try:
