@@ -64,7 +64,7 @@ def _search(console: Console, query: dict[str, str], limit: int, notes: list[str
         service=query["service"],
         category=query["category"],
         text="",
-        since=query["since"],
+        since=query["since"] or None,
     )
     selection = parse_finding_query(args)
     try:
