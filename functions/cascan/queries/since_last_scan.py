@@ -97,14 +97,17 @@ class SinceLastScan:
         ]
         judged, unlisted = gone[:MAX_GONE_FINDINGS], len(gone[MAX_GONE_FINDINGS:])
         result = GoneFindings(unlisted=unlisted)
-        covered = _Coverage(self.scan, self.earlier, self._table)
+        covered = Coverage(self.scan, self.earlier, self._table)
         for vantage, finding, is_resolved in covered.judge(judged):
             (result.resolved if is_resolved else result.not_covered).append((vantage, finding))
         return result
 
 
-class _Coverage:
-    """Tells of findings of the earlier scan whether the scan looked where they were."""
+class Coverage:
+    """Tells of findings that `scan` does not have whether it looked where `earlier` found them.
+
+    `earlier` may as well be a later scan: then these are its findings that `scan` did not have before.
+    """
 
     def __init__(self, scan: Scan, earlier: Scan, table: FindingsAndLooks) -> None:
         self._table = table
