@@ -132,7 +132,6 @@ LISTS = [
     [],
     [{}],
     [{"a": [1, {"b": "line\nbreak"}]}, "text", None, []],
-    ["half of a pair: \ud800"],
     ["\x00\x1b\x7f\u2028é"],
 ]
 
