@@ -20,7 +20,7 @@ COLUMNS = ("Severity", "Host", "Port", "Finding", "Detail", "State", "Seen")
 # In a line of text; | separates cells, $ begins a formula, {} an expression
 ESCAPES = str.maketrans({char: f"\\{char}" for char in "\\`*_[]|~${}"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 LINK_STARTS = re.compile(r"(www)\.|:(?=//)", re.IGNORECASE)  # what readers turn into links by themselves
-BLOCK_START = re.compile(r"^(?=[#+=-])|^(\d+)(?=[.)])")
+BLOCK_START = re.compile(r"^(?=[#+=-])|^(\d+)(?=[.)](?:\s|$))")
 
 
 def render_md(records: Iterable[Record], export: Export) -> Iterator[bytes]:
