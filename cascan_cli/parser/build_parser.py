@@ -29,6 +29,7 @@ from cascan_cli.parser.shared_options import (
     add_end_options,
     add_export_options,
     add_finding_selection,
+    add_paging,
     local_options,
     output_options,
     policy_options,
@@ -202,6 +203,7 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
     add_as_targets(findings)
     add_finding_selection(findings)
+    add_paging(findings, None, "findings")
     add_export_options(findings)
     findings.set_defaults(run="findings")
 
