@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from markdown_it import MarkdownIt
 from msgspec.structs import replace
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
