@@ -41,6 +41,7 @@ FORMATS = {
         Format("sarif", "SARIF 2.1.0", ".sarif", "application/sarif+json", "render_sarif", "sarif"),
         Format("ocsf", "OCSF 1.6 events", ".ocsf.jsonl", "application/x-ndjson", "render_ocsf", "ocsf"),
         Format("defectdojo", "Generic Findings Import", ".json", "application/json", "render_defectdojo", "defectdojo"),
+        Format("asff", "AWS Security Hub", ".json", "application/json", "render_asff", "asff"),
     )
 }
 
