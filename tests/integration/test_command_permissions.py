@@ -136,6 +136,7 @@ OPERATORS = [
     "migrate",
     "schedule delete nightly",
     "history delete 10.0.0.1",
+    "history backfill SCANNED",
     "delete SCANNED --yes --no-wait",
     "rules delete follow",
     "vantage add office --connect-queue https://sqs.test/office",
