@@ -87,6 +87,10 @@ READERS = [
     "at now --port 22",
     "diff --since 2026-03-01 --all",
     "findings --now",
+    "findings SCANNED --new",
+    "show SCANNED",
+    "host 10.0.0.1",
+    "explain FINDING --scan SCANNED",
     "search ssh",
     "tree SCANNED",
     "rules list",
@@ -266,6 +270,7 @@ class DeployedStack:
         world.table, world.reports = self.table, self.reports  # type: ignore[assignment]
         self._scan(world, 0, detailed({"10.0.0.1": (22, 80)}))
         self._scan(world, 1, detailed({"10.0.0.1": (22, 23)}))
+        self.finding = next(self.table.findings(self.scanned)).id
         self.table.create_scan(a_scan())
         self.table.add_shards([a_shard()])
         self._patch(monkeypatch)
@@ -351,6 +356,7 @@ class DeployedStack:
                 clients.dynamodb().delete_item(TableName=TABLE, Key={name: item[name] for name in ("pk", "sk")})
             line = "rebuild --yes"
         names = {"RUNNING": SCAN_ID, "SCANNED": self.scanned, "PARKED": self.parked, "EXPOSURE": EXPOSURE.exposure_id}
+        names["FINDING"] = self.finding
         words = [names.get(word, word) for word in line.split()]
         prints_json = "--xml" not in words and words[:2] != ["exposure", "init"]
         self.recorder.is_recording = True
