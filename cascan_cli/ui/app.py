@@ -15,7 +15,7 @@ from cascan.errors import GatewayUnavailable, UnreadableItem
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.ui.console import Console, get_console
 from cascan_cli.ui.guard import Guard
-from cascan_cli.ui.pages import findings, overview, scan, scans
+from cascan_cli.ui.pages import audit, findings, overview, scan, scans, submit
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,6 +28,9 @@ ROUTES = (
     Route("/scans/{scan_id}", scan.show_scan),
     Route("/scans/{scan_id}/live", scan.stream_scan),
     Route("/findings", findings.show_findings),
+    Route("/submit", submit.show_form),
+    Route("/submit", submit.send_form, methods=["POST"]),
+    Route("/audit", audit.show_audit),
     Mount("/static", StaticFiles(directory=STATIC)),
 )
 
