@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -38,13 +39,13 @@ ROUTES = (
 def build_app(console: Console, port: int) -> Starlette:
     """The application. `port`: on which it is reached, by 127.0.0.1 or localhost alone."""
     guard = Middleware(Guard, sessions=console.sessions, role=console.role, port=port)
-    handlers = {
+    handlers: Mapping[Any, Any] = {
         CliError: _show_error,
         GatewayUnavailable: _show_error,
         UnreadableItem: _show_error,
         HTTPException: _show_http_error,
     }
-    app = Starlette(routes=ROUTES, middleware=[guard], exception_handlers=handlers)  # type: ignore[arg-type]
+    app = Starlette(routes=ROUTES, middleware=[guard], exception_handlers=handlers)
     app.state.console = console
     return app
 
