@@ -27,7 +27,9 @@ from cascan_cli.parser.shared_options import (
     FOR_THIS_SCAN,
     add_as_targets,
     add_end_options,
+    add_export_options,
     add_finding_selection,
+    add_paging,
     local_options,
     output_options,
     policy_options,
@@ -35,6 +37,7 @@ from cascan_cli.parser.shared_options import (
     stack_options,
     wait_options,
 )
+from cascan_cli.parser.ui import add_ui_command
 from cascan_cli.parser.vantage import add_vantage_commands
 from cascan_cli.parser.vuls import add_vuls_commands
 from cascan_cli.parser.worker import add_worker_command
@@ -63,6 +66,7 @@ stack in AWS.
   cascan delete latest                       remove a scan; its history stays
   cascan cancel latest                       end a scan; also suspend, resume
   cascan halt                                stop all scanning on the stack
+  cascan ui                                  all of it in a browser
   cascan doctor                              check the stack and this machine
   cascan redrive list                        messages that were given up
   cascan reparse latest                      findings anew from stored reports
@@ -117,6 +121,7 @@ def build_parser() -> SentenceParser:
     add_network_commands(commands, stack, output)
     add_vuls_commands(commands, stack, output)
     add_worker_command(commands, stack)
+    add_ui_command(commands, stack)
     add_completion_command(commands)
     return top
 
@@ -201,6 +206,8 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
     add_as_targets(findings)
     add_finding_selection(findings)
+    add_paging(findings, None, "findings")
+    add_export_options(findings)
     findings.set_defaults(run="findings")
 
     report = add_command(commands, "report", [stack, output], "list or print the XML reports of a scan")

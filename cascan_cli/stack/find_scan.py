@@ -39,19 +39,6 @@ def find_scan(table: Scans, name: str) -> Scan:
     return refused or _choose(candidates, name)
 
 
-def find_earlier_scan(table: Scans, scan: Scan) -> Scan | None:
-    """The newest scan of the same series and vantage that was requested before `scan` and is Done."""
-    from cascan.model.scan import ScanState
-
-    place = (scan.name, scan.vantage, bool(scan.member_of))
-    for other in table.list_scans(SCANS_SEARCHED):
-        is_earlier = (other.requested_at, other.scan_id) < (scan.requested_at, scan.scan_id)
-        same_place = (other.name, other.vantage, bool(other.member_of)) == place
-        if is_earlier and same_place and other.state is ScanState.DONE:
-            return other
-    return None
-
-
 def _has_name(scan: Scan, name: str) -> bool:
     return name in ("latest", scan.name)
 

@@ -7,6 +7,7 @@ The rules are those of secureCodeBox's nmap parser, without its bugs.
     scripts.py   findings from the output of NSE scripts
     readers.py   the table of scripts: which function reads which script. Start here to add one
     proofs/      tables for the many scripts that need a row and no function
+    redact.py    leaves out the secrets that scripts found
     subject.py   the host that findings are about, and the ids they get
 
 Text from the scanned host (banners, titles, names) is stored unchanged. Whoever displays it has to

@@ -16,24 +16,36 @@ def read_findings(scan: Scan, table: FindingsAndLooks) -> Iterator[Finding]:
     whose state differs by vantage.
     """
     if scan.members:
-        return _read_members(scan, table, with_theirs=True)
+        return (finding for _, finding in _read_members(scan, table, with_theirs=True))
     return table.findings(scan.scan_id)
+
+
+def read_findings_by_vantage(scan: Scan, table: FindingsAndLooks) -> Iterator[tuple[str, Finding]]:
+    """The same findings, each with the vantage of its scan. The ports whose state differs by vantage have none."""
+    if scan.members:
+        yield from _read_members(scan, table, with_theirs=True)
+        return
+    for finding in table.findings(scan.scan_id):
+        yield scan.vantage, finding
 
 
 def read_own_findings(scan: Scan, table: FindingsAndLooks) -> Iterator[Finding]:
     """The findings that no other scan has: of a scan with members only those that compare the members."""
     if scan.members:
-        return _read_members(scan, table, with_theirs=False)
+        return (finding for _, finding in _read_members(scan, table, with_theirs=False))
     return table.findings(scan.scan_id)
 
 
-def _read_members(scan: Scan, table: FindingsAndLooks, *, with_theirs: bool) -> Iterator[Finding]:
+def _read_members(scan: Scan, table: FindingsAndLooks, *, with_theirs: bool) -> Iterator[tuple[str, Finding]]:
     from cascan.queries.reachability_findings import OpenedPorts, find_reachability  # noqa: PLC0415 - most scans have none
 
     opened = OpenedPorts()
-    for member in scan.members:
-        for finding in table.findings(member):
+    for member_id in scan.members:
+        member = table.get_scan(member_id) if with_theirs else None
+        vantage = member.vantage if member else ""
+        for finding in table.findings(member_id):
             opened.add(finding)
             if with_theirs:
-                yield finding
-    yield from find_reachability(scan, opened, table)
+                yield vantage, finding
+    for finding in find_reachability(scan, opened, table):
+        yield "", finding

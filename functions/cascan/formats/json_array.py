@@ -1,0 +1,16 @@
+"""JSON: one array of findings in secureCodeBox's format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from cascan.formats.encode_record import encode_record
+from cascan.formats.records import Export, Record
+
+
+def render_json(records: Iterable[Record], export: Export) -> Iterator[bytes]:  # noqa: ARG001 - as each format
+    separator = b"[\n"
+    for record in records:
+        yield separator + encode_record(record)
+        separator = b",\n"
+    yield b"[]\n" if separator == b"[\n" else b"\n]\n"

@@ -1,0 +1,184 @@
+"""What changed since the last scan of the same series: findings that are new, resolved, or not covered.
+
+    since = SinceLastScan.open(scan, table)
+    for vantage, finding in read_findings_by_vantage(scan, table):
+        since.add(finding, vantage)   # True: the earlier scan did not have it
+    gone = since.judge_gone()         # what the earlier scan had, and this one does not
+
+A finding that this scan does not have is resolved only if the scan looked: a port that it did not cover, a host that
+it did not reach and a script that it did not run say nothing. Nothing of it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from cascan.findings.by_host import find_address
+from cascan.gateways import History, Scans
+from cascan.inventory.looks import find_state
+from cascan.limits import MAX_COMPARED_FINDINGS, MAX_GONE_FINDINGS, MAX_SERIES_SCANS
+from cascan.model.finding import Finding
+from cascan.model.history import Look
+from cascan.model.inventory import OPEN, OPEN_OR_FILTERED
+from cascan.model.scan import Outcome, Scan, ScanState
+from cascan.nmap.addresses import is_address, order_address
+from cascan.queries.history import NETWORK_BITS
+from cascan.queries.reachability_findings import CATEGORY as REACHABILITY
+from cascan.queries.reachability_findings import CLOCK_SKEW, FindingsAndLooks
+from cascan.queries.read_findings import read_findings_by_vantage
+
+OPEN_PORT = "Open Port"  # a category: cascan.findings.ports
+HOST = "Host"  # a category: cascan.findings.hosts
+
+
+def find_earlier_scan(table: Scans, scan: Scan) -> Scan | None:
+    """The newest scan of the same series and vantage that was requested before `scan` and is Done."""
+    place = (scan.name, scan.vantage, bool(scan.member_of))
+    for other in table.list_scans(MAX_SERIES_SCANS):
+        is_earlier = (other.requested_at, other.scan_id) < (scan.requested_at, scan.scan_id)
+        same_place = (other.name, other.vantage, bool(other.member_of)) == place
+        if is_earlier and same_place and other.state is ScanState.DONE:
+            return other
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class GoneFindings:
+    """Findings of the earlier scan that the scan does not have, each with its vantage."""
+
+    resolved: list[tuple[str, Finding]] = field(default_factory=list)
+    not_covered: list[tuple[str, Finding]] = field(default_factory=list)
+    unlisted: int = 0  # beyond MAX_GONE_FINDINGS: not judged, and so not known to be resolved
+
+
+class SinceLastScan:
+    """Compares the findings of a scan with those of the scan before it in its series."""
+
+    def __init__(self, scan: Scan, earlier: Scan | None, table: FindingsAndLooks) -> None:
+        """`earlier`: None, if there is no scan to compare with."""
+        self.scan, self.earlier = scan, earlier
+        self._table = table
+        self._earlier_keys: set[bytes] = set()
+        # None is compared, so that memory stays bounded
+        self.is_too_large = earlier is not None and earlier.findings.count > MAX_COMPARED_FINDINGS
+        if self.is_compared and earlier is not None:
+            findings = read_findings_by_vantage(earlier, table)
+            self._earlier_keys = {_to_key(finding, vantage) for vantage, finding in findings}
+        self._gone = set(self._earlier_keys)
+
+    @property
+    def is_compared(self) -> bool:
+        """There is an earlier scan, and it is not too large."""
+        return self.earlier is not None and not self.is_too_large
+
+    @classmethod
+    def open(cls, scan: Scan, table: FindingsAndLooks) -> SinceLastScan:
+        """Find the earlier scan, and read which findings it has."""
+        return cls(scan, find_earlier_scan(table, scan), table)
+
+    def add(self, finding: Finding, vantage: str = "") -> bool:
+        """Take a finding of the scan. True: the earlier scan did not have it. False also if nothing is compared."""
+        if not self.is_compared:
+            return False
+        key = _to_key(finding, vantage)
+        self._gone.discard(key)
+        return key not in self._earlier_keys
+
+    def judge_gone(self) -> GoneFindings:
+        """What the earlier scan has and the scan has not. All findings of the scan have to be added before."""
+        if self.earlier is None or not self._gone:
+            return GoneFindings()
+        gone = [
+            (vantage, finding)
+            for vantage, finding in read_findings_by_vantage(self.earlier, self._table)
+            if _to_key(finding, vantage) in self._gone
+        ]
+        judged, unlisted = gone[:MAX_GONE_FINDINGS], len(gone[MAX_GONE_FINDINGS:])
+        result = GoneFindings(unlisted=unlisted)
+        covered = Coverage(self.scan, self.earlier, self._table)
+        for vantage, finding, is_resolved in covered.judge(judged):
+            (result.resolved if is_resolved else result.not_covered).append((vantage, finding))
+        return result
+
+
+class Coverage:
+    """Tells of findings that `scan` does not have whether it looked where `earlier` found them.
+
+    `earlier` may as well be a later scan: then these are its findings that `scan` did not have before.
+    """
+
+    def __init__(self, scan: Scan, earlier: Scan, table: FindingsAndLooks) -> None:
+        self._table = table
+        members = filter(None, map(table.get_scan, scan.members)) if scan.members else [scan]
+        self._scans = {member.vantage: member for member in members}
+        self._asks_the_same = _get_parameters(scan) == _get_parameters(earlier)
+        self._until = (scan.finished_at or scan.requested_at) + CLOCK_SKEW
+        self._since = scan.requested_at - CLOCK_SKEW
+        self._ended_whole = scan.outcome is Outcome.COMPLETE
+
+    def judge(self, findings: Sequence[tuple[str, Finding]]) -> Iterator[tuple[str, Finding, bool]]:
+        """Each finding with its vantage, and whether it is resolved; in order of vantage and address."""
+        ordered = sorted(findings, key=_order)
+        for (vantage, network), batch in groupby(ordered, key=lambda entry: (entry[0], _find_network(entry[1]))):
+            entries = list(batch)
+            looks = (
+                list(self._read_looks(vantage, {find_address(finding) for _, finding in entries})) if network else []
+            )
+            for _, finding in entries:
+                address = find_address(finding)
+                yield vantage, finding, self._is_resolved(finding, [look for look in looks if look.address == address])
+
+    def _read_looks(self, vantage: str, addresses: Iterable[str]) -> Iterator[Look]:
+        """The scan's looks at the addresses, the newest first. They share a network."""
+        scan = self._scans.get(vantage)
+        table: History = self._table
+        for place in scan.vantages_of_looks if scan else ():
+            looks = table.looks_until(list(addresses), self._until, since=self._since, vantage=place)
+            yield from (look for look in looks if scan and look.scan_id == scan.scan_id)
+
+    def _is_resolved(self, finding: Finding, looks: Sequence[Look]) -> bool:
+        if finding.category == REACHABILITY:  # computed from the looks of all members
+            return self._ended_whole and self._asks_the_same
+        port, protocol = finding.attributes.get("port"), finding.attributes.get("protocol")
+        if not isinstance(port, int) or not protocol:
+            return self._is_host_resolved(finding, looks)
+        states = [state for look in looks if (state := find_state(look, (str(protocol), port))) is not None]
+        if not states or OPEN_OR_FILTERED in states:
+            return False
+        if OPEN in states:  # the port is there; whether a script looked again only the options say
+            return self._asks_the_same
+        return True
+
+    def _is_host_resolved(self, finding: Finding, looks: Sequence[Look]) -> bool:
+        if not looks:
+            return False
+        return not looks[0].is_up or (finding.category != HOST and self._asks_the_same)
+
+
+def _to_key(finding: Finding, vantage: str) -> bytes:
+    """A short key: a million of them fit into memory."""
+    try:
+        digest = bytes.fromhex(finding.fingerprint)
+    except ValueError:  # of no version so far
+        digest = finding.fingerprint.encode(errors="surrogatepass")
+    return digest + vantage.encode()
+
+
+def _get_parameters(scan: Scan) -> tuple[str, ...]:
+    return scan.request.parameters if scan.request else ()
+
+
+def _order(entry: tuple[str, Finding]) -> tuple[str, tuple[int, int]]:
+    address = find_address(entry[1])
+    return entry[0], order_address(address) if is_address(address) else (0, 0)
+
+
+def _find_network(finding: Finding) -> tuple[int, int] | None:
+    """None: the finding has no valid address, and so no looks."""
+    address = find_address(finding)
+    if not is_address(address):
+        return None
+    family, number = order_address(address)
+    return family, number >> NETWORK_BITS
