@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cascan_cli.errors import BadInput
-from cascan_cli.input.inventory_query import parse_query
+from cascan_cli.input.inventory_query import parse_inventory_selection
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json_list, print_message
 from cascan_cli.stack.open import open_stack
@@ -42,7 +42,7 @@ def run(args: Namespace) -> int:
         raise BadInput("--as-targets prints open ports as lines of text; leave out --json and --all")
     from cascan.queries.moved_hosts import list_hosts
 
-    query = parse_query(args.addresses, args.port, args.service, was_open=args.all)
+    query = parse_inventory_selection(args)
     with open_stack(args) as stack:
         # Printed as they are read: the inventory may have more than fit into memory
         matching = list_hosts(stack.table, query, vantage=args.vantage)

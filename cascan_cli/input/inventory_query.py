@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from cascan_cli.errors import BadInput
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from cascan.model.inventory import InventoryQuery
 
 PORT = re.compile(r"(?:(?P<protocol>tcp|udp|sctp|ip)/)?(?P<number>[0-9]{1,5})")
@@ -28,6 +30,33 @@ def parse_query(addresses: list[str], ports: list[str], service: str, *, was_ope
         networks += ((family, low, high) for low, high in merge_intervals(of_family))
     keys = frozenset(key for text in ports for key in _parse_port(text))
     return InventoryQuery(networks=tuple(networks), ports=keys, service=service, was_open=was_open)
+
+
+def parse_inventory_selection(args: Namespace) -> InventoryQuery:
+    """The options of `cascan inventory`. Raises: BadInput: one of them is invalid."""
+    from msgspec.structs import replace
+
+    from cascan_cli.input.moments import parse_since
+
+    names = [text for text in args.host if is_name(text, "--host")]
+    addresses = [*args.addresses, *(text for text in args.host if text not in names)]
+    if names and addresses:
+        raise BadInput(f"--host {names[0]}: the inventory is searched by names or by addresses, not by both at once")
+    query = parse_query(addresses, args.port, args.service, was_open=args.all)
+    hostnames = frozenset(map(str.casefold, names))
+    return replace(query, hostnames=hostnames, text=args.text, since=parse_since(args.since))
+
+
+def is_name(text: str, option: str) -> bool:
+    """Whether the text is a host name, not an address, network or range. Raises: BadInput: it is none of them."""
+    from cascan.errors import RequestRefused
+    from cascan.nmap.targets.kinds import Name
+    from cascan.nmap.targets.target_set import parse_target
+
+    try:
+        return isinstance(parse_target(text, 6 if ":" in text else 4), Name)
+    except RequestRefused as exc:
+        raise BadInput(f"{option} {text}: {exc}") from exc
 
 
 def _parse_intervals(text: str) -> Iterator[tuple[int, int, int]]:

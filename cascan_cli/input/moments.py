@@ -48,3 +48,12 @@ def parse_duration(text: str, option: str) -> timedelta:
     if not match:
         raise BadInput(f"{option} {text!r}: must be a number with m, h, d or w, such as 36h or 30d")
     return timedelta(**{UNITS[match["unit"]]: int(match["number"])})
+
+
+def parse_since(text: str | None, option: str = "--since") -> datetime | None:
+    """A moment, or a duration before now. None stays None. Raises: BadInput."""
+    if text is None:
+        return None
+    if DURATION.fullmatch(text):
+        return datetime.now(UTC) - parse_duration(text, option)
+    return parse_moment(text, name=option)

@@ -11,7 +11,7 @@ from cascan_cli.output.table import print_table
 from cascan_cli.output.text import pluralize, print_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from cascan.gateways import Shards
@@ -52,32 +52,35 @@ def scan_exit_code(scan: Scan) -> int:
     return EXIT_DONE if is_complete or scan.state is ScanState.SUSPENDED else EXIT_PARTIAL
 
 
-def print_findings(findings: Iterable[Finding]) -> None:
-    """Print a table: up to MAX_SORTED_FINDINGS by severity, more in the order in which they come."""
+def print_findings(
+    findings: Iterable[Finding], cut: Callable[[Iterable[Finding]], Iterable[Finding]] | None = None
+) -> None:
+    """Print a table: up to MAX_SORTED_FINDINGS by severity, more in the order in which they come.
+
+    `cut`: returns those of the ordered findings that are shown; None: all are.
+    """
+    from cascan.clock import utc_now
     from cascan.limits import MAX_SORTED_FINDINGS
     from cascan.queries.finding_query import order_findings
     from cascan.rules.severity import to_count_key
 
-    ordered, counts = order_findings(findings), Counter[str]()
+    ordered, counts, now = order_findings(findings), Counter[str](), utc_now()
+    listed: Iterable[Finding] = ordered.findings
     if ordered.is_sorted:
-        listed = list(ordered.findings)
+        listed = list(listed)
         _print_counts(Counter(map(to_count_key, listed)))
-        print_table(FINDING_COLUMNS, map(_finding_row, listed), drop=("CATEGORY", "DETAIL"))
-        return
-    print_message(f"more than {MAX_SORTED_FINDINGS} findings: they are not sorted by severity")
+    else:
+        print_message(f"more than {MAX_SORTED_FINDINGS:,} findings: in order of address, not of severity")
 
-    def count(finding: Finding) -> Finding:
-        counts[to_count_key(finding)] += 1
-        return finding
+    def build_row(finding: Finding) -> tuple[object, ...]:
+        severity = to_count_key(finding)
+        counts[severity] += 1
+        return severity, finding.category, finding.location, finding.name, finding_detail(finding, now)
 
-    print_table(FINDING_COLUMNS, map(_finding_row, map(count, ordered.findings)), drop=("CATEGORY", "DETAIL"))
-    _print_counts(counts)
-
-
-def _finding_row(finding: Finding) -> tuple[object, ...]:
-    from cascan.rules.severity import to_count_key
-
-    return to_count_key(finding), finding.category, finding.location, finding.name, finding_detail(finding)
+    shown = cut(listed) if cut else listed
+    print_table(FINDING_COLUMNS, map(build_row, shown), drop=("CATEGORY", "DETAIL"))
+    if not ordered.is_sorted and cut is None:
+        _print_counts(counts)
 
 
 def _print_counts(counts: Counter[str]) -> None:
@@ -272,7 +275,7 @@ def running_progress(shards: Iterable[Shard]) -> str:
     return f"{activity} {span}, {pluralize(hosts_done, 'host')} done"
 
 
-def finding_detail(finding: Finding) -> str:
+def finding_detail(finding: Finding, now: datetime) -> str:
     """Details beyond the name of the finding: product, title, operating system, certificate."""
     attributes = finding.attributes
     details = [
@@ -285,5 +288,21 @@ def finding_detail(finding: Finding) -> str:
     if attributes.get("not_after"):
         subject = attributes.get("subject")
         details.append(subject.get("commonName") if isinstance(subject, dict) else None)
-        details.append(f"until {attributes['not_after']}")
+        details.append(describe_end(attributes["not_after"], now))
     return " ".join(str(detail) for detail in details if detail)
+
+
+def describe_end(not_after: object, now: datetime) -> str:
+    """The end of a certificate: `until 2027-01-03, 34 days left` or `expired 3 days ago`."""
+    from datetime import datetime
+
+    try:
+        end = datetime.fromisoformat(str(not_after))
+        days = (end.date() - now.date()).days
+    except ValueError:  # a finding of another scanner
+        return f"until {not_after}"
+    if end.tzinfo and end < now and days == 0:
+        return "expired today"
+    if days < 0:
+        return f"expired {pluralize(-days, 'day')} ago"
+    return f"until {end.date()}, {pluralize(days, 'day')} left"

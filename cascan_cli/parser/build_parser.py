@@ -29,6 +29,7 @@ from cascan_cli.parser.shared_options import (
     add_end_options,
     add_export_options,
     add_finding_selection,
+    add_paging,
     local_options,
     output_options,
     policy_options,
@@ -36,6 +37,7 @@ from cascan_cli.parser.shared_options import (
     stack_options,
     wait_options,
 )
+from cascan_cli.parser.ui import add_ui_command
 from cascan_cli.parser.vantage import add_vantage_commands
 from cascan_cli.parser.vuls import add_vuls_commands
 from cascan_cli.parser.worker import add_worker_command
@@ -64,6 +66,7 @@ stack in AWS.
   cascan delete latest                       remove a scan; its history stays
   cascan cancel latest                       end a scan; also suspend, resume
   cascan halt                                stop all scanning on the stack
+  cascan ui                                  all of it in a browser
   cascan doctor                              check the stack and this machine
   cascan redrive list                        messages that were given up
   cascan reparse latest                      findings anew from stored reports
@@ -118,6 +121,7 @@ def build_parser() -> SentenceParser:
     add_network_commands(commands, stack, output)
     add_vuls_commands(commands, stack, output)
     add_worker_command(commands, stack)
+    add_ui_command(commands, stack)
     add_completion_command(commands)
     return top
 
@@ -202,11 +206,18 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
     add_as_targets(findings)
     add_finding_selection(findings)
+    add_paging(findings, None, "findings")
     add_export_options(findings)
     findings.set_defaults(run="findings")
 
-    report = add_command(commands, "report", [stack, output], "list or print the XML reports of a scan")
-    report.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
+    report = add_command(commands, "report", [stack, output], "make an HTML report of a scan, or list its XML")
+    report.epilog = (
+        "With --as html, make one file that shows everything that is known of the scan: what changed since the last "
+        "scan, findings with evidence, exposures, coverage. It loads nothing from any network. Passwords that "
+        "scripts found are left out. Without --as, list the XML reports."
+    )
+    report.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
+    report.add_argument("--series", metavar="NAME", help="the newest scan of this series that has ended")
     report.add_argument(
         "--xml",
         action="store_true",
@@ -219,6 +230,7 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         metavar="DIR",
         help="write all reports of the scan to this folder",
     )
+    add_export_options(report, formats=["html"])
     report.set_defaults(run="report")
 
 

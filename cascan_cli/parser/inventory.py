@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 from cascan_cli.parser import SCAN_HELP
 from cascan_cli.parser.history import add_diff_options
-from cascan_cli.parser.shared_options import add_as_targets
+from cascan_cli.parser.shared_options import SINCE_HELP, add_as_targets
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
 
 INVENTORY = """\
 List open ports, with the times they were first and last seen. Select them by
-address, network, port or service.
+address, network, name, port, service, text or time.
 
   cascan inventory 10.0.0.0/16 --port 22
-  cascan inventory --service https --json"""
+  cascan inventory --service https --json
+  cascan inventory --text openssh --since 7d"""
 DIFF = """\
 Show what changed since the last scans that covered the same addresses and
 ports. A port that the scan did not cover does not count as closed. With OTHER,
@@ -58,6 +59,24 @@ def add_inventory_commands(commands: Commands, stack: ArgumentParser, output: Ar
         default="",
         metavar="NAME",
         help="only this service: ssh, https …",
+    )
+    inventory.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="only this host name, address, network or range; may be repeated",
+    )
+    inventory.add_argument(
+        "--text",
+        default="",
+        metavar="TEXT",
+        help="only ports whose host name, service, product or version has this text",
+    )
+    inventory.add_argument(
+        "--since",
+        metavar="DATE",
+        help=f"only ports that were first seen open at or after this time: {SINCE_HELP}",
     )
     inventory.add_argument(
         "--all",

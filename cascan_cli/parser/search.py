@@ -25,7 +25,7 @@ def add_search_command(commands: Commands, stack: ArgumentParser, output: Argume
         "the search itself. A stack in AWS has none: there the findings of the latest scans are read.",
     )
     search.add_argument("texts", nargs="+", metavar="TEXT", help="such as CVE-2021-44228 or 'openssh 8.9'")
-    add_finding_selection(search, with_text=False)
+    add_finding_selection(search, with_text=False, with_new=False)
     search.add_argument(
         "--limit",
         type=int,

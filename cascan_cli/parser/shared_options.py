@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 
 from cascan.formats.registry import FORMATS
@@ -52,6 +53,7 @@ def policy_options(duration: str) -> ArgumentParser:
 
 
 FAIL_ON = ["new", "high", "open", "changed"]
+SINCE_HELP = "7d or 36h ago; 2026-03-03 (its end), 2026-03-03T12:00Z"
 FOR_THIS_SCAN = "for this scan only; `cascan local up` sets it for all"
 
 
@@ -146,8 +148,11 @@ def add_as_targets(command: ArgumentParser) -> None:
     )
 
 
-def add_finding_selection(command: ArgumentParser, *, with_text: bool = True) -> None:
-    """The options that select findings. A finding has to meet each of them."""
+def add_finding_selection(command: ArgumentParser, *, with_text: bool = True, with_new: bool = True) -> None:
+    """The options that select findings. A finding has to meet each of them.
+
+    `with_new`: the command lists one scan, so that there is a scan before it.
+    """
     selection = command.add_argument_group("selection")
     selection.add_argument(
         "--severity",
@@ -179,15 +184,40 @@ def add_finding_selection(command: ArgumentParser, *, with_text: bool = True) ->
             metavar="TEXT",
             help="occurs in the name, the description, a banner or another attribute",
         )
+    selection.add_argument(
+        "--since",
+        metavar="DATE",
+        help=f"made at or after this time: {SINCE_HELP}",
+    )
+    if with_new:
+        selection.add_argument(
+            "--new",
+            action="store_true",
+            help="the scan before in the series covered the place and did not have it; "
+            "not with suppressed and accepted findings",
+        )
 
 
-def add_export_options(command: ArgumentParser, *, others: tuple[str, ...] = ()) -> None:
+def add_paging(command: ArgumentParser, default: int | None, listed: str) -> None:
+    """`default`: how many are listed without --limit; None: all."""
+    shown = "all" if default is None else default
+    command.add_argument(
+        "--limit", type=int, default=default, metavar="N", help=f"how many {listed} to list (default: {shown})"
+    )
+    command.add_argument(
+        "--after", default="", metavar="CURSOR", help="go on where a list with --limit ended: it prints the cursor"
+    )
+
+
+def add_export_options(
+    command: ArgumentParser, *, formats: Sequence[str] = tuple(FORMATS), others: tuple[str, ...] = ()
+) -> None:
     """The options that write a selection in the format of another tool. `others`: formats of this command alone."""
     export = command.add_argument_group("export")
     export.add_argument(
         "--as",
         dest="form",
-        choices=[*FORMATS, *others],
+        choices=[*formats, *others],
         default="",
         help="write the selection in this format: docs/formats.md",
     )

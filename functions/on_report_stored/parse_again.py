@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002 - FindingsAlone has the methods of a protocol, and ignores most arguments
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -12,7 +12,7 @@ from cascan.events import FindingsRecorded, build_event_fields
 from cascan.gateways import FindingReplacement, ReportStore, SeverityRules, Shards
 from cascan.ids import ReportKey, derive_event_id
 from cascan.model.finding import Finding, HostFindings
-from cascan.model.history import Look
+from cascan.model.history import Look, NetworkQuery
 from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
 from cascan.model.recording import Recording
 from cascan.model.scan import Outcome, Scan
@@ -165,6 +165,16 @@ class FindingsAlone:
         self, addresses: Collection[str], moment: datetime, *, vantage: str = DEFAULT_VANTAGE
     ) -> Iterator[Look]:
         return iter(())
+
+    def looks_until_by_network(
+        self, queries: Sequence[NetworkQuery], moment: datetime, *, vantage: str = DEFAULT_VANTAGE
+    ) -> list[Iterator[Look]]:
+        return [iter(()) for _ in queries]
+
+    def looks_after_by_network(
+        self, queries: Sequence[NetworkQuery], moment: datetime, *, vantage: str = DEFAULT_VANTAGE
+    ) -> list[Iterator[Look]]:
+        return [iter(()) for _ in queries]
 
     def history_vantages(self) -> Iterator[str]:
         return iter(())

@@ -80,6 +80,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan suspend": ["suspend RUNNING"],
     "cascan resume": ["resume SUSPENDED"],
     "cascan findings": ["findings SCANNED"],
+    "cascan findings --limit": ["findings SCANNED --limit 1", "findings SCANNED --limit 100 --severity low"],
     "cascan findings --now": ["findings --now"],
     "cascan search": ["search open --port 22", "search db"],
     "cascan report": ["report SCANNED"],

@@ -4,5 +4,6 @@ drift.py        the network, and what changes in it
 lossy_scan.py   what nmap's connect scan sees of a host when packets are lost
 month.py        30 days: scan, judge, live; and what came of it
 __main__.py     the table of many months
+messages.py     100 scans with 20 changes: what a reader is sent, counted at an HTTP server
 lab.py          real rounds: nmap, network namespaces, and nft that drops packets
 """

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from ipaddress import ip_address
 
 from cascan.ids import ReportKey
-from cascan.model.history import Look
+from cascan.model.history import Look, NetworkQuery
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval, subtract_intervals
 
@@ -66,6 +66,16 @@ class MemoryHistory:
         vantage: str = DEFAULT_VANTAGE,
     ) -> Iterator[Look]:
         return iter([look for look in self._looks(addresses, vantage) if look.seen_at > moment])
+
+    def looks_until_by_network(
+        self, queries: Sequence[NetworkQuery], moment: datetime, *, vantage: str = DEFAULT_VANTAGE
+    ) -> list[Iterator[Look]]:
+        return [self.looks_until(addresses, moment, since=since, vantage=vantage) for addresses, since in queries]
+
+    def looks_after_by_network(
+        self, queries: Sequence[NetworkQuery], moment: datetime, *, vantage: str = DEFAULT_VANTAGE
+    ) -> list[Iterator[Look]]:
+        return [self.looks_after(addresses, moment, vantage=vantage) for addresses, _ in queries]
 
     def history_vantages(self) -> Iterator[str]:
         self._reach()

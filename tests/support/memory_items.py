@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cascan.aws.dynamodb.table import DynamoTable
+from cascan.aws.dynamodb.table import DynamoTable, Page
 from cascan.aws.dynamodb.wire import Item
 
 
@@ -41,6 +41,16 @@ class MemoryItems(DynamoTable):
         for key in keys:
             self._ordered.pop(key["pk"]["S"], None)
             self.items[key["pk"]["S"]].pop(key["sk"]["S"], None)
+
+    def first_pages(self, queries: Iterable[dict[str, Any]]) -> list[Page]:
+        return [self._first_page(query) for query in queries]
+
+    def _first_page(self, query: dict[str, Any]) -> Page:
+        start, is_forward = query["ExclusiveStartKey"]["sk"]["S"], query["ScanIndexForward"]
+        items = self.query(**query)
+        following = [item for item in items if (item["sk"]["S"] > start) == is_forward and item["sk"]["S"] != start]
+        page = following[: query["Limit"]]
+        return Page(page, page[-1] if len(following) > len(page) else None)
 
     def query(self, **query: Any) -> Iterator[Item]:
         values = query["ExpressionAttributeValues"]

@@ -37,6 +37,7 @@ FORMATS = {
         Format("json", "secureCodeBox findings", ".json", "application/json", "render_json", "json_array"),
         Format("jsonl", "one finding a line", ".jsonl", "application/x-ndjson", "render_jsonl", "json_lines"),
         Format("csv", "spreadsheet", ".csv", "text/csv; charset=utf-8", "render_csv", "csv_lines"),
+        Format("asff", "AWS Security Hub", ".json", "application/json", "render_asff", "asff"),
     )
 }
 

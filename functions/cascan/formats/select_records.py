@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import tee
 from typing import Protocol
 
 from cascan.formats.records import Record, ScanFields, build_record, find_status
@@ -10,7 +11,9 @@ from cascan.gateways import Findings, History, Inventory, Scans
 from cascan.model.scan import Scan
 from cascan.queries.current_findings import find_current_findings
 from cascan.queries.finding_query import FindingQuery
+from cascan.queries.new_findings import EarlierScan, Standing, is_counted
 from cascan.queries.reachability_findings import OpenedPorts, find_reachability
+from cascan.queries.since_last_scan import find_earlier_scan
 
 REMOVED = "from the inventory alone: the scan that saw the port last is removed"
 
@@ -21,9 +24,23 @@ class ExportTable(Scans, Findings, Inventory, History, Protocol):
 
 def select_scan_records(table: ExportTable, scan: Scan, query: FindingQuery) -> Iterator[Record]:
     """The records of the scan; of a scan with members theirs, and then those that compare the vantages."""
-    if not scan.members:
-        yield from _select_own(table, scan, query)
+    records = _select_members(table, scan, query) if scan.members else _select_own(table, scan, query)
+    return _select_new(records, scan, table) if query.new else records
+
+
+def _select_new(records: Iterable[Record], scan: Scan, table: ExportTable) -> Iterator[Record]:
+    """The records whose findings the scan before in the series did not have."""
+    earlier = find_earlier_scan(table, scan)
+    if earlier is None:
         return
+    counted, copies = tee(record for record in records if is_counted(record.finding))
+    compared = EarlierScan(earlier, scan, table).compare((copy.vantage, copy.finding) for copy in copies)
+    for record, (_, standing) in zip(counted, compared, strict=True):
+        if standing is Standing.NEW:
+            yield record
+
+
+def _select_members(table: ExportTable, scan: Scan, query: FindingQuery) -> Iterator[Record]:
     opened = OpenedPorts()
     for member in filter(None, map(table.get_scan, scan.members)):
         fields = ScanFields.of(member)

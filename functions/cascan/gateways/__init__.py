@@ -18,6 +18,7 @@ from cascan.gateways.fleet import Fleet, Launch
 from cascan.gateways.history import History
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.issued_requests import IssuedRequests
+from cascan.gateways.message_threads import MessageChannel, MessageThreads
 from cascan.gateways.network_identities import NetworkIdentities
 from cascan.gateways.operator_records import OperatorRecords
 from cascan.gateways.queues import Received, RequestQueue, ReturnedShards, ShardQueues, ShardSource
@@ -50,6 +51,8 @@ __all__ = [
     "IssuedRequests",
     "Launch",
     "Lookup",
+    "MessageChannel",
+    "MessageThreads",
     "NetworkIdentities",
     "OperatorRecords",
     "Received",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from cascan.ids import ReportKey
-from cascan.model.history import Look
+from cascan.model.history import Look, NetworkQuery
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval
 
@@ -59,6 +59,16 @@ class History(Protocol):
         vantage: str = DEFAULT_VANTAGE,
     ) -> Iterator[Look]:
         """The looks after the moment, the oldest first. The addresses are as in `looks_until`."""
+
+    def looks_until_by_network(
+        self, queries: Sequence[NetworkQuery], moment: datetime, *, vantage: str = DEFAULT_VANTAGE
+    ) -> list[Iterator[Look]]:
+        """As `looks_until` for each of the queries. What most of them need is read at once."""
+
+    def looks_after_by_network(
+        self, queries: Sequence[NetworkQuery], moment: datetime, *, vantage: str = DEFAULT_VANTAGE
+    ) -> list[Iterator[Look]]:
+        """As `looks_after` for each of the queries, whose `since` does not matter."""
 
     def history_vantages(self) -> Iterator[str]:
         """The vantages that have looks, in order."""

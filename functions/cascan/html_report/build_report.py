@@ -18,7 +18,7 @@ from cascan.model.exposure import ACTIVE_STATES
 from cascan.model.scan import Scan
 from cascan.queries.cascade_tree import CascadeReader
 from cascan.queries.read_findings import read_findings_by_vantage
-from cascan.queries.since_last_scan import GoneFindings, SinceLastScan
+from cascan.queries.since_last_scan import GoneFindings, SinceLastScan, Standing
 
 
 class ReportTable(Scans, Shards, Findings, History, Exposures, Protocol):
@@ -80,10 +80,9 @@ def build_report(
 def _read_findings(scan: Scan, table: ReportTable, findings: FindingColumns, since: SinceLastScan) -> int:
     """Returns how many findings are not listed."""
     unlisted = 0
-    for vantage, finding in read_findings_by_vantage(scan, table):
-        is_new = since.add(finding, vantage)
+    for vantage, finding, standing in since.compare(read_findings_by_vantage(scan, table)):
         if len(findings) < MAX_REPORT_FINDINGS:
-            findings.add(finding, vantage, is_new=is_new)
+            findings.add(finding, vantage, standing=standing)
         else:
             unlisted += 1
     return unlisted
@@ -95,7 +94,8 @@ def _describe_since(since: SinceLastScan, findings: FindingColumns, gone: GoneFi
         "earlier": earlier.scan_id if earlier else "",
         "at": earlier.requested_at if earlier else "",
         "isCompared": since.is_compared,
-        "new": findings.new_count,
+        "new": findings.standing_counts[Standing.NEW],
+        "firstCovered": findings.standing_counts[Standing.NOT_COVERED],
         "resolved": len(gone.resolved),
         "notCovered": len(gone.not_covered) + gone.unlisted,
     }

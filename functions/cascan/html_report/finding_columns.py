@@ -14,10 +14,12 @@ from cascan.findings.redact import redact_finding
 from cascan.html_report.texts import TextTable
 from cascan.limits import MAX_REPORT_CERTIFICATES, MAX_REPORT_EVIDENCE_CHARS
 from cascan.model.finding import Finding
+from cascan.queries.since_last_scan import Standing
 from cascan.rules.severity import ACCEPTED, SUPPRESSED, to_count_key
 
 SEVERITIES = ("HIGH", "MEDIUM", "LOW", "INFORMATIONAL", ACCEPTED, SUPPRESSED)
 SEVERITY_NUMBERS = {name: number for number, name in enumerate(SEVERITIES)}
+STANDINGS = tuple(Standing)
 UNKNOWN_SEVERITY = SEVERITY_NUMBERS["INFORMATIONAL"]
 OPEN_PORT, HOST, CERTIFICATE = "Open Port", "Host", "TLS Certificate"  # categories
 # The attributes that `redact_finding` looks into. Most findings have none of them
@@ -54,19 +56,19 @@ class FindingColumns:
         self._outputs: dict[tuple[str, int, str], str] = {}  # of scripts of the present host
         self._outputs_of = ""
         self.numbers = {name: array("l") for name in NUMBERS + OTHER_NUMBERS}
-        self.severities, self.news = bytearray(), bytearray()  # a digit each
+        self.severities, self.standings = bytearray(), bytearray()  # a digit each
         self.ids: list[str] = []
         self.hosts: dict[str, list[int]] = {"address": [], "name": [], "system": []}
         self.addresses: set[str] = set()
         self.certificates: list[tuple[str, int, int, int, str]] = []  # until when, number of the finding …
         self.counts: Counter[str] = Counter()
-        self.new_count = 0
+        self.standing_counts: Counter[Standing] = Counter()  # without those that were suppressed or accepted
         self.without_output = 0  # whose script output is left out, since the texts are too large together
 
     def __len__(self) -> int:
         return len(self.severities)
 
-    def add(self, finding: Finding, vantage: str = "", *, is_new: bool = False) -> None:
+    def add(self, finding: Finding, vantage: str = "", *, standing: Standing = Standing.KNOWN) -> None:
         if not self._shows_secrets and not HIDING_PLACES.isdisjoint(finding.attributes):
             finding = redact_finding(finding)
         attributes, address = finding.attributes, find_address(finding)
@@ -76,7 +78,7 @@ class FindingColumns:
         protocol = _to_text(attributes.get("protocol"))
         facts, output = self._collect_evidence(finding, address, protocol, number)
         self.severities.append(48 + SEVERITY_NUMBERS.get(severity, UNKNOWN_SEVERITY))
-        self.news.append(48 + is_new)
+        self.standings.append(48 + STANDINGS.index(standing))
         self.ids.append(finding.id)
         numbers["host"].append(self._find_host(address, attributes))
         numbers["port"].append(number)
@@ -93,7 +95,8 @@ class FindingColumns:
         numbers["vantage"].append(add_line(vantage))
         numbers["location"].append(add_line("") if number else add_line(finding.location))
         self.counts[severity] += 1
-        self.new_count += is_new and severity not in (SUPPRESSED, ACCEPTED)
+        if severity not in (SUPPRESSED, ACCEPTED):
+            self.standing_counts[standing] += 1
         if finding.category == CERTIFICATE and len(self.certificates) < MAX_REPORT_CERTIFICATES:
             self._add_certificate(finding, numbers["host"][-1], number)
 

@@ -68,7 +68,7 @@ def _render_columns(findings: FindingColumns) -> Iterator[bytes]:
         yield separator + _encode(name) + b":"
         yield from _render_list(numbers)
         separator = b","
-    yield b',"severity":"' + bytes(findings.severities) + b'","new":"' + bytes(findings.news) + b'"'
+    yield b',"severity":"' + bytes(findings.severities) + b'","standing":"' + bytes(findings.standings) + b'"'
     yield b',"id":'
     yield from _render_list(findings.ids)
     hosts = findings.hosts | {"rank": findings.rank_hosts()}

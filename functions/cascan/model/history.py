@@ -6,7 +6,9 @@ So a report that arrives late, or twice, needs no correction of what is stored a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -74,3 +76,10 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     def order(self) -> LookOrder:
         """By time; looks of the same time by their place in the reports."""
         return self.seen_at, self.scan_id, self.shard, self.attempt, self.offset, self.address
+
+
+class NetworkQuery(NamedTuple):
+    """Addresses whose looks are read. They are all in one /24 of IPv4, or one /120 of IPv6."""
+
+    addresses: Collection[str]
+    since: datetime | None = None  # looks before then are not read

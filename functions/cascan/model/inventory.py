@@ -118,6 +118,12 @@ class PortRecord(msgspec.Struct, frozen=True, kw_only=True):
     def is_open(self) -> bool:
         return self.latest.state == OPEN
 
+    @property
+    def text(self) -> str:
+        """All that it said of its service, in lower case."""
+        seen = self.latest
+        return "\n".join((seen.service, seen.product, seen.version, seen.extrainfo, *seen.cpe)).casefold()
+
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a scan saw an identity up."""
@@ -220,8 +226,11 @@ class InventoryQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     # Family, lowest and highest address, disjoint; empty: anywhere
     networks: tuple[tuple[int, int, int], ...] = ()
+    hostnames: frozenset[str] = frozenset()  # it has one of these, in lower case
     ports: frozenset[PortKey] = frozenset()  # one of these is open
     service: str = ""  # an open port has this one
+    text: str = ""  # occurs in the host's name or in what an open port said, without regard to case
+    since: datetime | None = None  # a port was first seen open at or after this time
     was_open: bool = False  # also hosts that are gone, and ports that closed
 
     def ports_of(self, host: HostRecord) -> tuple[PortRecord, ...]:
@@ -231,10 +240,18 @@ class InventoryQuery(msgspec.Struct, frozen=True, kw_only=True):
         candidates = host.ports if self.was_open else host.open_ports
         if self.ports:
             candidates = tuple(port for port in candidates if port.key in self.ports)
+        if self.since is not None:
+            since = self.since
+            candidates = tuple(port for port in candidates if port.first_seen >= since)
+        if self.text and self.text.casefold() not in host.hostname.casefold():
+            candidates = tuple(port for port in candidates if self.text.casefold() in port.text)
         return tuple(port for port in candidates if self.service in ("", port.latest.service))
 
     def fits(self, host: HostRecord) -> bool:
-        """Whether a host in the networks matches. Without port and service every host does, also
+        """Whether a host in the networks matches. Without conditions on ports every host does, also
         one that is gone.
         """
-        return not (self.ports or self.service) or bool(self.ports_of(host))
+        if self.hostnames and host.hostname.casefold() not in self.hostnames:
+            return False
+        asks_for_ports = self.ports or self.service or self.text or self.since
+        return not asks_for_ports or bool(self.ports_of(host))

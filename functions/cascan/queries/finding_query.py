@@ -34,6 +34,9 @@ class FindingQuery(msgspec.Struct, frozen=True, kw_only=True):
     category: str = ""  # without regard to case
     text: str = ""  # occurs in a text of the finding, without regard to case
     since: datetime | None = None  # made at or after this time
+    # The scan before it in the series covered its place and did not have it. One finding does not tell:
+    # cascan.queries.select_findings applies this condition, `fits` does not
+    new: bool = False
 
     def select(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """The findings that match, in the order in which they come."""

@@ -7,21 +7,26 @@ never mixed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from typing import Protocol
 
 from cascan.gateways import History, Inventory
 from cascan.inventory.looks import find_service, find_state, open_keys
 from cascan.limits import MAX_LOOKS_READ
-from cascan.model.history import HOST_NOT_UP, NOT_COVERED, Look, SeenService
+from cascan.model.history import HOST_NOT_UP, NOT_COVERED, Look, NetworkQuery, SeenService
 from cascan.model.inventory import OPEN, UP, ChangeKind, HostRecord, InventoryQuery, PortKey
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import parse_address
 
 NETWORK_BITS = 8  # addresses that share all but these bits are asked for together
+NETWORKS_AT_ONCE = 8  # whose first looks are read at once
+
+Ports = Mapping[str, set[PortKey]]  # by address; all addresses share a network
+ChosenLooks = dict[tuple[str, PortKey], Look]  # by address and port
 
 
 class Past(History, Inventory, Protocol):
@@ -111,7 +116,8 @@ def find_answers(
     stale: timedelta | None = None,
 ) -> list[Answer]:
     """As `find_answer` for several ports of an address, in order, without the looks after the moment."""
-    return _answer_all(past, {address: set(keys)}, moment, stale=stale, vantage=vantage)[address]
+    (answers,) = _answer_all(past, [{address: set(keys)}], moment, stale=stale, vantage=vantage)
+    return answers
 
 
 def list_looks(
@@ -187,18 +193,20 @@ def find_open_ports(
 
     `query`: which hosts and ports; it has to include those that are not open any more.
     """
-    for hosts in _by_network(past.hosts(query, vantage=vantage)):
-        # A port that was not yet open then need not be looked for
-        ports = {host.address: [port for port in query.ports_of(host) if port.first_seen <= moment] for host in hosts}
-        opened = [port.first_seen for of_host in ports.values() for port in of_host]
-        if not opened:
-            continue
-        asked = {address: {port.key for port in of_host} for address, of_host in ports.items()}
-        # Every port was open in a look at that time, so the search ends there
-        answers = _answer_all(past, asked, moment, since=min(opened), stale=stale, vantage=vantage)
-        found = [answer for of_host in answers.values() for answer in of_host if answer.state == OPEN]
-        by_address = {host.address: host for host in hosts}
-        for answer in _add_next_looks(past, found):
+    networks = _by_network(past.hosts(query, vantage=vantage))
+    while batch := list(islice(networks, NETWORKS_AT_ONCE)):
+        by_address = {host.address: host for hosts in batch for host in hosts}
+        asked: list[Ports] = []
+        opened: list[datetime | None] = []
+        for hosts in batch:
+            # A port that was not yet open then need not be looked for
+            ports = [(host, port) for host in hosts for port in query.ports_of(host) if port.first_seen <= moment]
+            asked.append(_group_keys((host.address, port.key) for host, port in ports))
+            opened.append(min((port.first_seen for _, port in ports), default=None))
+        # Every port was open in a look at the time of the earliest, so the search ends there
+        answers = _answer_all(past, asked, moment, since=opened, stale=stale, vantage=vantage)
+        found = [[answer for answer in of_network if answer.state == OPEN] for of_network in answers]
+        for answer in _add_next_looks(past, found, moment, vantage):
             yield by_address[answer.address], answer
 
 
@@ -215,63 +223,90 @@ def find_differences(
 
     A port that was not covered at one of the times is listed where it was open at the other.
     """
-    for hosts in _by_network(past.hosts(query, vantage=vantage)):
-        asked = {host.address: {port.key for port in query.ports_of(host)} for host in hosts}
-        if not any(asked.values()):
-            continue
+    networks = _by_network(past.hosts(query, vantage=vantage))
+    while batch := list(islice(networks, NETWORKS_AT_ONCE)):
+        names = {host.address: host.hostname for hosts in batch for host in hosts}
+        asked = [{host.address: {port.key for port in query.ports_of(host)} for host in hosts} for hosts in batch]
         earlier = _answer_all(past, asked, since, stale=stale, vantage=vantage)
         later = _answer_all(past, asked, until, stale=stale, vantage=vantage)
-        for host in hosts:
-            for before, after in zip(earlier[host.address], later[host.address], strict=True):
-                is_otherwise = (before.state == OPEN) != (after.state == OPEN)
-                if is_otherwise or _differs(before.service, after.service):
-                    yield Difference(before, after, host.hostname)
+        for before, after in zip(chain.from_iterable(earlier), chain.from_iterable(later), strict=True):
+            is_otherwise = (before.state == OPEN) != (after.state == OPEN)
+            if is_otherwise or _differs(before.service, after.service):
+                yield Difference(before, after, names[before.address])
 
 
 def _answer_all(
     past: History,
-    asked: Mapping[str, set[PortKey]],
+    asked: Sequence[Ports],
     moment: datetime,
     *,
-    since: datetime | None = None,
+    since: Sequence[datetime | None] | None = None,
     stale: timedelta | None,
     vantage: str,
-) -> dict[str, list[Answer]]:
-    """The answers for ports of hosts that share a network, by address, in order of the ports.
+) -> list[list[Answer]]:
+    """The answers for ports of each network, in order of host and port.
 
-    `since`: every port has a look that covered it between then and the moment.
+    `since`, for each network: every port has a look that covered it between then and the moment.
     """
+    starts = since or [None] * len(asked)
     if stale is not None:
-        since = max(since or moment - stale, moment - stale)
-    addresses = [address for address, keys in asked.items() if keys]
-    looks = past.looks_until(addresses, moment, since=since, vantage=vantage)
-    chosen = _choose_looks(looks, asked)
-    answers: dict[str, list[Answer]] = {}
-    for address, keys in asked.items():
-        answers[address] = []
-        for key in sorted(keys):
-            look = chosen.get((address, key))
-            state = find_state(look, key) if look else None
-            answers[address].append(Answer(vantage, address, key, moment, state or NOT_COVERED, look))
+        starts = [max(start or moment - stale, moment - stale) for start in starts]
+    chosen = _choose_all(asked, starts, partial(past.looks_until_by_network, moment=moment, vantage=vantage))
+    answers = []
+    for ports, looks in zip(asked, chosen, strict=True):
+        keys = ((address, key) for address in ports for key in sorted(ports[address]))
+        answers.append([_build_answer(looks, vantage, address, key, moment) for address, key in keys])
     return answers
 
 
-def _add_next_looks(past: History, answers: list[Answer]) -> list[Answer]:
-    """The answers, which are of one network, moment and vantage, with the first looks after it."""
-    asked: dict[str, set[PortKey]] = {}
-    for answer in answers:
-        asked.setdefault(answer.address, set()).add(answer.key)
-    if not answers:
-        return []
-    moment, vantage = answers[0].moment, answers[0].vantage
-    following = _choose_looks(past.looks_after(asked.keys(), moment, vantage=vantage), asked)
-    return [replace(answer, next_look=following.get((answer.address, answer.key))) for answer in answers]
+def _build_answer(chosen: ChosenLooks, vantage: str, address: str, key: PortKey, moment: datetime) -> Answer:
+    look = chosen.get((address, key))
+    state = find_state(look, key) if look else None
+    return Answer(vantage, address, key, moment, state or NOT_COVERED, look)
 
 
-def _choose_looks(looks: Iterable[Look], asked: Mapping[str, set[PortKey]]) -> dict[tuple[str, PortKey], Look]:
+def _add_next_looks(
+    past: History, by_network: Sequence[Sequence[Answer]], moment: datetime, vantage: str
+) -> Iterator[Answer]:
+    """The answers with the first looks after the moment that covered their ports."""
+    asked = [_group_keys((answer.address, answer.key) for answer in answers) for answers in by_network]
+    read = partial(past.looks_after_by_network, moment=moment, vantage=vantage)
+    following = _choose_all(asked, [None] * len(asked), read)
+    for answers, looks in zip(by_network, following, strict=True):
+        for answer in answers:
+            yield replace(answer, next_look=looks.get((answer.address, answer.key)))
+
+
+def _group_keys(keys: Iterable[tuple[str, PortKey]]) -> Ports:
+    """The ports by address."""
+    grouped: dict[str, set[PortKey]] = {}
+    for address, key in keys:
+        grouped.setdefault(address, set()).add(key)
+    return grouped
+
+
+def _choose_all(
+    asked: Sequence[Ports],
+    starts: Sequence[datetime | None],
+    read: Callable[[Sequence[NetworkQuery]], list[Iterator[Look]]],
+) -> list[ChosenLooks]:
+    """For each port of each network, the first look that covered it."""
+    queries = []
+    for ports, start in zip(asked, starts, strict=True):
+        addresses = [address for address, keys in ports.items() if keys]
+        queries.append(NetworkQuery(addresses, start))
+    streams = read([query for query in queries if query.addresses])
+    remaining = iter(streams)
+    return [
+        _choose_looks(next(remaining), ports) if query.addresses else {}
+        for ports, query in zip(asked, queries, strict=True)
+    ]
+
+
+def _choose_looks(looks: Iterable[Look], asked: Ports) -> ChosenLooks:
     """For each port, the first of the looks that covered it."""
-    waiting = {address: set(keys) for address, keys in asked.items()}
-    chosen: dict[tuple[str, PortKey], Look] = {}
+    waiting = {address: set(keys) for address, keys in asked.items() if keys}
+    chosen: ChosenLooks = {}
     for look in looks:
         for key in list(waiting.get(look.address, ())):
             if find_state(look, key) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 import pytest
 
 from cascan.aws import clients
-from cascan.aws.dynamodb.table import DynamoTable
+from cascan.aws.dynamodb import connection_pool, pipeline
 from cascan.aws.dynamodb.wire import unpack_text
 from cascan.aws.tables.history import ITEMS_AT_ONCE
 from cascan.aws.tables.history_items import LookNetwork, read_all_looks
@@ -17,7 +18,7 @@ from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.gateways import ScanTable
 from cascan.ids import ReportKey, derive_scan_id
 from cascan.limits import MAX_LOOK_SPAN_S, MAX_SERVICES_PER_LOOK
-from cascan.model.history import Look, NotOpenPorts, OpenPorts, SeenService
+from cascan.model.history import Look, NetworkQuery, NotOpenPorts, OpenPorts, SeenService
 from tests.integration.gateways.conftest import TABLE
 
 AT = datetime(2099, 3, 1, 12, tzinfo=UTC)
@@ -55,6 +56,20 @@ class TestLooks:
         table.store_looks(looks, shared_ports=[LONG_LIST])
         assert until(table, looks[-1].address) == [looks[-1]]
         assert until(table, "10.0.0.99") == until(table, looks[-1].address, vantage="internet") == []
+
+    def test_several_networks_are_read_together_each_with_its_own_beginning(self, table: ScanTable) -> None:
+        for number in range(12):  # more networks than calls are in flight
+            looks = [a_look(f"10.0.{number}.{host}", 60 * minute) for minute in range(3) for host in range(3)]
+            table.store_looks(looks)
+        queries = [NetworkQuery([f"10.0.{number}.1"], AT + timedelta(minutes=number % 3)) for number in range(12)]
+        earlier = table.looks_until_by_network([*queries, NetworkQuery([])], AT + timedelta(minutes=1))
+        seen = [[(look.address, look.seen_at) for look in looks] for looks in earlier]
+        for number in range(12):
+            minutes = range(1, number % 3 - 1, -1)
+            assert seen[number] == [(f"10.0.{number}.1", AT + timedelta(minutes=minute)) for minute in minutes]
+        assert seen[12:] == [[]]
+        later = table.looks_after_by_network(queries, AT + timedelta(minutes=1))
+        assert [[look.address for look in looks] for looks in later] == [[f"10.0.{number}.1"] for number in range(12)]
 
     def test_looks_come_in_order_whatever_item_they_are_in(self, table: ScanTable) -> None:
         times = [5, 0, MAX_LOOK_SPAN_S + 1, MAX_LOOK_SPAN_S // 2, 2 * MAX_LOOK_SPAN_S]
@@ -140,13 +155,20 @@ class TestOnDynamoDB:
     ) -> None:
         dynamo_table.store_looks(many(20))
         asked: list[str] = []
-        query = DynamoTable.query
+        call, read_each = connection_pool.call, pipeline.read_each
 
-        def record(table: DynamoTable, **request: Any) -> Any:
-            asked.append(request["ExpressionAttributeValues"][":pk"]["S"])
-            return query(table, **request)
+        def record_call(operation: str, request: dict[str, Any]) -> Any:
+            if operation == "Query":
+                asked.append(request["ExpressionAttributeValues"][":pk"]["S"])
+            return call(operation, request)
 
-        monkeypatch.setattr(DynamoTable, "query", record)
+        def record_reads(operation: str, requests: Iterable[dict[str, Any]]) -> Any:
+            listed = list(requests)
+            asked.extend(request["ExpressionAttributeValues"][":pk"]["S"] for request in listed)
+            return read_each(operation, listed)
+
+        monkeypatch.setattr(connection_pool, "call", record_call)
+        monkeypatch.setattr(pipeline, "read_each", record_reads)
         assert until(dynamo_table, "10.0.0.7")
         assert asked == ["looks/default", "looks/default/4.0a0000"]
         assert until(dynamo_table, "10.0.9.7") == []

@@ -196,12 +196,18 @@ def test_findings_are_listed_by_severity_then_address_as_a_number(capsys: pytest
         (a_finding(title="Welcome"), "Welcome"),
         (a_finding("Host", operating_system="Linux 5"), "Linux 5"),
         (a_finding("Open Port", operating_system="Linux 5"), ""),
-        (a_finding("TLS", subject={"commonName": "a.example"}, not_after="2026-03-01"), "a.example until 2026-03-01"),
-        (a_finding("TLS", subject="odd", not_after="2026-03-01"), "until 2026-03-01"),
+        (
+            a_finding("TLS", subject={"commonName": "a.example"}, not_after="2026-03-31T00:00:00Z"),
+            "a.example until 2026-03-31, 30 days left",
+        ),
+        (a_finding("TLS", subject="odd", not_after="2026-03-02T11:00:00Z"), "until 2026-03-02, 1 day left"),
+        (a_finding("TLS", not_after="2026-03-01T11:00:00Z"), "expired today"),
+        (a_finding("TLS", not_after="2026-02-26T23:00:00Z"), "expired 3 days ago"),
+        (a_finding("TLS", not_after="in spring"), "until in spring"),
     ],
 )
 def test_the_detail_is_what_the_name_of_the_finding_does_not_say(finding: Finding, detail: str) -> None:
-    assert finding_detail(finding) == detail
+    assert finding_detail(finding, NOW) == detail
 
 
 def test_latest_passes_over_a_request_that_was_refused(table: MemoryScanTable) -> None:

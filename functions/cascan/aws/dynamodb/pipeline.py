@@ -2,6 +2,7 @@
 
 While one call travels, the next is encoded. `write_each` makes single writes this way: a
 conditional put costs half of what it costs in a transaction, and an update has no batch.
+`read_each` makes reads that do not depend on each other.
 """
 
 from __future__ import annotations
@@ -99,6 +100,37 @@ def write_each(writes: Iterable[Write]) -> list[bool]:
             body = msgspec.json.encode(request)
             pipeline.send(operation, body, (operation, body))
     return held
+
+
+def read_each(operation: str, requests: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Make every read by itself. Returns the answers, in the order of the requests.
+
+    Raises: GatewayUnavailable: the table refused a read, did not answer, or stayed busy.
+    """
+    answers: list[dict[str, Any]] = []
+
+    def finish(connection: Connection, body: bytes) -> None:
+        answers.append(_finish_read(connection, operation, body))
+
+    with Pipeline(finish) as pipeline:
+        for request in requests:
+            body = msgspec.json.encode(request)
+            pipeline.send(operation, body, body)
+    return answers
+
+
+def _finish_read(connection: Connection, operation: str, body: bytes) -> dict[str, Any]:
+    """Read the answer; send the call again while the table is busy."""
+    budget = RetryBudget()
+    with translate_errors(GATEWAY):
+        for number in tries(MAX_THROTTLED_TRIES, LONGEST_PAUSE_S):
+            try:
+                if number:
+                    connection.send(operation, body)
+                return connection.answer()
+            except (ClientError, HTTPClientError) as exc:
+                budget.record(exc)
+        raise budget.latest_error
 
 
 def _finish_write(connection: Connection, operation: str, body: bytes) -> bool:

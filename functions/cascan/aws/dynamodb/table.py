@@ -67,6 +67,12 @@ class DynamoTable:
                 return
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
+    def first_pages(self, queries: Iterable[dict[str, Any]]) -> list[Page]:
+        """The first page of each query. The queries are made at once."""
+        requests = ({"TableName": self.name, **query} for query in queries)
+        answers = pipeline.read_each("Query", requests)
+        return [Page(list(filter(self._is_live, page["Items"])), page.get("LastEvaluatedKey")) for page in answers]
+
     def children(self, pk: str, prefix: str) -> Iterator[Item]:
         """The items of a partition whose sort key begins with `prefix`, read consistently."""
         return self.query(

@@ -9,14 +9,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import chain, islice
+from itertools import chain
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from cascan.aws.dynamodb.batch_read import get_all
-from cascan.aws.dynamodb.table import DynamoTable, TablePart
+from cascan.aws.dynamodb.table import DynamoTable, Page, TablePart
 from cascan.aws.dynamodb.wire import Item, build_key, format_instant, readable_items
 from cascan.aws.tables.history_items import (
     LOOK_SPAN,
@@ -38,16 +38,18 @@ from cascan.aws.tables.history_items import (
 from cascan.aws.tables.inventory_items import REFERENCE, split_by_network
 from cascan.aws.tables.port_sets import PortSets
 from cascan.ids import ReportKey
-from cascan.model.history import Look, NotOpenPorts
+from cascan.model.history import Look, NetworkQuery, NotOpenPorts
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval, subtract_intervals
 
-ITEMS_AT_ONCE = 8  # of a partition, at first
+ITEMS_AT_ONCE = 16  # of a partition, at first: the looks of two or three nights at a /24 full of hosts
 MAX_KNOWN_NETWORKS = 10_000  # kept in memory, of those that the table lists
 MAX_WIDE_NETWORKS = 256  # whose lists are kept in memory; each has up to 257 names
 LISTED_FOR = timedelta(seconds=5)  # how long a reader relies on the list of networks that have looks
 BEGINNING = "0"  # sorts before every time
+
+_Pages = Iterator[tuple[datetime, list[Look]]]  # the looks of an item, with the time of its earliest
 
 
 class _Listed(NamedTuple):
@@ -55,6 +57,35 @@ class _Listed(NamedTuple):
 
     names: frozenset[str]
     read_at: datetime
+
+
+class _Stretch(NamedTuple):
+    """The items of a partition with a sort key from `low` to `high`, read in one direction."""
+
+    vantage: str
+    chosen: Chosen
+    low: str
+    high: str
+    newest_first: bool
+
+    @property
+    def pk(self) -> str:
+        return looks_partition(self.vantage, self.chosen.network)
+
+    def build_first_query(self) -> dict[str, Any]:
+        """A query for the first items. They may lie beyond the end of the stretch.
+
+        A start key needs no condition, which the emulator evaluates for every item of the partition.
+        """
+        start = self.high if self.newest_first else self.low  # no item has this sort key
+        return {
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": self.pk}},
+            "ExclusiveStartKey": build_key(self.pk, start),
+            "ConsistentRead": True,
+            "ScanIndexForward": not self.newest_first,
+            "Limit": ITEMS_AT_ONCE,
+        }
 
 
 class HistoryItems(TablePart):
@@ -142,8 +173,20 @@ class HistoryItems(TablePart):
         since: datetime | None = None,
         vantage: str = DEFAULT_VANTAGE,
     ) -> Iterator[Look]:
-        low = format_instant(since - LOOK_SPAN) if since else BEGINNING
-        pages = self._read_partitions(addresses, vantage, low, f"{format_instant(moment)}~", newest_first=True)
+        (looks,) = self.looks_until_by_network([NetworkQuery(addresses, since)], moment, vantage=vantage)
+        return looks
+
+    def looks_until_by_network(
+        self, queries: Sequence[NetworkQuery], moment: datetime, *, vantage: str = DEFAULT_VANTAGE
+    ) -> list[Iterator[Look]]:
+        high = f"{format_instant(moment)}~"
+        by_query = [
+            self._list_stretches(query, vantage, _find_low(query), high, newest_first=True) for query in queries
+        ]
+        streams = self._read_stretches(by_query)
+        return [self._look_back(pages, moment, query.since) for pages, query in zip(streams, queries, strict=True)]
+
+    def _look_back(self, pages: list[_Pages], moment: datetime, since: datetime | None) -> Iterator[Look]:
         ordered = (_newest_first(looks) for looks in pages)
         for look in _merge_streams(ordered, newest_first=True):
             if since and look.seen_at < since:
@@ -158,8 +201,17 @@ class HistoryItems(TablePart):
         *,
         vantage: str = DEFAULT_VANTAGE,
     ) -> Iterator[Look]:
+        (looks,) = self.looks_after_by_network([NetworkQuery(addresses)], moment, vantage=vantage)
+        return looks
+
+    def looks_after_by_network(
+        self, queries: Sequence[NetworkQuery], moment: datetime, *, vantage: str = DEFAULT_VANTAGE
+    ) -> list[Iterator[Look]]:
         low = format_instant(moment - LOOK_SPAN)
-        pages = self._read_partitions(addresses, vantage, low, "~", newest_first=False)
+        by_query = [self._list_stretches(query, vantage, low, "~", newest_first=False) for query in queries]
+        return [self._look_ahead(pages, moment) for pages in self._read_stretches(by_query)]
+
+    def _look_ahead(self, pages: list[_Pages], moment: datetime) -> Iterator[Look]:
         ordered = (_oldest_first(looks) for looks in pages)
         for look in _merge_streams(ordered, newest_first=False):
             if look.seen_at > moment:
@@ -168,16 +220,18 @@ class HistoryItems(TablePart):
     def history_vantages(self) -> Iterator[str]:
         return (item["sk"]["S"] for item in self._table.keys(VANTAGES))
 
-    def _read_partitions(
-        self, addresses: Collection[str], vantage: str, low: str, high: str, *, newest_first: bool
-    ) -> list[Iterator[tuple[datetime, list[Look]]]]:
-        """The looks at the addresses, which share a narrow network: a stream for each partition."""
-        parsed = [parse_address(address) for address in addresses]
+    def _list_stretches(
+        self, query: NetworkQuery, vantage: str, low: str, high: str, *, newest_first: bool
+    ) -> list[_Stretch]:
+        """Where the looks at the addresses are, in one partition or two."""
+        if not query.addresses:
+            return []
+        parsed = [parse_address(address) for address in query.addresses]
         numbers, family = frozenset(map(int, parsed)), parsed[0].version
         narrow, wide = (LookNetwork.around(int(parsed[0]), family, narrow=narrow) for narrow in (True, False))
         listed = self._list_with_looks(vantage, wide)
         return [
-            self._read_pages(vantage, Chosen(network, numbers), low, high, newest_first=newest_first)
+            _Stretch(vantage, Chosen(network, numbers), low, high, newest_first)
             for network in (narrow, wide)
             if str(network) in listed
         ]
@@ -198,47 +252,31 @@ class HistoryItems(TablePart):
             self._with_looks[vantage, wide] = known
         return known.names
 
-    def _read_pages(
-        self, vantage: str, chosen: Chosen, low: str, high: str, *, newest_first: bool
-    ) -> Iterator[tuple[datetime, list[Look]]]:
-        pk = looks_partition(vantage, chosen.network)
-        items = self._read_items(pk, low, high, newest_first=newest_first)
-        return readable_items(items, lambda item: (read_earliest(item), read_looks(item, chosen)))
+    def _read_stretches(self, by_query: list[list[_Stretch]]) -> list[list[_Pages]]:
+        """The looks of each stretch by item, in order; the first items of all of them are read at once."""
+        firsts = iter(self._table.first_pages(stretch.build_first_query() for stretch in chain.from_iterable(by_query)))
+        return [[self._read_looks(stretch, next(firsts)) for stretch in stretches] for stretches in by_query]
 
-    def _read_items(self, pk: str, low: str, high: str, *, newest_first: bool) -> Iterator[Item]:
-        """The items of a partition: a few of them, which mostly decide, then full pages."""
-        start = high if newest_first else low
-        few = list(islice(self._query_few(pk, start, newest_first=newest_first), ITEMS_AT_ONCE))
-        yield from (item for item in few if low <= item["sk"]["S"] <= high)
-        if len(few) < ITEMS_AT_ONCE:
+    def _read_looks(self, stretch: _Stretch, first: Page) -> _Pages:
+        items = self._read_items(stretch, first)
+        return readable_items(items, lambda item: (read_earliest(item), read_looks(item, stretch.chosen)))
+
+    def _read_items(self, stretch: _Stretch, first: Page) -> Iterator[Item]:
+        """The items of the first page, which mostly decide, then those after it."""
+        low, high = stretch.low, stretch.high
+        yield from (item for item in first.items if low <= item["sk"]["S"] <= high)
+        if first.end is None:
             return
-        reached = few[-1]["sk"]["S"]
-        low, high = (low, reached) if newest_first else (reached, high)
+        reached = first.end["sk"]["S"]
+        low, high = (low, reached) if stretch.newest_first else (reached, high)
         if low < high:
-            further = self._query(pk, low, high, newest_first=newest_first)
+            further = self._table.query(
+                KeyConditionExpression="pk = :pk AND sk BETWEEN :low AND :high",
+                ExpressionAttributeValues={":pk": {"S": stretch.pk}, ":low": {"S": low}, ":high": {"S": high}},
+                ConsistentRead=True,
+                ScanIndexForward=not stretch.newest_first,
+            )
             yield from (item for item in further if item["sk"]["S"] != reached)
-
-    def _query_few(self, pk: str, start: str, *, newest_first: bool) -> Iterator[Item]:
-        """The first items after a sort key that no item has.
-
-        A start key needs no condition, which the emulator evaluates for every item of the partition.
-        """
-        return self._table.query(
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": pk}},
-            ExclusiveStartKey=build_key(pk, start),
-            ConsistentRead=True,
-            ScanIndexForward=not newest_first,
-            Limit=ITEMS_AT_ONCE,
-        )
-
-    def _query(self, pk: str, low: str, high: str, *, newest_first: bool) -> Iterator[Item]:
-        return self._table.query(
-            KeyConditionExpression="pk = :pk AND sk BETWEEN :low AND :high",
-            ExpressionAttributeValues={":pk": {"S": pk}, ":low": {"S": low}, ":high": {"S": high}},
-            ConsistentRead=True,
-            ScanIndexForward=not newest_first,
-        )
 
     def _resolve_ports(self, look: Look) -> Look:
         if not any(group.ports.startswith(REFERENCE) for group in look.not_open):
@@ -288,6 +326,11 @@ def _without(item: Item, network: LookNetwork, vantage: str, interval: Interval)
         return None
     kept.sort(key=attrgetter("order"))
     return [page | expiry for page in looks_items(kept, network, vantage)]
+
+
+def _find_low(query: NetworkQuery) -> str:
+    """The sort key before those of the items that may have the looks."""
+    return format_instant(query.since - LOOK_SPAN) if query.since else BEGINNING
 
 
 def _key_of(item: Item) -> tuple[str, str]:

@@ -14,8 +14,9 @@ class Findings {
     return this.severity.charCodeAt(row) - 48;
   }
 
-  isNew(row) {
-    return this.new[row] === "1";
+  // "new", or "first look": the earlier scan did not look there
+  standingOf(row) {
+    return ["", "new", "first look"][this.standing[row]];
   }
 
   address(row) {
@@ -79,7 +80,7 @@ const selectFindings = (rows, filter) => {
   if (filter.severities.size) tests.push((row) => filter.severities.has(listed.severityOf(row)));
   if (filter.category >= 0) tests.push((row) => listed.category[row] === filter.category);
   if (filter.vantage >= 0) tests.push((row) => listed.vantage[row] === filter.vantage);
-  if (filter.onlyNew) tests.push((row) => listed.isNew(row));
+  if (filter.onlyNew) tests.push((row) => listed.standing[row] === "1");
   return rows.filter((row) => tests.every((test) => test(row)));
 };
 
@@ -122,7 +123,7 @@ const openDetails = (source, row) => {
     make("p", {}, source.text("description", row)),
     makeFacts([["Address", source.address(row)], ["Name", source.hostName(row)], ["Port", source.endpoint(row)], ["Location", source.location(row)],
       ["Category", source.text("category", row)], ["Service", ["service", "product", "version"].map((name) => source.text(name, row)).filter(Boolean).join(" ")],
-      ["Vantage", source.text("vantage", row)], ["Since the last scan", source === listed && plain.since.isCompared ? (source.isNew(row) ? "new" : "seen before") : ""], ["Finding", id]]),
+      ["Vantage", source.text("vantage", row)], ["Since the last scan", source === listed && plain.since.isCompared ? source.standingOf(row) || "seen before" : ""], ["Finding", id]]),
     ...makeBlock("What nmap wrote", evidence), ...makeBlock("Attributes", facts),
     make("div", { class: "buttons" }, makeButton("Copy all", () => copyText(whole(), "Copied the finding.")),
       makeButton("Copy id", () => copyText(id, "Copied the id.")), makeButton("Close", () => dialog.close())));

@@ -8,7 +8,7 @@ class FindingList {
     this.filter = { ...NO_FILTER };
     const columns = makeFindingColumns(listed);
     if (plain.since.isCompared) {
-      columns.push({ title: "New", width: "4.5rem", class: "c-new", make: (row) => (listed.isNew(row) ? "new" : ""), compare: (a, b) => listed.isNew(b) - listed.isNew(a) });
+      columns.push({ title: "New", width: "6rem", class: "c-new", make: (row) => listed.standingOf(row), compare: (a, b) => listed.standing[a].localeCompare(listed.standing[b]) });
     }
     this.table = new VirtualTable({ id: "finding-list", caption: "Findings", columns, rows: this.all, open: (row) => openDetails(listed, row), unit: "finding",
       describe: (row) => (listed.severityOf(row) < 3 ? listed.describe(row) : "") });

@@ -18,6 +18,7 @@ const buildSince = (list) => {
   section.append(make("p", { class: "lead" }, sentence),
     make("div", { class: "tiles" }, makeTile(numbers[0], "new", () => list.apply({ onlyNew: true })),
       makeTile(numbers[1], "resolved"), makeTile(numbers[2], "not covered")));
+  if (since.firstCovered) section.append(make("p", {}, `${pluralize(since.firstCovered, "more finding")} at places that the last scan did not look at: they may have been there before.`));
   if (!gone.count) return;
   const columns = makeFindingColumns(gone);
   const word = (row) => (row < data.gone.resolved ? "resolved" : "not covered");

@@ -266,9 +266,15 @@ class TestInventory:
             (("--service", "ssh", "10.0.0-1.3"), ["10.0.0.3 tcp/22"]),
             (("--service", "http"), []),
             (("2001:db8::/64",), []),
+            (("--host", "10.0.0.1", "--host", "10.0.0.3", "--port", "22"), ["10.0.0.1 tcp/22", "10.0.0.3 tcp/22"]),
+            (("--host", "db.example"), []),
+            (("--text", "SS"), ["10.0.0.1 tcp/22", "10.0.0.1 tcp/23", "10.0.0.3 tcp/22"]),
+            (("--text", "nginx"), []),
+            (("--since", "2026-03-01T12:30Z"), ["10.0.0.1 tcp/23", "10.0.0.3 tcp/22"]),
+            (("--since", "1h"), []),
         ],
     )
-    def test_by_address_network_range_port_and_service(
+    def test_by_address_network_range_port_service_text_and_time(
         self, printed: Printed, words: tuple[str, ...], found: list[str]
     ) -> None:
         assert [f"{row[0]} {row[2]}" for row in printed("inventory", *words)] == found
@@ -299,6 +305,9 @@ class TestInventory:
         ("words", "said"),
         [
             (("db.example",), "the inventory is searched by address"),
+            (("10.0.0.1", "--host", "db.example"), "by names or by addresses, not by both at once"),
+            (("--host", "10.0.0.300"), "--host 10.0.0.300"),
+            (("--since", "monday"), "--since 'monday': must be a date"),
             (("10.0.0.300",), "10.0.0.300"),
             (("--port", "99999"), "--port 99999"),
             (("--port", "ssh"), "--port ssh"),
@@ -310,6 +319,13 @@ class TestInventory:
     ) -> None:
         printed("inventory", *words, code=2)
         assert said in printed.said
+
+
+def test_a_host_is_listed_by_its_name_and_a_text_occurs_in_that(world: World, printed: Printed) -> None:
+    hosts = world.table.hosts_by_address
+    hosts["10.0.0.1"] = replace(hosts["10.0.0.1"], hostname="DB.example")
+    for option in ("--host", "--text"):
+        assert {row[0] for row in printed("inventory", option, "db.example")} == {"10.0.0.1"}
 
 
 def test_a_port_that_closed_is_listed_by_its_number_with_all_as_it_is_by_its_address(printed: Printed) -> None:

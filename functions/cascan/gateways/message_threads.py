@@ -1,0 +1,31 @@
+"""Threads of messages in the table, and the channels that send messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from cascan.model.message import AttemptState, Delivery, MessageThread, OutgoingMessage
+
+
+class MessageThreads(Protocol):
+    """The threads of all channels. A thread without changes for THREAD_DAYS is forgotten."""
+
+    def get_thread(self, key: str, channel: str) -> MessageThread | None:
+        """The thread, read consistently. None: nothing was said yet."""
+
+    def put_thread(self, thread: MessageThread) -> bool:
+        """Store the thread over revision `thread.revision - 1`; the first is 1.
+
+        False: another revision is stored.
+        """
+
+    def list_threads(self, state: AttemptState) -> Iterator[MessageThread]:
+        """The threads whose newest message is in a state, the oldest try first. A change may show a moment later."""
+
+
+class MessageChannel(Protocol):
+    """One way to a reader: a webhook, a topic, a command."""
+
+    def send(self, message: OutgoingMessage) -> Delivery:
+        """Try to send the message once. Never raises what the other end causes."""

@@ -1,0 +1,202 @@
+"""The text of an operator's file → the channels that messages go to. All problems are reported at once.
+
+consoleUrl: https://cascan.example.com   # optional: messages link to its exposures
+channels:
+  payments:                              # a name of letters, digits, '-' and '_'
+    webhook: https://hooks.slack.com/services/T0/B0/x
+    format: slack                        # text, slack, teams, json
+    severity: medium                     # this one and more severe ones; default: high
+    owners: [payments@example.com]       # of the exposure file; absent: all
+    unconfirmed: raw                     # never, raw, always; default: raw
+    dropsRepeats: false                  # the other end drops a message whose Idempotency-Key it knows
+    template: |
+      ${title}
+      ${sentence}
+
+A channel has one of `webhook` (a URL), `parameter` (the name of a parameter of SSM with the URL),
+`command` (a list: program and arguments, on one machine), `topic: true` (the stack's SNS topic) and
+`bus: true` (events MessageReady on the stack's bus, for API destinations).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+
+from cascan.channels.webhook import find_url_problem
+from cascan.errors import RequestRefused
+from cascan.forms.fields import find_unknown_fields, read_struct
+from cascan.forms.yaml_document import read_yaml
+from cascan.forms.yaml_lines import find_line, find_lines
+from cascan.limits import (
+    MAX_CHANNEL_FILE_BYTES,
+    MAX_CHANNEL_OWNERS,
+    MAX_CHANNEL_TEMPLATE_CHARS,
+    MAX_CHANNELS,
+    MAX_COMMAND_ARGUMENTS,
+    MAX_REASONS,
+)
+from cascan.messages.decide_exposure import Audience
+from cascan.messages.fields import FIELD_NAMES
+from cascan.messages.render import Format
+from cascan.messages.template import find_template_problems
+from cascan.model.finding import Severity
+from cascan.model.refusal import Refusal, Rule
+
+SOURCE = "the file"
+MAX_DEPTH = 5
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+PARAMETER = re.compile(r"/[A-Za-z0-9_./-]{1,500}")
+ENDS = ("webhook", "parameter", "command", "topic", "bus")  # where a channel sends to
+SEVERITIES = ", ".join(severity.value.lower() for severity in Severity)
+
+
+class Unconfirmed(StrEnum):
+    """Which exposures a channel hears of after one look."""
+
+    NEVER = "never"
+    RAW = "raw"  # those that no connect scan can confirm
+    ALWAYS = "always"
+
+
+class _Channel(msgspec.Struct, frozen=True, rename="camel"):
+    webhook: str = ""
+    parameter: str = ""
+    command: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_COMMAND_ARGUMENTS)] = ()
+    topic: bool = False
+    bus: bool = False
+    format: Format | None = None
+    severity: str = Severity.HIGH.value
+    owners: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CHANNEL_OWNERS)] = ()
+    unconfirmed: Unconfirmed = Unconfirmed.RAW
+    drops_repeats: bool = False
+    digest: bool = False
+    template: Annotated[str, msgspec.Meta(max_length=MAX_CHANNEL_TEMPLATE_CHARS)] = ""
+
+
+class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One channel as the file describes it. Exactly one of its ends is set."""
+
+    name: str
+    webhook: str = ""
+    parameter: str = ""
+    command: tuple[str, ...] = ()
+    topic: bool = False
+    bus: bool = False
+    format: Format = Format.JSON
+    audience: Audience = Audience()
+    unconfirmed: Unconfirmed = Unconfirmed.RAW
+    drops_repeats: bool = False
+    digest: bool = False
+    template: str = ""
+
+    @property
+    def end(self) -> str:
+        return next(end for end in ENDS if getattr(self, end))
+
+
+class ChannelFile(msgspec.Struct, frozen=True, kw_only=True):
+    channels: tuple[ChannelSettings, ...] = ()
+    console_url: str = ""  # without a slash at its end
+
+
+def read_channels(text: str) -> ChannelFile:
+    """Raises: RequestRefused: every problem with its line, up to MAX_REASONS."""
+    size = len(text.encode(errors="surrogatepass"))
+    if size > MAX_CHANNEL_FILE_BYTES:
+        raise RequestRefused([f"{SOURCE} has {size} bytes, more than {MAX_CHANNEL_FILE_BYTES}"], Rule.LIMIT)
+    document = read_yaml(text, MAX_DEPTH, SOURCE)
+    document = {} if document is None else document
+    if not isinstance(document, dict):
+        raise RequestRefused([f"line 1: {SOURCE} has to be a mapping with the key channels"])
+    problems = find_unknown_fields(document, ("channels", "consoleUrl"), "")
+    console_url = document.get("consoleUrl") or ""
+    problems += _find_console_problems(console_url)
+    channels = document.get("channels") or {}
+    if not isinstance(channels, dict):
+        problems.append("channels: has to be a mapping of names")
+        channels = {}
+    if len(channels) > MAX_CHANNELS:
+        problems.append(f"channels: has {len(channels)} channels, more than {MAX_CHANNELS}")
+        channels = {}
+    settings = [_read_channel(name, fields, problems) for name, fields in channels.items()]
+    if problems:
+        raise _refuse(problems, find_lines(text))
+    return ChannelFile(channels=tuple(channel for channel in settings if channel), console_url=console_url.rstrip("/"))
+
+
+def _find_console_problems(url: object) -> Iterator[str]:
+    if not isinstance(url, str):
+        yield "consoleUrl: has to be a text"
+    elif url and (problem := find_url_problem(url)):
+        yield f"consoleUrl: {problem}"
+
+
+def _read_channel(name: str, fields: Any, problems: list[str]) -> ChannelSettings | None:
+    """The channel; None, with its problems added, if it has some."""
+    path = f"channels.{name}"
+    if not NAME.fullmatch(name):
+        problems.append(f"channels: {name!r:.70} has to be 1 to 64 letters, digits, '-' or '_'")
+        return None
+    if not isinstance(fields, dict):
+        problems.append(f"{path}: has to be a mapping with one of {', '.join(ENDS)}")
+        return None
+    try:
+        channel = read_struct(_Channel, fields, f"{path}.")
+    except RequestRefused as refused:
+        problems += refused.reasons
+        return None
+    found = [f"{path}{problem}" for problem in _find_channel_problems(channel)]
+    problems += found
+    return None if found else _to_settings(name, channel)
+
+
+def _find_channel_problems(channel: _Channel) -> Iterator[str]:
+    ends = [end for end in ENDS if getattr(channel, end)]
+    if len(ends) != 1:
+        yield f": has {' and '.join(ends) or 'no end'}; write one of {', '.join(ENDS)}"
+    if channel.webhook and (problem := find_url_problem(channel.webhook)):
+        yield f".webhook: {problem}"
+    if channel.parameter and not PARAMETER.fullmatch(channel.parameter):
+        yield ".parameter: has to be the name of a parameter of SSM that begins with '/'"
+    if any(not argument or "\0" in argument for argument in channel.command):
+        yield ".command: no argument may be empty or contain a null character"
+    if channel.severity.upper() not in Severity.__members__:
+        yield f".severity: {channel.severity!r:.40} is none of {SEVERITIES}"
+    for problem in find_template_problems(channel.template, FIELD_NAMES):
+        yield f".template: {problem}"
+
+
+def _to_settings(name: str, channel: _Channel) -> ChannelSettings:
+    is_text = bool(channel.command or channel.topic)
+    return ChannelSettings(
+        name=name,
+        webhook=channel.webhook,
+        parameter=channel.parameter,
+        command=channel.command,
+        topic=channel.topic,
+        bus=channel.bus,
+        format=channel.format or (Format.TEXT if is_text else Format.JSON),
+        audience=Audience(severity=Severity(channel.severity.upper()), owners=channel.owners),
+        unconfirmed=channel.unconfirmed,
+        drops_repeats=channel.drops_repeats,
+        digest=channel.digest,
+        template=channel.template,
+    )
+
+
+def _refuse(problems: list[str], lines: Mapping[str, int]) -> RequestRefused:
+    numbered = []
+    for problem in problems:
+        path = re.split(r":? ", problem, maxsplit=1)[0]
+        line = find_line(lines, path)
+        numbered.append((line, Refusal(path, Rule.FIELD, f"line {line}: {problem}")))
+    ordered = [refusal for _, refusal in sorted(numbered, key=lambda entry: entry[0])]
+    excess = len(ordered) - MAX_REASONS
+    if excess > 0:
+        ordered[MAX_REASONS:] = [Refusal("", Rule.LIMIT, f"and {excess} more reasons")]
+    return RequestRefused(ordered)

@@ -1,0 +1,93 @@
+"""One turn of a thread: decide what is to be said, store the attempt, send it, store what came of it.
+
+Each write has a condition on the thread's revision, so of two processes one sends. What happens if a
+process ends in between is in plan_turn.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from cascan.clock import Clock
+from cascan.errors import GatewayUnavailable
+from cascan.gateways import MessageChannel, MessageThreads
+from cascan.limits import MAX_THREAD_WRITES
+from cascan.messages.plan_turn import Decide, begin_attempt, end_attempt, end_lease, find_next_turn
+from cascan.model.message import AttemptState, MessageAttempt, MessageThread, OutgoingMessage
+
+Render = Callable[[MessageAttempt], OutgoingMessage]
+STOPPED = frozenset({AttemptState.PARKED, AttemptState.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A channel, and where its threads are stored."""
+
+    name: str
+    channel: MessageChannel
+    threads: MessageThreads
+    clock: Clock
+    drops_repeats: bool = False  # its other end drops a message whose id it knows
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What came of a turn."""
+
+    is_sent: bool = False
+    parked: str = ""  # why a message will not be sent again by itself; empty: none was parked
+    again_at: datetime | None = None  # when the next turn is due; None: with the next event
+
+
+def say(key: str, speaker: Speaker, decide: Decide, render: Render, *, retries: bool = False) -> Turn:
+    """Send the next message of the thread, if there is one.
+
+    `decide`: from what was said last to what is to be said now; None: nothing. `retries`: a parked
+    message, and one that may have arrived, is sent again.
+
+    Raises: GatewayUnavailable: other writers were faster MAX_THREAD_WRITES times.
+    """
+    parked = ""
+    for _ in range(MAX_THREAD_WRITES):
+        stored = speaker.threads.get_thread(key, speaker.name) or MessageThread(key=key, channel=speaker.name)
+        now = speaker.clock()
+        thread = end_lease(stored, now, drops_repeats=speaker.drops_repeats)
+        if thread == stored:
+            thread = begin_attempt(stored, decide, now, retries=retries)
+        if thread == stored:
+            return Turn(parked=parked, again_at=find_next_turn(stored))
+        is_sending = thread.attempt is not None and thread.attempt.state is AttemptState.SENDING
+        message = render(thread.attempt) if thread.attempt and is_sending else None
+        if message and thread.attempt:
+            thread = replace(thread, attempt=replace(thread.attempt, title=message.title))
+        thread = replace(thread, revision=stored.revision + 1)
+        if not speaker.threads.put_thread(thread):
+            continue
+        if message:
+            return _send(thread, message, speaker)
+        parked = parked or _find_parked(thread)
+    raise GatewayUnavailable(f"{key} on {speaker.name}: other writers kept changing the thread")
+
+
+def _send(thread: MessageThread, message: OutgoingMessage, speaker: Speaker) -> Turn:
+    delivery = speaker.channel.send(message)
+    for _ in range(MAX_THREAD_WRITES):
+        ended = end_attempt(thread, delivery, speaker.clock(), drops_repeats=speaker.drops_repeats)
+        ended = replace(ended, revision=thread.revision + 1)
+        if speaker.threads.put_thread(ended):
+            return Turn(is_sent=ended.attempt is None, parked=_find_parked(ended), again_at=find_next_turn(ended))
+        # This took longer than the lease, and another turn has marked the attempt
+        current = speaker.threads.get_thread(thread.key, thread.channel)
+        if current is None or current.attempt is None or current.attempt.message_id != message.message_id:
+            break
+        thread = current
+    return Turn(is_sent=True)
+
+
+def _find_parked(thread: MessageThread) -> str:
+    attempt = thread.attempt
+    return attempt.reason if attempt and attempt.state in STOPPED else ""

@@ -1,0 +1,26 @@
+"""MessageThreads in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cascan.model.message import AttemptState, MessageThread
+
+
+class MemoryMessageThreads:
+    def __init__(self) -> None:
+        self.threads: dict[tuple[str, str], MessageThread] = {}
+
+    def get_thread(self, key: str, channel: str) -> MessageThread | None:
+        return self.threads.get((key, channel))
+
+    def put_thread(self, thread: MessageThread) -> bool:
+        current = self.threads.get((thread.key, thread.channel))
+        if thread.revision != (current.revision if current else 0) + 1:
+            return False
+        self.threads[thread.key, thread.channel] = thread
+        return True
+
+    def list_threads(self, state: AttemptState) -> Iterator[MessageThread]:
+        listed = [thread for thread in self.threads.values() if thread.attempt and thread.attempt.state is state]
+        return iter(sorted(listed, key=lambda thread: thread.attempt.at if thread.attempt else thread.key))
