@@ -17,6 +17,7 @@ from cascan.limits import MAX_REPORT_EXPOSURES, MAX_REPORT_FINDINGS, MAX_REPORT_
 from cascan.model.exposure import ACTIVE_STATES
 from cascan.model.scan import Scan
 from cascan.queries.cascade_tree import CascadeReader
+from cascan.queries.new_findings import is_counted
 from cascan.queries.read_findings import read_findings_by_vantage
 from cascan.queries.since_last_scan import GoneFindings, SinceLastScan, Standing
 
@@ -96,8 +97,8 @@ def _describe_since(since: SinceLastScan, findings: FindingColumns, gone: GoneFi
         "isCompared": since.is_compared,
         "new": findings.standing_counts[Standing.NEW],
         "firstCovered": findings.standing_counts[Standing.NOT_COVERED],
-        "resolved": len(gone.resolved),
-        "notCovered": len(gone.not_covered) + gone.unlisted,
+        "resolved": sum(is_counted(finding) for _, finding in gone.resolved),
+        "notCovered": sum(is_counted(finding) for _, finding in gone.not_covered) + gone.unlisted,
     }
 
 

@@ -108,6 +108,12 @@ class SinceLastScan:
             for vantage, finding in batch:
                 yield vantage, finding, standings.get(finding.id, Standing.KNOWN)
 
+    def add(self, finding: Finding, vantage: str = "") -> bool:
+        """Take one finding of the scan, instead of `compare`. True: the earlier scan does not have it, whether or not
+        it looked there. False also if nothing is compared.
+        """
+        return self.is_compared and not self._find(vantage, finding)
+
     def _find(self, vantage: str, finding: Finding) -> bool:
         """Whether the earlier scan has the finding; then it is not gone."""
         key = _to_key(finding, vantage)
