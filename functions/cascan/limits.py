@@ -202,6 +202,7 @@ MAX_CONSOLE_FORM_BYTES = 400_000  # of one form of `cascan ui`; a request of 256
 MAX_CONSOLE_SESSIONS = 16  # browsers that one `cascan ui` knows at once; a further one replaces the oldest
 CONSOLE_SESSION_S = 12 * 3_600  # until a browser has to use a link of the terminal again
 MAX_CONSOLE_STREAMS = 4  # live pages at once: a browser opens six connections to one host at most
+MAX_CONSOLE_REQUESTED = 100  # scans that one console asked for, and waits for until they are planned
 MAX_CONSOLE_STREAM_S = 3_600  # of one live page, which then connects again
 CONSOLE_PAGE_ROWS = 100
 MAX_CONSOLE_ROWS = 10_000  # of one list that are paged through or exported; filters show the others
