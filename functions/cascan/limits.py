@@ -257,3 +257,4 @@ MAX_ASFF_URL_CHARS = 1_024
 MAX_IMPORT_TRIES = 4  # of findings that Security Hub did not take for a reason that may pass
 MAX_IMPORT_TURNS = 1_000  # to import one scan; each imports at least one network
 MAX_PARKED_FINDINGS = 100  # ids in one parked message of findings that Security Hub refused; the others are counted
+MAX_EXPORTED_SERIES_SCANS = 100  # of one series, whose findings are read for an export of its present state
