@@ -204,6 +204,17 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     )
     findings.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
     findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
+    findings.add_argument(
+        "--series",
+        default="",
+        metavar="NAME",
+        help="with --as: what the series knows to be there; what its newest scan did not look at stays",
+    )
+    findings.add_argument(
+        "--changes",
+        action="store_true",
+        help="with --as: only what changed since the last scans that covered the same, and what is gone",
+    )
     add_as_targets(findings)
     add_finding_selection(findings)
     add_paging(findings, None, "findings")

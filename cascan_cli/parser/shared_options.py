@@ -208,14 +208,23 @@ def add_paging(command: ArgumentParser, default: int | None, listed: str) -> Non
     )
 
 
-def add_export_options(command: ArgumentParser, *, others: tuple[str, ...] = ()) -> None:
-    """The options that write a selection in the format of another tool. `others`: formats of this command alone."""
+def add_export_options(
+    command: ArgumentParser,
+    *,
+    others: tuple[str, ...] = (),
+    default: str = "",
+    with_secrets: bool = True,
+) -> None:
+    """The options that write a selection in the format of another tool. `others`: formats of this command alone.
+
+    `with_secrets`: what is selected may have secrets.
+    """
     export = command.add_argument_group("export")
     export.add_argument(
         "--as",
         dest="form",
         choices=[*FORMATS, *others],
-        default="",
+        default=default,
         help="write the selection in this format: docs/formats.md",
     )
     export.add_argument(
@@ -225,6 +234,9 @@ def add_export_options(command: ArgumentParser, *, others: tuple[str, ...] = ())
         metavar="FILE",
         help="write to FILE, which appears when it is complete; - or none: standard output",
     )
+    command.set_defaults(with_secrets=False)
+    if not with_secrets:
+        return
     export.add_argument(
         "--with-secrets",
         action="store_true",
