@@ -16,6 +16,7 @@ from cascan_cli.parser.exposure import add_exposure_commands
 from cascan_cli.parser.history import add_history_commands
 from cascan_cli.parser.inventory import add_inventory_commands
 from cascan_cli.parser.network import add_network_commands
+from cascan_cli.parser.pages import add_page_commands
 from cascan_cli.parser.read import add_read_command
 from cascan_cli.parser.redrive import add_redrive_commands
 from cascan_cli.parser.reparse import add_reparse_command
@@ -55,6 +56,9 @@ stack in AWS.
   cascan submit -f scan.yaml                 submit a request from a file
   cascan scans                               list the scans
   cascan findings latest --json              print the findings of a scan
+  cascan show latest                         one scan as a whole
+  cascan host 10.0.0.5                       all that is known of a host
+  cascan explain 4f2a9c11                    why a finding, and what to do
   cascan search CVE-2021-44228               which hosts ever had it
   cascan diff                                what changed since earlier scans
   cascan inventory --port 22                 what is open now, and since when
@@ -103,6 +107,7 @@ def build_parser() -> SentenceParser:
     stack, output, request = stack_options(), output_options(), request_options()
     _add_scanning(commands, stack, request, output)
     _add_reading(commands, stack, output)
+    add_page_commands(commands, stack, output)
     add_search_command(commands, stack, output)
     add_inventory_commands(commands, stack, output)
     add_history_commands(commands, stack, output)

@@ -32,6 +32,7 @@ from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, S
 from cascan.model.shard import Lane, Shard, ShardClosing
 from cascan.model.usage import ScanCost
 from cascan.model.vantage import DEFAULT_VANTAGE, Vantage
+from tests.fakes.audit import MemoryAuditList
 from tests.fakes.exposures import MemoryExposures
 from tests.fakes.history import MemoryHistory
 from tests.fakes.inventory import MemoryInventory
@@ -43,7 +44,14 @@ PARSED_STATES = frozenset({ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING}
 
 
 class MemoryScanTable(
-    Breakable, MemoryShards, MemoryOperatorItems, MemoryRecordings, MemoryHistory, MemoryExposures, MemoryInventory
+    Breakable,
+    MemoryShards,
+    MemoryOperatorItems,
+    MemoryRecordings,
+    MemoryHistory,
+    MemoryExposures,
+    MemoryAuditList,
+    MemoryInventory,
 ):
     """ScanTable in dicts."""
 

@@ -9,6 +9,7 @@ write may be repeated.
 from __future__ import annotations
 
 from cascan.gateways.agenda import Agenda
+from cascan.gateways.audit_list import AuditList
 from cascan.gateways.cascades import CascadeTable, RuleTable
 from cascan.gateways.delayed_messages import DelayedMessage, DelayedMessages
 from cascan.gateways.event_bus import EventBus
@@ -36,6 +37,7 @@ from cascan.gateways.vantages import Vantages
 
 __all__ = [
     "Agenda",
+    "AuditList",
     "CascadeTable",
     "DelayedMessage",
     "DelayedMessages",

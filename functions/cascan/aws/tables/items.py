@@ -45,7 +45,8 @@ A worker may read and write the partitions `shard/` alone, and only with the who
 it is derived from `shard_secret`, which no worker can read, and travels in the shard's message.
 
 finding_items.py describes the items of findings, inventory_items.py those of the inventory,
-recording_items.py those of reports that are recorded in several turns, exposures.py those of exposures.
+recording_items.py those of reports that are recorded in several turns, exposures.py those of exposures,
+audit_items.py those of the audit list.
 
 A field that is changed or counted in place is an attribute. `body` holds the other fields as one
 JSON text, which takes a tenth of the CPU of a nested item; so do a shard's `run` and `progress`, a

@@ -23,6 +23,7 @@ from cascan.aws.dynamodb.wire import (
     readable_items,
     to_values,
 )
+from cascan.aws.tables.audit_items import AuditItems
 from cascan.aws.tables.exposures import ExposureItems
 from cascan.aws.tables.finding_items import FindingItems
 from cascan.aws.tables.history import HistoryItems
@@ -58,7 +59,7 @@ LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
 class DynamoScanTable(
-    ShardItems, FindingItems, OperatorItems, InventoryItems, HistoryItems, ExposureItems, RecordingItems
+    ShardItems, FindingItems, OperatorItems, InventoryItems, HistoryItems, ExposureItems, RecordingItems, AuditItems
 ):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
