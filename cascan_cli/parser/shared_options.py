@@ -219,13 +219,15 @@ def add_export_options(
 
     `with_secrets`: what is selected may have secrets.
     """
+    formats = [*FORMATS, *others]
     export = command.add_argument_group("export")
     export.add_argument(
         "--as",
         dest="form",
-        choices=[*FORMATS, *others],
+        choices=formats,
         default=default,
-        help="write the selection in this format: docs/formats.md",
+        metavar="FORMAT",
+        help=f"write the selection as one of: {', '.join(formats)}; see docs/formats.md",
     )
     export.add_argument(
         "-o",
