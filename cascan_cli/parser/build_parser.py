@@ -31,6 +31,7 @@ from cascan_cli.parser.shared_options import (
     add_export_options,
     add_finding_selection,
     add_paging,
+    add_scan_selection,
     local_options,
     output_options,
     policy_options,
@@ -187,13 +188,8 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         "its time, for the end of a halt, or, if the state is Suspended, for cascan resume. docs/controlling.md "
         "explains each case."
     )
-    scans.add_argument(
-        "--limit",
-        type=int,
-        default=20,
-        metavar="N",
-        help="how many scans to list (default: 20)",
-    )
+    add_scan_selection(scans)
+    add_paging(scans, 20, "scans")
     scans.set_defaults(run="scans")
 
     wait = add_command(commands, "wait", [stack, output], "wait for the end of a scan")
@@ -226,8 +222,15 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     add_export_options(findings)
     findings.set_defaults(run="findings")
 
-    report = add_command(commands, "report", [stack, output], "list or print the XML reports of a scan")
-    report.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
+    report = add_command(commands, "report", [stack, output], "make an HTML report of a scan, or list its XML")
+    report.epilog = (
+        "With --as html, make one file that shows everything that is known of the scan: what changed since the last "
+        "scan, findings with evidence, exposures, coverage. It loads nothing from any network. Passwords that "
+        "scripts found are left out. Another format has the findings, as `cascan findings` writes them. Without --as, "
+        "list the XML reports."
+    )
+    report.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
+    report.add_argument("--series", metavar="NAME", help="the newest scan of this series that has ended")
     report.add_argument(
         "--xml",
         action="store_true",
@@ -240,7 +243,8 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         metavar="DIR",
         help="write all reports of the scan to this folder",
     )
-    report.set_defaults(run="report")
+    add_export_options(report, others=("html",))
+    report.set_defaults(run="report", now=False, changes=False)
 
 
 def _add_running(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:

@@ -28,7 +28,7 @@ from cascan.gateways.report_store import ReportStore
 from cascan.gateways.resolver import Lookup, Resolver
 from cascan.gateways.scan_gateways import ScanGateways
 from cascan.gateways.scan_table import ReportResults, ScanLifecycle, ScanTable
-from cascan.gateways.scans import Scans
+from cascan.gateways.scans import ScanPlace, Scans
 from cascan.gateways.schedules import ScheduleTable
 from cascan.gateways.severity_rules import SeverityRules
 from cascan.gateways.shards import HeldShards, Shards
@@ -67,6 +67,7 @@ __all__ = [
     "RuleTable",
     "ScanGateways",
     "ScanLifecycle",
+    "ScanPlace",
     "ScanTable",
     "Scans",
     "ScheduleTable",
