@@ -16,8 +16,9 @@ from cascan.model.finding import Finding
 from cascan.model.inventory import Change, ChangeKind, PortKey, Sighting
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import is_address, order_address
+from cascan.queries.current_findings import OPEN_PORT
 from cascan.queries.history import NETWORK_BITS
-from cascan.queries.since_last_scan import HOST, OPEN_PORT
+from cascan.queries.since_last_scan import HOST
 
 GONE = frozenset({ChangeKind.PORT_CLOSED, ChangeKind.HOST_GONE})
 PLACES = frozenset({HOST, OPEN_PORT})
