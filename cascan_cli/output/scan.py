@@ -182,6 +182,17 @@ def duration_s(scan: Scan) -> float | None:
     return round((scan.finished_at - scan.requested_at).total_seconds(), 3) if scan.finished_at else None
 
 
+def format_duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:  # noqa: PLR2004 - then tenths matter
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
 def next_opening(scan: Scan, now: datetime) -> datetime | None:
     """When the next window of the scan opens; None if one is open, or it has none that this machine can read."""
     if not scan.windows:

@@ -15,6 +15,7 @@ from cascan_cli.output.scan import (
     duration_s,
     format_changes,
     format_cost,
+    format_duration,
     format_reason,
     scan_summary,
 )
@@ -86,17 +87,6 @@ def _list_request(scan: Scan) -> Iterator[tuple[str, object]]:
 def _shorten(texts: tuple[str, ...]) -> str:
     others = len(texts) - SHOWN_TARGETS
     return " ".join(texts[:SHOWN_TARGETS]) + (f" and {others} more" if others > 0 else "")
-
-
-def format_duration(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 10:  # noqa: PLR2004 - then tenths matter
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes == 0:
-        return f"{rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def _describe_cost(scan: Scan) -> str:

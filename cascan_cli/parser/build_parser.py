@@ -31,6 +31,7 @@ from cascan_cli.parser.shared_options import (
     add_export_options,
     add_finding_selection,
     add_paging,
+    add_scan_selection,
     local_options,
     output_options,
     policy_options,
@@ -187,13 +188,8 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         "its time, for the end of a halt, or, if the state is Suspended, for cascan resume. docs/controlling.md "
         "explains each case."
     )
-    scans.add_argument(
-        "--limit",
-        type=int,
-        default=20,
-        metavar="N",
-        help="how many scans to list (default: 20)",
-    )
+    add_scan_selection(scans)
+    add_paging(scans, 20, "scans")
     scans.set_defaults(run="scans")
 
     wait = add_command(commands, "wait", [stack, output], "wait for the end of a scan")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,7 +16,7 @@ from cascan.errors import GatewayUnavailable, UnreadableItem
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.ui.console import Console, get_console
 from cascan_cli.ui.guard import Guard
-from cascan_cli.ui.pages import findings, overview, scan, scans
+from cascan_cli.ui.pages import audit, findings, overview, scan, scans, submit
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,6 +29,9 @@ ROUTES = (
     Route("/scans/{scan_id}", scan.show_scan),
     Route("/scans/{scan_id}/live", scan.stream_scan),
     Route("/findings", findings.show_findings),
+    Route("/submit", submit.show_form),
+    Route("/submit", submit.send_form, methods=["POST"]),
+    Route("/audit", audit.show_audit),
     Mount("/static", StaticFiles(directory=STATIC)),
 )
 
@@ -35,13 +39,13 @@ ROUTES = (
 def build_app(console: Console, port: int) -> Starlette:
     """The application. `port`: on which it is reached, by 127.0.0.1 or localhost alone."""
     guard = Middleware(Guard, sessions=console.sessions, role=console.role, port=port)
-    handlers = {
+    handlers: Mapping[Any, Any] = {
         CliError: _show_error,
         GatewayUnavailable: _show_error,
         UnreadableItem: _show_error,
         HTTPException: _show_http_error,
     }
-    app = Starlette(routes=ROUTES, middleware=[guard], exception_handlers=handlers)  # type: ignore[arg-type]
+    app = Starlette(routes=ROUTES, middleware=[guard], exception_handlers=handlers)
     app.state.console = console
     return app
 

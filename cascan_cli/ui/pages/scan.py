@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 POLL_S = 0.5
+PLANNED_WITHIN_S = 60.0
 MAX_SHARDS_QUERIED = 200  # of a wider scan the number of its shards is progress enough
 FINDING_COLUMNS = ("Severity", "Address", "Location", "Finding", "Category", "Detail")
 
@@ -41,8 +42,12 @@ def find_scan(console: Console, scan_id: str) -> Scan:
 
 
 def show_scan(request: Request) -> Response:
-    console = get_console(request)
-    scan = find_scan(console, request.path_params["scan_id"])
+    console, scan_id = get_console(request), request.path_params["scan_id"]
+    if scan_id in console.requested and console.stack.table.get_scan(scan_id) is None:
+        waited = console.clock() - console.requested[scan_id]
+        is_late = waited.total_seconds() > PLANNED_WITHIN_S
+        return console.render(request, "scan_requested.html", place=link("scans", scan_id), is_late=is_late)
+    scan = find_scan(console, scan_id)
     findings = read_findings(scan, console.stack.table)
     listing = Listing(
         title=f"Scan {scan.name}",

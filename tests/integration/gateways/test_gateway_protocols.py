@@ -23,6 +23,7 @@ from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.gateways import (
     Agenda,
+    AuditList,
     CascadeTable,
     DelayedMessage,
     DelayedMessages,
@@ -89,6 +90,7 @@ REPLACEMENTS: tuple[FindingReplacement, ...] = (
 )
 PARTS_OF_SCAN_TABLE = (
     Agenda,
+    AuditList,
     Exposures,
     Findings,
     FindingsByHost,

@@ -13,7 +13,8 @@ from cascan.findings.ports import CATEGORIES
 from cascan.model.finding import HostFindings, Severity
 from cascan.model.scan import Outcome, ScanState
 from cascan_cli.main import main
-from cascan_cli.output.scan_page import OUTCOMES, format_duration
+from cascan_cli.output.scan import format_duration
+from cascan_cli.output.scan_page import OUTCOMES
 from tests.docs.a_stack import Stack, stack
 from tests.unit.cascan_cli.test_fail_on import a_finding
 
