@@ -231,8 +231,8 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
 def _add_running(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     text = "start, stop and inspect the stack on this machine"
     details = (
-        "While none is running, each command that needs one starts a stack, which ends a minute after the last command. "
-        "CASCAN_LOCAL_KEEP=SECONDS in the environment changes that time; with 0 a stack ends with its command."
+        "While none is running, each command that needs one starts a stack, which ends a minute after the "
+        "last command. CASCAN_LOCAL_KEEP=SECONDS in the environment changes that time; with 0 a stack ends with its command."
     )
     local = commands.add_parser("local", help=text, description=f"{sentence(text)} {details}")
     actions = local.add_subparsers(dest="action", metavar="ACTION", required=True)
