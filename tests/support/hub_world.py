@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from cascan.formats.hub_product import HubProduct
-from cascan.gateways import FindingHub
+from cascan.gateways import FindingHub, ScanTable
 from cascan.ids import ReportKey, derive_finding_id, derive_fingerprint, derive_scan_id
 from cascan.inventory.changes import apply_observation
 from cascan.model.finding import Finding, HostFindings, Severity
@@ -43,9 +43,9 @@ class HubWorld:
     open_ports: set[Place] = field(default_factory=set)
     flaws: dict[Place, set[str]] = field(default_factory=dict)
     minimum: Severity = Severity.LOW
+    table: ScanTable = field(default_factory=MemoryScanTable)
 
     def __post_init__(self) -> None:
-        self.table = MemoryScanTable()
         self.sent = MemorySentFindings()
         self.queue = MemoryRequestQueue()
         self.scans: list[Scan] = []

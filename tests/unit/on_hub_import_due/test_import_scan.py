@@ -281,7 +281,8 @@ def test_a_turn_without_time_sends_the_rest_on(world: HubWorld, hub: StrictSecur
 def test_a_removed_scan_and_one_with_members_are_left_alone(world: HubWorld, hub: StrictSecurityHub) -> None:
     world.open(HOST, 80)
     scan = world.scan([HOST], [80])
-    world.table.scans[scan.scan_id] = replace(scan, members=("a", "b"))
-    world.import_scan(scan)
+    parent = replace(scan, scan_id=derive_scan_id("parent"), members=("a", "b"))
+    assert world.table.create_scan(parent)
+    world.import_scan(parent)
     world.import_scan(replace(scan, scan_id=derive_scan_id("removed")))
     assert hub.calls == []
