@@ -39,7 +39,7 @@ from cascan.model.request import ScanRequest
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.vantage import DEFAULT_VANTAGE
 
-HOSTS = 100_000
+HOSTS = int(os.environ.get("BENCH_HOSTS", "100000"))
 PORTS = (21, 22, 25, 53, 80, 111, 143, 443, 993)  # with the host itself, ten findings
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SCAN_ID = derive_scan_id("a large scan")

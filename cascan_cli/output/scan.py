@@ -31,7 +31,9 @@ CHANGE_LABELS = {
     "HostGone": "gone",
     "HostMoved": "moved",
 }  # the values of cascan.model.inventory.ChangeKind, which is slow to import
-FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
+FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL", "ID")
+FINDING_DROPPED = ("ID", "CATEGORY", "DETAIL")
+SHOWN_ID_CHARS = 8  # of a finding: enough for `cascan explain`
 
 
 class StoredReports(Protocol):
@@ -73,14 +75,21 @@ def print_findings(
         print_message(f"more than {MAX_SORTED_FINDINGS:,} findings: in order of address, not of severity")
 
     def build_row(finding: Finding) -> tuple[object, ...]:
-        severity = to_count_key(finding)
-        counts[severity] += 1
-        return severity, finding.category, finding.location, finding.name, finding_detail(finding, now)
+        counts[to_count_key(finding)] += 1
+        return build_finding_row(finding, now)
 
     shown = cut(listed) if cut else listed
-    print_table(FINDING_COLUMNS, map(build_row, shown), drop=("CATEGORY", "DETAIL"))
+    print_table(FINDING_COLUMNS, map(build_row, shown), drop=FINDING_DROPPED)
     if not ordered.is_sorted and cut is None:
         _print_counts(counts)
+
+
+def build_finding_row(finding: Finding, now: datetime) -> tuple[object, ...]:
+    """The cells of FINDING_COLUMNS."""
+    from cascan.rules.severity import to_count_key
+
+    detail, short_id = finding_detail(finding, now), finding.id[:SHOWN_ID_CHARS]
+    return to_count_key(finding), finding.category, finding.location, finding.name, detail, short_id
 
 
 def _print_counts(counts: Counter[str]) -> None:
@@ -171,6 +180,17 @@ def format_cost(scan: Scan) -> str:
 def duration_s(scan: Scan) -> float | None:
     """From the request to the end of the scan; None if it has not ended."""
     return round((scan.finished_at - scan.requested_at).total_seconds(), 3) if scan.finished_at else None
+
+
+def format_duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:  # noqa: PLR2004 - then tenths matter
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def next_opening(scan: Scan, now: datetime) -> datetime | None:

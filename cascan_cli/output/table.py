@@ -20,6 +20,7 @@ MAX_WORD = 28  # no column is made wider than this for the sake of one word
 READABLE_WORD = 14  # to show this much of a word is better than to leave out a column
 MIN_WIDTH = 6  # words are not cut shorter; the terminal then wraps the lines
 MAX_FITTED_ROWS = 10_000  # the widths of the columns fit the first rows; only so many are in memory
+MAX_PRINTED_ROWS = 500  # that rich renders at once: each of its cells takes ten times the memory of a text
 TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\dZ)")
 
 
@@ -111,12 +112,16 @@ def _print_columns(shown: list[Column], *, with_titles: bool = True) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, header_style="bold", pad_edge=False, show_header=with_titles)
-    for column in shown:
-        table.add_column(column.title, width=column.width, overflow="fold" if column.is_whole else "ellipsis")
-    for cells in zip(*(column.cells for column in shown), strict=True):
-        table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in cells))
-    Console().print(table)
+    rows = zip(*(column.cells for column in shown), strict=True)
+    console = Console()
+    while (page := list(islice(rows, MAX_PRINTED_ROWS))) or with_titles:
+        table = Table(box=None, header_style="bold", pad_edge=False, show_header=with_titles)
+        for column in shown:
+            table.add_column(column.title, width=column.width, overflow="fold" if column.is_whole else "ellipsis")
+        for cells in page:
+            table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in cells))
+        console.print(table)
+        with_titles = False
 
 
 def fit_columns(columns: list[Column], width: int, drop: Sequence[str] = ()) -> list[Column]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cascan_cli.errors import BadInput
@@ -72,6 +73,10 @@ def _to_text(value: Any) -> str:
 
     is_utf8 = (sys.stdout.encoding or "utf-8").lower() == "utf-8"
     ensure_ascii = sys.stdout.isatty() or not is_utf8
+    if not ensure_ascii:
+        # A tenth of the time of json.dumps, which counts where a million findings are printed
+        with suppress(UnicodeEncodeError):  # a surrogate, which has no bytes in UTF-8
+            return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     return json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=ensure_ascii)
 
 

@@ -16,6 +16,7 @@ from cascan_cli.parser.exposure import add_exposure_commands
 from cascan_cli.parser.history import add_history_commands
 from cascan_cli.parser.inventory import add_inventory_commands
 from cascan_cli.parser.network import add_network_commands
+from cascan_cli.parser.pages import add_page_commands
 from cascan_cli.parser.read import add_read_command
 from cascan_cli.parser.redrive import add_redrive_commands
 from cascan_cli.parser.reparse import add_reparse_command
@@ -30,6 +31,7 @@ from cascan_cli.parser.shared_options import (
     add_export_options,
     add_finding_selection,
     add_paging,
+    add_scan_selection,
     local_options,
     output_options,
     policy_options,
@@ -37,6 +39,7 @@ from cascan_cli.parser.shared_options import (
     stack_options,
     wait_options,
 )
+from cascan_cli.parser.ui import add_ui_command
 from cascan_cli.parser.vantage import add_vantage_commands
 from cascan_cli.parser.vuls import add_vuls_commands
 from cascan_cli.parser.worker import add_worker_command
@@ -54,6 +57,9 @@ stack in AWS.
   cascan submit -f scan.yaml                 submit a request from a file
   cascan scans                               list the scans
   cascan findings latest --json              print the findings of a scan
+  cascan show latest                         one scan as a whole
+  cascan host 10.0.0.5                       all that is known of a host
+  cascan explain 4f2a9c11                    why a finding, and what to do
   cascan search CVE-2021-44228               which hosts ever had it
   cascan diff                                what changed since earlier scans
   cascan inventory --port 22                 what is open now, and since when
@@ -65,6 +71,7 @@ stack in AWS.
   cascan delete latest                       remove a scan; its history stays
   cascan cancel latest                       end a scan; also suspend, resume
   cascan halt                                stop all scanning on the stack
+  cascan ui                                  all of it in a browser
   cascan doctor                              check the stack and this machine
   cascan redrive list                        messages that were given up
   cascan reparse latest                      findings anew from stored reports
@@ -101,6 +108,7 @@ def build_parser() -> SentenceParser:
     stack, output, request = stack_options(), output_options(), request_options()
     _add_scanning(commands, stack, request, output)
     _add_reading(commands, stack, output)
+    add_page_commands(commands, stack, output)
     add_search_command(commands, stack, output)
     add_inventory_commands(commands, stack, output)
     add_history_commands(commands, stack, output)
@@ -119,6 +127,7 @@ def build_parser() -> SentenceParser:
     add_network_commands(commands, stack, output)
     add_vuls_commands(commands, stack, output)
     add_worker_command(commands, stack)
+    add_ui_command(commands, stack)
     add_completion_command(commands)
     return top
 
@@ -179,13 +188,8 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         "its time, for the end of a halt, or, if the state is Suspended, for cascan resume. docs/controlling.md "
         "explains each case."
     )
-    scans.add_argument(
-        "--limit",
-        type=int,
-        default=20,
-        metavar="N",
-        help="how many scans to list (default: 20)",
-    )
+    add_scan_selection(scans)
+    add_paging(scans, 20, "scans")
     scans.set_defaults(run="scans")
 
     wait = add_command(commands, "wait", [stack, output], "wait for the end of a scan")

@@ -81,6 +81,9 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan resume": ["resume SUSPENDED"],
     "cascan findings": ["findings SCANNED"],
     "cascan findings --limit": ["findings SCANNED --limit 1", "findings SCANNED --limit 100 --severity low"],
+    "cascan show": ["show SCANNED", "show CHILD", "show bbbbbbbbbbbbbbbb"],
+    "cascan host": ["host 10.0.0.1", "host 10.0.0.3"],
+    "cascan explain": ["explain FINDING --scan SCANNED", "explain PORT --scan SCANNED"],
     "cascan findings --now": ["findings --now"],
     "cascan search": ["search open --port 22", "search db"],
     "cascan report": ["report SCANNED"],
@@ -182,7 +185,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 def outputs_of(lines: list[str], stack: Stack, capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
     for line in lines:
-        names = {"RUNNING": SCAN_ID, "SUSPENDED": SCAN_ID, "SCANNED": stack.scanned}
+        names = {"RUNNING": SCAN_ID, "SUSPENDED": SCAN_ID, "SCANNED": stack.scanned, "CHILD": stack.child}
+        names |= {"PORT": stack.port_22, "FINDING": stack.script_finding}
         if "redrive" in line:
             names["PARKED"] = stack.queue("ControlDLQ").put('{"action": "cancel"}', {"reason": "no scan"})
         words = [names.get(word, word) for word in line.split()]

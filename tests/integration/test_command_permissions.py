@@ -87,6 +87,10 @@ READERS = [
     "at now --port 22",
     "diff --since 2026-03-01 --all",
     "findings --now",
+    "findings SCANNED --new",
+    "show SCANNED",
+    "host 10.0.0.1",
+    "explain FINDING --scan SCANNED",
     "search ssh",
     "tree SCANNED",
     "rules list",
@@ -266,6 +270,7 @@ class DeployedStack:
         world.table, world.reports = self.table, self.reports  # type: ignore[assignment]
         self._scan(world, 0, detailed({"10.0.0.1": (22, 80)}))
         self._scan(world, 1, detailed({"10.0.0.1": (22, 23)}))
+        self.finding = next(self.table.findings(self.scanned)).id
         self.table.create_scan(a_scan())
         self.table.add_shards([a_shard()])
         self._patch(monkeypatch)
@@ -351,6 +356,7 @@ class DeployedStack:
                 clients.dynamodb().delete_item(TableName=TABLE, Key={name: item[name] for name in ("pk", "sk")})
             line = "rebuild --yes"
         names = {"RUNNING": SCAN_ID, "SCANNED": self.scanned, "PARKED": self.parked, "EXPOSURE": EXPOSURE.exposure_id}
+        names["FINDING"] = self.finding
         words = [names.get(word, word) for word in line.split()]
         prints_json = "--xml" not in words and words[:2] != ["exposure", "init"]
         self.recorder.is_recording = True
@@ -435,7 +441,9 @@ def test_every_command_that_talks_to_aws_is_recorded() -> None:
         source = Path(importlib.import_module(command.name).__file__ or "").read_text()
         if any(re.search(rf"\b{name}\b", source) for name in TALKS_TO_AWS):
             talking.add(command.name.rpartition(".")[2])
-    typed_as = {"control": "cancel"} | dict.fromkeys(("exposures", "exposure_check", "exposure_init"), "exposure")
+    typed_as = {"control": "cancel", "export_findings": "findings"} | dict.fromkeys(
+        ("exposures", "exposure_check", "exposure_init"), "exposure"
+    )
     # The local stack has no policies; a worker has the role of a worker; `vuls scan` calls what submit and
-    # report call, and its scan would have to run
-    assert {typed_as.get(name, name) for name in talking} - run == {"local", "worker", "vuls"}
+    # report call, and its scan would have to run; the pages of `ui` call what the commands call
+    assert {typed_as.get(name, name) for name in talking} - run == {"local", "worker", "vuls", "ui"}

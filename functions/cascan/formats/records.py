@@ -14,6 +14,9 @@ from cascan.model.scan import Scan
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.rules.severity import ACCEPTED, SUPPRESSED, to_count_key
 
+# The category of findings that say what differs from the expected exposure
+VIOLATION = "Expected Exposure"
+
 
 class Status(StrEnum):
     """Of a finding in the selection."""

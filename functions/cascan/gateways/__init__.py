@@ -9,6 +9,7 @@ write may be repeated.
 from __future__ import annotations
 
 from cascan.gateways.agenda import Agenda
+from cascan.gateways.audit_list import AuditList
 from cascan.gateways.cascades import CascadeTable, RuleTable
 from cascan.gateways.delayed_messages import DelayedMessage, DelayedMessages
 from cascan.gateways.event_bus import EventBus
@@ -28,7 +29,7 @@ from cascan.gateways.report_store import ReportStore
 from cascan.gateways.resolver import Lookup, Resolver
 from cascan.gateways.scan_gateways import ScanGateways
 from cascan.gateways.scan_table import ReportResults, ScanLifecycle, ScanTable
-from cascan.gateways.scans import Scans
+from cascan.gateways.scans import ScanPlace, Scans
 from cascan.gateways.schedules import ScheduleTable
 from cascan.gateways.sent_findings import SentFindings
 from cascan.gateways.severity_rules import SeverityRules
@@ -38,6 +39,7 @@ from cascan.gateways.vantages import Vantages
 
 __all__ = [
     "Agenda",
+    "AuditList",
     "CascadeTable",
     "DelayedMessage",
     "DelayedMessages",
@@ -69,6 +71,7 @@ __all__ = [
     "RuleTable",
     "ScanGateways",
     "ScanLifecycle",
+    "ScanPlace",
     "ScanTable",
     "Scans",
     "ScheduleTable",

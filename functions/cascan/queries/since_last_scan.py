@@ -35,13 +35,17 @@ HOST = "Host"  # a category: cascan.findings.hosts
 
 def find_earlier_scan(table: Scans, scan: Scan) -> Scan | None:
     """The newest scan of the same series and vantage that was requested before `scan` and is Done."""
+    return next(list_earlier_scans(table, scan), None)
+
+
+def list_earlier_scans(table: Scans, scan: Scan) -> Iterator[Scan]:
+    """The scans of the same series and vantage that were requested before `scan` and are Done, the newest first."""
     place = (scan.name, scan.vantage, bool(scan.member_of))
     for other in table.list_scans(MAX_SERIES_SCANS):
         is_earlier = (other.requested_at, other.scan_id) < (scan.requested_at, scan.scan_id)
         same_place = (other.name, other.vantage, bool(other.member_of)) == place
         if is_earlier and same_place and other.state is ScanState.DONE:
-            return other
-    return None
+            yield other
 
 
 @dataclass(frozen=True, slots=True)

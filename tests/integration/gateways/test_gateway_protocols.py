@@ -25,6 +25,7 @@ from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.aws.tables.sent_findings import DynamoSentFindings
 from cascan.gateways import (
     Agenda,
+    AuditList,
     CascadeTable,
     DelayedMessage,
     DelayedMessages,
@@ -95,6 +96,7 @@ REPLACEMENTS: tuple[FindingReplacement, ...] = (
 )
 PARTS_OF_SCAN_TABLE = (
     Agenda,
+    AuditList,
     Exposures,
     Findings,
     FindingsByHost,

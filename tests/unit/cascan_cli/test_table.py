@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -127,7 +128,21 @@ def test_rows_that_are_piped_are_printed_as_they_come(capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == "second\n"
 
 
-@pytest.mark.parametrize("values", [[], [{}], [{"a": [1, {"b": "line\nbreak"}]}, "text", None, []]])
+LISTS = [
+    [],
+    [{}],
+    [{"a": [1, {"b": "line\nbreak"}]}, "text", None, []],
+    ["\x00\x1b\x7f\u2028é"],
+]
+
+
+@pytest.mark.parametrize("values", LISTS)
+def test_json_is_that_of_the_standard_library(values: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    print_json(values)
+    assert capsys.readouterr().out == json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+@pytest.mark.parametrize("values", LISTS)
 def test_a_list_that_is_printed_as_it_comes_looks_like_any_other(
     values: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
