@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cascan.clock import to_wire
+from cascan.clock import to_wire, utc_now
 from cascan.limits import MAX_SCANS_REPARSED
 from cascan.model.scan import FINAL_STATES
 from cascan.permissions.scope import Scope
@@ -26,7 +26,7 @@ from cascan_cli.stack.rebuild_table import EVERYWHERE
 
 if TYPE_CHECKING:
     from cascan.gateways import EventBus
-    from cascan.model.scan import Scan
+    from cascan.model.scan import Counts, Scan
 
 EXIT_PARTIAL = 1
 
@@ -106,7 +106,6 @@ def _confirm(scans: Sequence[Scan]) -> None:
 
 def _reparse_all(scans: Sequence[Scan], stack: StackGateways, *, sends_events: bool) -> Iterator[Reparsed]:
     from on_report_stored.parse_again import parse_again  # imports all report readers
-    from on_scan_completed.publish import publish_again
 
     table, reports = stack.table, stack.reports
     bus: EventBus = stack.bus if sends_events else NoBus()
@@ -119,10 +118,20 @@ def _reparse_all(scans: Sequence[Scan], stack: StackGateways, *, sends_events: b
                 table=table,
                 reports=reports,
                 parse=partial(parse_again, scope=scope, table=table, reports=reports),
-                publish=partial(publish_again, table=table, reports=reports),
+                publish=partial(_publish, stack),
                 bus=bus,
                 tell=partial(_show, progress, heading),
             )
+
+
+def _publish(stack: StackGateways, scan: Scan, *, with_report: bool = True) -> Counts | None:
+    """Publish the results of the scan again, the HTML report as well. None: the scan was removed meanwhile."""
+    from on_scan_completed.publish import publish_again, publish_html
+
+    counts = publish_again(scan, table=stack.table, reports=stack.reports, with_report=with_report)
+    if counts is not None:
+        publish_html(scan.scan_id, table=stack.table, cascades=stack.cascades, reports=stack.reports, clock=utc_now)
+    return counts
 
 
 def _show(progress: Progress, heading: str, done: int, reports: int) -> None:

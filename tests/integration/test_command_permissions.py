@@ -79,6 +79,7 @@ READERS = [
     "findings SCANNED",
     "report SCANNED",
     "report SCANNED --xml",
+    "report SCANNED --as html -o FOLDER/report.html",
     "diff SCANNED --all",
     "inventory --all",
     "inventory --port 22",
