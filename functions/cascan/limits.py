@@ -280,3 +280,7 @@ MAX_IMPORT_TRIES = 4  # of findings that Security Hub did not take for a reason 
 MAX_IMPORT_TURNS = 1_000  # to import one scan; each imports at least one network
 MAX_PARKED_FINDINGS = 100  # ids in one parked message of findings that Security Hub refused; the others are counted
 MAX_EXPORTED_SERIES_SCANS = 100  # of one series, whose findings are read for an export of its present state
+MAX_IMPORTED_PER_HOST = 1_000  # findings of one host in Security Hub, the most severe ones; the others are counted
+MAX_IMPORT_CONFLICTS = 4  # times that a network is imported again, because another import was faster
+MAX_REFUSED_LISTED = 3  # findings that Security Hub refused, in the reason of a parked message; the others are counted
+ARCHIVED_DAYS = 90  # that it is known that a finding was archived; Security Hub keeps it for 30
