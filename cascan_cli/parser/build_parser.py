@@ -205,17 +205,29 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     )
     findings.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
     findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
+    findings.add_argument(
+        "--series",
+        default="",
+        metavar="NAME",
+        help="with --as: what the series knows to be there; what its newest scan did not look at stays",
+    )
+    findings.add_argument(
+        "--changes",
+        action="store_true",
+        help="with --as: only what changed since the last scans that covered the same, and what is gone",
+    )
     add_as_targets(findings)
     add_finding_selection(findings)
     add_paging(findings, None, "findings")
-    add_export_options(findings)
+    add_export_options(findings, others=("xml",))
     findings.set_defaults(run="findings")
 
     report = add_command(commands, "report", [stack, output], "make an HTML report of a scan, or list its XML")
     report.epilog = (
         "With --as html, make one file that shows everything that is known of the scan: what changed since the last "
         "scan, findings with evidence, exposures, coverage. It loads nothing from any network. Passwords that "
-        "scripts found are left out. Without --as, list the XML reports."
+        "scripts found are left out. Another format has the findings, as `cascan findings` writes them. Without --as, "
+        "list the XML reports."
     )
     report.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
     report.add_argument("--series", metavar="NAME", help="the newest scan of this series that has ended")
@@ -231,19 +243,23 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         metavar="DIR",
         help="write all reports of the scan to this folder",
     )
-    add_export_options(report, formats=["html"])
-    report.set_defaults(run="report")
+    add_export_options(report, others=("html", "xml"))
+    report.set_defaults(run="report", now=False, changes=False)
 
 
 def _add_running(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     text = "start, stop and inspect the stack on this machine"
-    details = "While none is running, each command that needs one starts a stack and stops it when it ends."
+    details = (
+        "While none is running, each command that needs one starts a stack, which ends a minute after the "
+        "last command. CASCAN_LOCAL_KEEP=SECONDS in the environment changes that time; with 0 a stack ends "
+        "with its command."
+    )
     local = commands.add_parser("local", help=text, description=f"{sentence(text)} {details}")
     actions = local.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, text in (
-        ("up", "start the stack and leave it running"),
+        ("up", "start the stack, and keep it running until `local down`"),
         ("down", "stop the stack and keep its data"),
-        ("status", "print whether the stack runs, where, and what is deployed"),
+        ("status", "print whether the stack runs, where, until when, and what is deployed"),
     ):
         options = [local_options(), output]
         if name == "up":
