@@ -221,8 +221,14 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     add_export_options(findings)
     findings.set_defaults(run="findings")
 
-    report = add_command(commands, "report", [stack, output], "list or print the XML reports of a scan")
-    report.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
+    report = add_command(commands, "report", [stack, output], "make an HTML report of a scan, or list its XML")
+    report.epilog = (
+        "With --as html, make one file that shows everything that is known of the scan: what changed since the last "
+        "scan, findings with evidence, exposures, coverage. It loads nothing from any network. Passwords that "
+        "scripts found are left out. Without --as, list the XML reports."
+    )
+    report.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
+    report.add_argument("--series", metavar="NAME", help="the newest scan of this series that has ended")
     report.add_argument(
         "--xml",
         action="store_true",
@@ -235,6 +241,7 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         metavar="DIR",
         help="write all reports of the scan to this folder",
     )
+    add_export_options(report, formats=["html"])
     report.set_defaults(run="report")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 
 from cascan.formats.registry import FORMATS
@@ -231,13 +232,15 @@ def add_paging(command: ArgumentParser, default: int | None, listed: str) -> Non
     )
 
 
-def add_export_options(command: ArgumentParser, *, others: tuple[str, ...] = ()) -> None:
+def add_export_options(
+    command: ArgumentParser, *, formats: Sequence[str] = tuple(FORMATS), others: tuple[str, ...] = ()
+) -> None:
     """The options that write a selection in the format of another tool. `others`: formats of this command alone."""
     export = command.add_argument_group("export")
     export.add_argument(
         "--as",
         dest="form",
-        choices=[*FORMATS, *others],
+        choices=[*formats, *others],
         default="",
         help="write the selection in this format: docs/formats.md",
     )

@@ -16,7 +16,20 @@ from cascan.errors import GatewayUnavailable, UnreadableItem
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.ui.console import Console, get_console
 from cascan_cli.ui.guard import Guard
-from cascan_cli.ui.pages import audit, findings, overview, scan, scans, submit
+from cascan_cli.ui.pages import (
+    audit,
+    exposures,
+    findings,
+    host,
+    inventory,
+    overview,
+    reach,
+    rules,
+    scan,
+    scans,
+    schedules,
+    submit,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -31,6 +44,18 @@ ROUTES = (
     Route("/findings", findings.show_findings),
     Route("/submit", submit.show_form),
     Route("/submit", submit.send_form, methods=["POST"]),
+    Route("/hosts/{address}", host.show_host),
+    Route("/hosts/{address}", host.scan_host, methods=["POST"]),
+    Route("/inventory", inventory.show_inventory),
+    Route("/exposures", exposures.show_exposures),
+    Route("/exposures/{exposure_id}", exposures.show_exposure),
+    Route("/exposures/{exposure_id}", exposures.decide, methods=["POST"]),
+    Route("/schedules", schedules.show_schedules),
+    Route("/schedules/{name}", schedules.show_schedule),
+    Route("/schedules/{name}", schedules.change_schedule, methods=["POST"]),
+    Route("/rules", rules.show_rules),
+    Route("/rules/{name}", rules.show_rule),
+    Route("/reach", reach.show_reach),
     Route("/audit", audit.show_audit),
     Mount("/static", StaticFiles(directory=STATIC)),
 )

@@ -29,6 +29,11 @@ NAVIGATION = (
     ("/scans", "Scans"),
     ("/submit", "New scan"),
     ("/findings", "Findings"),
+    ("/inventory", "Inventory"),
+    ("/exposures", "Exposures"),
+    ("/schedules", "Schedules"),
+    ("/rules", "Rules"),
+    ("/reach", "Reachability"),
     ("/audit", "Audit"),
 )
 

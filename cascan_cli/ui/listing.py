@@ -57,6 +57,20 @@ class Listing:
     notes: list[str] = field(default_factory=list)
 
 
+class Section(NamedTuple):
+    """A further list on a page, which is not paged or exported."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[list[Cell]]
+
+
+def make_section(title: str, columns: tuple[str, ...], rows: Iterable[Sequence[object]]) -> Section:
+    """The first CONSOLE_PAGE_ROWS rows."""
+    cells = [[Cell.of(value) for value in row] for row in islice(rows, CONSOLE_PAGE_ROWS)]
+    return Section(title, columns, cells)
+
+
 class Page(NamedTuple):
     listing: Listing
     rows: list[list[Cell]]

@@ -94,6 +94,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan reach": ["reach 10.0.0.1"],
     "cascan when": ["when 10.0.0.1 --evidence", "when 52:54:00:12:34:56"],
     "cascan history delete": ["history delete 10.0.0.0/24"],
+    "cascan history backfill": ["history backfill SCANNED"],
     "cascan at": ["at now --port 22 --evidence", "at 2026-03-01T12:30Z 10.0.0.1:22 --evidence"],
     "cascan tree": ["tree SCANNED", "tree eeeeeeeeeeeeeeee"],
     "cascan check": ["check 10.0.0.1 10.0.0.2:22 -- -sV -sC", "check 8.8.8.8 db.internal -- -oN x --script nosuch"],

@@ -79,6 +79,7 @@ READERS = [
     "findings SCANNED",
     "report SCANNED",
     "report SCANNED --xml",
+    "report SCANNED --as html -o FOLDER/report.html",
     "diff SCANNED --all",
     "inventory --all",
     "inventory --port 22",
@@ -141,6 +142,7 @@ OPERATORS = [
     "migrate",
     "schedule delete nightly",
     "history delete 10.0.0.1",
+    "history backfill SCANNED",
     "delete SCANNED --yes --no-wait",
     "rules delete follow",
     "vantage add office --connect-queue https://sqs.test/office",
@@ -442,7 +444,7 @@ def test_every_command_that_talks_to_aws_is_recorded() -> None:
         source = Path(importlib.import_module(command.name).__file__ or "").read_text()
         if any(re.search(rf"\b{name}\b", source) for name in TALKS_TO_AWS):
             talking.add(command.name.rpartition(".")[2])
-    typed_as = {"control": "cancel", "export_findings": "findings"} | dict.fromkeys(
+    typed_as = {"control": "cancel", "export_findings": "findings", "backfill": "history"} | dict.fromkeys(
         ("exposures", "exposure_check", "exposure_init"), "exposure"
     )
     # The local stack has no policies; a worker has the role of a worker; `vuls scan` calls what submit and

@@ -121,6 +121,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     },
     "OnScanCompletedRole": {
         TABLE: {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"},
+        INDEX: {"dynamodb:Query"},  # earlier scans of a series, and exposures
         REPORTS: {"s3:GetObject"},
         "Storage/ReportBucket.Arn": {"s3:ListBucket"},
         RESULTS: UPLOAD,

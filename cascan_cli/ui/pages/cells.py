@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SEVERITY_MARKS = {"HIGH": "high", "MEDIUM": "medium", "LOW": "low", "INFORMATIONAL": "quiet"}
 STATE_MARKS = {"Done": "good", "Errored": "high", "Cancelled": "quiet", "Suspended": "medium"}
+EXPOSURE_MARKS = {"open": "medium", "confirmed": "high", "resolved": "good"}
 SCAN_COLUMNS = ("Scan", "Name", "State", "Outcome", "Requested", "By", "Findings", "Changes", "Remark")
 
 
@@ -26,7 +27,16 @@ def scan_link(scan_id: str, text: str = "") -> Cell:
 
 
 def host_link(address: str) -> Cell:
-    return Cell(address)
+    return Cell(address, link("hosts", address) if address else "")
+
+
+def exposure_link(exposure_id: str) -> Cell:
+    return Cell(exposure_id, link("exposures", exposure_id))
+
+
+def state_cell(state: str) -> Cell:
+    """Of an exposure."""
+    return Cell(state, mark=EXPOSURE_MARKS.get(state, "quiet"))
 
 
 def scan_row(scan: Scan) -> tuple[object, ...]:

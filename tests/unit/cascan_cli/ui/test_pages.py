@@ -5,22 +5,36 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 
 import pytest
 from msgspec.structs import replace
 
+from cascan.cascades.bundled_rules import read_bundled_rules
 from cascan.ids import derive_scan_id
 from cascan.model.scan import ScanState
 from cascan_cli.ui.console import Streams
 from tests.support.builders import NOW, SCAN_ID, a_request, a_scan
 from tests.unit.cascan_cli.ui.conftest import HOSTILE, Site
 
-PAGES = ["/", "/scans", "/findings", "/submit", "/audit"]
+PAGES = [
+    "/",
+    "/scans",
+    "/submit",
+    "/findings",
+    "/inventory",
+    "/exposures",
+    "/schedules",
+    "/rules",
+    "/reach",
+    "/audit",
+]
+ALWAYS_FULL = {"/submit", "/rules"}  # rules are bundled
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if path != "/submit"])
+@pytest.mark.parametrize("path", sorted(set(PAGES) - ALWAYS_FULL))
 def test_a_page_of_an_empty_stack_says_that_there_is_nothing(path: str, site: Site) -> None:
-    assert "No " in site.text(path)
+    assert re.search(r"No|Nothing", site.text(path).split("Clear")[-1])
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -84,6 +98,54 @@ def test_findings_of_all_scans_are_found_by_words_and_filters(scanned: Site) -> 
     assert "No finding of an ended scan matches." in scanned.text("/findings?text=telnet")
     assert "--severity awful" in scanned.text("/findings?severity=awful", 400)
     assert "no letter or digit" in scanned.text("/findings?text=!", 400)
+
+
+def test_the_inventory_lists_what_is_open_and_on_demand_what_was(scanned: Site) -> None:
+    open_now = json.loads(scanned.get("/inventory?host=10.0.0.1&as=json").text)
+    assert [row["port"] for row in open_now] == ["tcp/22"]
+    ever = json.loads(scanned.get("/inventory?host=10.0.0.1&show=also+closed+and+gone&as=json").text)
+    assert [(row["port"], row["state"]) for row in ever] == [("tcp/22", "open"), ("tcp/80", "closed")]
+    assert '<a href="/hosts/10.0.0.1">' in scanned.get("/inventory?port=22").text
+
+
+def test_a_host_shows_now_before_and_who_saw_it(scanned: Site) -> None:
+    text = scanned.text("/hosts/10.0.0.1")
+    for part in ("tcp/80 closed", "Findings, from default", "History, from default", "Seen by, from default"):
+        assert part in text
+    assert "No scan has looked at this address." in scanned.text("/hosts/10.9.9.9")
+    assert "This is not an address." in scanned.text("/hosts/web", 404)
+    assert "No scan has looked" in scanned.text("/hosts/2001:db8::1")
+
+
+def test_the_reachability_matrix_has_a_column_for_each_vantage(scanned: Site) -> None:
+    rows = json.loads(scanned.get("/reach?host=10.0.0.0/24&as=json").text)
+    assert [(row["address"], row["port"], row["default"].split()[0]) for row in rows] == [
+        ("10.0.0.1", "tcp/22", "open"),
+        ("10.0.0.2", "tcp/22", "open"),
+    ]
+    assert "No port that matches" in scanned.text("/reach?show=only+ports+that+differ+by+vantage")
+
+
+def test_exposures_are_filtered_and_each_says_why(exposed: Site) -> None:
+    (row,) = json.loads(exposed.get("/exposures?as=json").text)
+    assert (row["host"], row["port"], row["state"]) == ("10.0.0.9", "tcp/23", "confirmed")
+    assert exposed.get("/exposures?state=confirmed&host=10.0.0.9&severity=HIGH").text.count("<tr>") == 2
+    assert "No exposure matches." in exposed.text("/exposures?state=resolved")
+    assert "must be one of" in exposed.text("/exposures?state=bad", 400)
+    text = exposed.text(f"/exposures/{row['exposure']}")
+    assert "unexpected-open: tcp/23 of 10.0.0.9, seen from default" in text
+    assert row["exposure"] in exposed.text("/")
+    assert "There is no exposure guess." in exposed.text("/exposures/guess", 404)
+
+
+def test_a_rule_is_shown_and_tried_on_a_scan(scanned: Site) -> None:
+    name = next(iter(read_bundled_rules()))
+    assert f"name: {name}" in scanned.text(f"/rules/{name}")
+    scan_id = derive_scan_id("scan at 0")
+    assert "Dry run of every rule on scan lan" in scanned.text(f"/rules?scan={scan_id}")
+    assert f"Dry run of {name} on scan lan" in scanned.text(f"/rules/{name}?scan={scan_id}")
+    assert "there is no scan" in scanned.text("/rules?scan=guess", 400)
+    assert "There is no rule guess." in scanned.text("/rules/guess", 404)
 
 
 def test_a_running_scan_is_live_until_it_ends_and_then_says_so(site: Site) -> None:
