@@ -146,7 +146,8 @@ def test_of_a_single_shard_the_task_of_nmap_is_shown(left: TimeLeft | None, text
         (43, "about 45 s"),
         (170, "about 3 min"),
         (7_900, "about 2 h 10 min"),
-        (3_600, "about 1 h 0 min"),
+        (3_600, "about 1 h"),
+        (7_100, "about 2 h"),
     ],
 )
 def test_a_time_left_is_rounded(seconds: float, text: str) -> None:
