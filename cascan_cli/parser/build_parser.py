@@ -202,7 +202,7 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     watch = add_command(commands, "watch", [stack, output], "show the progress of running scans until they end")
     watch.epilog = (
         "In a terminal one line with percent, time, hosts and findings, and new findings above it; elsewhere a line "
-        "now and then. With SCAN, the exit code is that of the scan. Ctrl-C ends the command, which says what becomes of "
+        "now and then. With SCAN, the exit code is that of the scan. After Ctrl-C it says what becomes of "
         "the scans."
     )
     watch.add_argument("scan", nargs="?", metavar="SCAN", help=f"{SCAN_HELP}; default: every scan that runs")
