@@ -5,6 +5,7 @@ secret              the session token of every call of the emulator; a new one a
 lock                held while anything of a stack runs; names its owner
 tasks.lock          held while a task runs
 up.lock             held by the process that keeps a stack up
+use.lock            shared by the commands that use a running stack; its time is that of the last use
 running.json        the stack that stays up
 deployment.json     what is deployed: fingerprint, sources, parameters, outputs
 rebuild             there while the tables may be behind the stored reports
@@ -65,10 +66,14 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A stack that stays up: the process that holds it, and since when (ISO 8601, UTC)."""
+    """A stack that stays up: the process that holds it, and since when (ISO 8601, UTC).
+
+    It ends when no command has used it for `keep_s`; None: it stays until `cascan local down`.
+    """
 
     pid: int
     since: str
+    keep_s: float | None = None
 
 
 class StateDir:
@@ -90,6 +95,7 @@ class StateDir:
             raise StateUnreadable(f"{problem}. Choose another one with --state-dir") from exc
         self.lock = self.root / "lock"
         self.up_lock = self.root / "up.lock"
+        self.use_lock = self.root / "use.lock"
         self.tasks_lock = self.root / "tasks.lock"
         self.search_index = self.root / "search.sqlite"
         self.home = self.root / "home"
@@ -139,7 +145,8 @@ class StateDir:
         if stored is None:
             return None
         try:
-            return Running(int(stored["pid"]), str(stored["since"]))
+            keep_s = stored.get("keep_s")  # not written by earlier versions
+            return Running(int(stored["pid"]), str(stored["since"]), None if keep_s is None else float(keep_s))
         except (KeyError, TypeError, ValueError) as exc:
             problem = "it does not name the process that runs the stack"
             raise self._damaged("running.json", problem) from exc

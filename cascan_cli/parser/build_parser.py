@@ -247,13 +247,17 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
 
 def _add_running(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     text = "start, stop and inspect the stack on this machine"
-    details = "While none is running, each command that needs one starts a stack and stops it when it ends."
+    details = (
+        "While none is running, each command that needs one starts a stack, which ends a minute after the "
+        "last command. CASCAN_LOCAL_KEEP=SECONDS in the environment changes that time; with 0 a stack ends "
+        "with its command."
+    )
     local = commands.add_parser("local", help=text, description=f"{sentence(text)} {details}")
     actions = local.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, text in (
-        ("up", "start the stack and leave it running"),
+        ("up", "start the stack, and keep it running until `local down`"),
         ("down", "stop the stack and keep its data"),
-        ("status", "print whether the stack runs, where, and what is deployed"),
+        ("status", "print whether the stack runs, where, until when, and what is deployed"),
     ):
         options = [local_options(), output]
         if name == "up":

@@ -50,7 +50,7 @@ class StackGateways:
     """The gateways of one stack. Each is built, and its module imported, when it is used."""
 
     outputs: Mapping[str, str]  # of the template
-    stays_up: bool  # False: the stack ends with this command
+    stays_up: bool  # False: the stack ends with this command, or soon after it
     is_local: bool = False
     own_port: int | None = None  # on which a local stack listens
     history_days: int = 0  # how long a deployed stack keeps its history; 0: for ever, as on one machine

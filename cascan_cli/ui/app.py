@@ -18,6 +18,8 @@ from cascan_cli.ui.console import Console, get_console
 from cascan_cli.ui.guard import Guard
 from cascan_cli.ui.pages import (
     audit,
+    changes,
+    coverage,
     exposures,
     findings,
     host,
@@ -39,6 +41,7 @@ STATIC = Path(__file__).parent / "static"
 ROUTES = (
     Route("/", overview.show_overview),
     Route("/scans", scans.show_scans),
+    Route("/scans/live", scans.stream_scans),
     Route("/scans/{scan_id}", scan.show_scan),
     Route("/scans/{scan_id}/live", scan.stream_scan),
     Route("/findings", findings.show_findings),
@@ -55,6 +58,8 @@ ROUTES = (
     Route("/schedules/{name}", schedules.change_schedule, methods=["POST"]),
     Route("/rules", rules.show_rules),
     Route("/rules/{name}", rules.show_rule),
+    Route("/changes", changes.show_changes),
+    Route("/coverage", coverage.show_coverage),
     Route("/reach", reach.show_reach),
     Route("/audit", audit.show_audit),
     Mount("/static", StaticFiles(directory=STATIC)),

@@ -30,10 +30,12 @@ NAVIGATION = (
     ("/submit", "New scan"),
     ("/findings", "Findings"),
     ("/inventory", "Inventory"),
+    ("/changes", "Changes"),
     ("/exposures", "Exposures"),
     ("/schedules", "Schedules"),
     ("/rules", "Rules"),
     ("/reach", "Reachability"),
+    ("/coverage", "Coverage"),
     ("/audit", "Audit"),
 )
 

@@ -215,6 +215,7 @@ MAX_CONSOLE_STREAM_S = 3_600  # of one live page, which then connects again
 CONSOLE_PAGE_ROWS = 100
 MAX_CONSOLE_ROWS = 10_000  # of one list that are paged through or exported; filters show the others
 MAX_CONSOLE_SCANS = 1_000  # the latest ones, in which pages look for changes
+MAX_CONSOLE_TREE = 200  # scans of a cascade on the page of a scan; `cascan tree` shows more
 MAX_CONSOLE_HOSTS = 200  # of the reachability matrix: each takes some reads
 MAX_CHART_DAYS = 90
 MAX_AUDIT_TEXT_CHARS = 500  # of what an action was about, and of its outcome
