@@ -215,6 +215,17 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     )
     findings.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
     findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
+    findings.add_argument(
+        "--series",
+        default="",
+        metavar="NAME",
+        help="with --as: what the series knows to be there; what its newest scan did not look at stays",
+    )
+    findings.add_argument(
+        "--changes",
+        action="store_true",
+        help="with --as: only what changed since the last scans that covered the same, and what is gone",
+    )
     add_as_targets(findings)
     add_finding_selection(findings)
     add_paging(findings, None, "findings")
@@ -225,7 +236,8 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     report.epilog = (
         "With --as html, make one file that shows everything that is known of the scan: what changed since the last "
         "scan, findings with evidence, exposures, coverage. It loads nothing from any network. Passwords that "
-        "scripts found are left out. Without --as, list the XML reports."
+        "scripts found are left out. Another format has the findings, as `cascan findings` writes them. Without --as, "
+        "list the XML reports."
     )
     report.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
     report.add_argument("--series", metavar="NAME", help="the newest scan of this series that has ended")
@@ -241,8 +253,8 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         metavar="DIR",
         help="write all reports of the scan to this folder",
     )
-    add_export_options(report, formats=["html"])
-    report.set_defaults(run="report")
+    add_export_options(report, others=("html",))
+    report.set_defaults(run="report", now=False, changes=False)
 
 
 def _add_running(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
