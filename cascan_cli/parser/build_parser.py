@@ -229,7 +229,7 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     add_as_targets(findings)
     add_finding_selection(findings)
     add_paging(findings, None, "findings")
-    add_export_options(findings)
+    add_export_options(findings, others=("xml",))
     findings.set_defaults(run="findings")
 
     report = add_command(commands, "report", [stack, output], "make an HTML report of a scan, or list its XML")
@@ -253,7 +253,7 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         metavar="DIR",
         help="write all reports of the scan to this folder",
     )
-    add_export_options(report, others=("html",))
+    add_export_options(report, others=("html", "xml"))
     report.set_defaults(run="report", now=False, changes=False)
 
 
