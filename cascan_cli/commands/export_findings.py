@@ -31,9 +31,13 @@ if TYPE_CHECKING:
     from cascan.queries.finding_query import FindingQuery
     from cascan_cli.stack.open import StackGateways
 
+XML = "xml"
+
 
 def export_findings(query: FindingQuery, args: Namespace) -> int:
     """Write the findings of a scan, those of a series, or the current ones. Returns the exit code of the scan."""
+    if args.form == XML and (args.now or args.series or args.changes):
+        raise BadInput("--as xml is the report of one scan: give SCAN, and leave out --now, --series and --changes")
     with open_stack(args) as stack:
         if args.now:
             write_records(select_current_records(stack.table, query), args, title="current findings")
@@ -42,12 +46,36 @@ def export_findings(query: FindingQuery, args: Namespace) -> int:
             scan = _export_series(query, args, stack)
         else:
             scan = find_scan(stack.table, args.scan)
+            if args.form == XML:
+                return _export_xml(scan, query, args, stack)
             select = _select_changes if args.changes else select_scan_records
             records = select(stack.table, scan, query)
             title = f"{scan.name}, {'changes of ' if args.changes else ''}scan {scan.scan_id}"
             write_records(records, args, title=title, vantage="" if scan.members else scan.vantage)
     if scan.error_description:
         print_message(f"scan {scan.scan_id}: {scan.error_description}")
+    print_reasons(scan)
+    return scan_exit_code(scan)
+
+
+def _export_xml(scan: Scan, query: FindingQuery, args: Namespace, stack: StackGateways) -> int:
+    """Write the reports of the scan as one. Raises: BadInput: the selection cannot be written as XML."""
+    from cascan.formats.nmap_xml import NmapXmlSelection  # imports the readers of reports
+    from cascan.scans.merged_report import open_merged_report
+
+    if scan.members:
+        ids = ", ".join(scan.members)
+        raise BadInput(
+            f"scan {scan.scan_id} looked from several vantages; each of these has a report of its own: {ids}"
+        )
+    try:
+        selection = NmapXmlSelection(query, shows_secrets=args.with_secrets)
+    except ValueError as exc:
+        raise BadInput(str(exc)) from exc
+    merged = open_merged_report(scan.scan_id, table=stack.table, reports=stack.reports, editor=selection)
+    if not merged.reports:
+        raise BadInput(f"scan {scan.scan_id} has no report: {scan.error_description or scan.state}")
+    write_document(merged.chunks, args.output)
     print_reasons(scan)
     return scan_exit_code(scan)
 

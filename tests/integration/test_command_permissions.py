@@ -105,6 +105,7 @@ READERS = [
     "network list",
     "cost 10.0.0.1",
     "wait SCANNED --fail-on new",
+    "watch SCANNED",
     "reach 10.0.0.1",
     "exposure list",
     "exposure init",
