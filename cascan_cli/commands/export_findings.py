@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cascan.clock import utc_now
 from cascan.formats.change_records import select_change_records
+from cascan.formats.hub_product import read_product_of
 from cascan.formats.records import Export
 from cascan.formats.registry import render_records
 from cascan.formats.select_records import select_current_records, select_scan_records
@@ -16,12 +17,13 @@ from cascan_cli.output.export_file import write_document
 from cascan_cli.output.scan import print_reasons, scan_exit_code
 from cascan_cli.output.text import pluralize, print_message
 from cascan_cli.stack.find_scan import find_scan
-from cascan_cli.stack.open import open_stack
+from cascan_cli.stack.open import describe_stack, open_stack
 from cascan_cli.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cascan.formats.hub_product import HubProduct
     from cascan.formats.records import Record
     from cascan.gateways import ScanTable
     from cascan.model.inventory import Change
@@ -120,8 +122,15 @@ def render_export(records: Iterable[Record], args: Namespace, *, title: str, van
         version=VERSION,
         vantage=vantage,
         shows_secrets=args.with_secrets,
+        hub_product=_find_hub_product(args),
     )
     return render_records(args.form, records, export)
+
+
+def _find_hub_product(args: Namespace) -> HubProduct | None:
+    """The product of the stack's account, which ASFF names in each finding. None: the account is not known."""
+    stack = getattr(args, "stack", "")
+    return read_product_of(describe_stack(stack)["StackId"]) if args.form == "asff" and stack else None
 
 
 def check_export_options(args: Namespace) -> None:

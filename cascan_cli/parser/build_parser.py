@@ -67,6 +67,7 @@ stack in AWS.
   cascan at 2026-03-03 --port 6379           what was open at a time
   cascan reach 10.0.0.5                      from where its ports are reachable
   cascan report latest --xml                 print the XML that nmap wrote
+  cascan watch                               progress of running scans
   cascan wait latest --fail-on high          wait for the end of a scan
   cascan delete latest                       remove a scan; its history stays
   cascan cancel latest                       end a scan; also suspend, resume
@@ -197,6 +198,15 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     wait.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
     add_end_options(wait)
     wait.set_defaults(run="wait")
+
+    watch = add_command(commands, "watch", [stack, output], "show the progress of running scans until they end")
+    watch.epilog = (
+        "In a terminal one line with percent, time, hosts and findings, and new findings above it; elsewhere a line "
+        "now and then. With SCAN, the exit code is that of the scan. After Ctrl-C it says what becomes of "
+        "the scans."
+    )
+    watch.add_argument("scan", nargs="?", metavar="SCAN", help=f"{SCAN_HELP}; default: every scan that runs")
+    watch.set_defaults(run="watch")
 
     findings = add_command(commands, "findings", [stack, output], "print the findings of a scan")
     findings.epilog = (

@@ -187,3 +187,11 @@ class TestOptions:
         except SystemExit as exc:  # of the parser of arguments
             code = int(exc.code or 0)
         assert (code, sentence in capsys.readouterr().err) == (2, True)
+
+
+def test_asff_of_a_stack_on_aws_names_its_account_and_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = {"StackId": "arn:aws-cn:cloudformation:cn-north-1:123456789012:stack/prod/1"}
+    monkeypatch.setattr(export_findings, "describe_stack", lambda _: stack)
+    documents = json.loads(export(tmp_path, "findings", "latest", "--as", "asff", "--stack", "prod"))
+    accounts = {(document["AwsAccountId"], document["ProductArn"].split(":product/")[0]) for document in documents}
+    assert accounts == {("123456789012", "arn:aws-cn:securityhub:cn-north-1:123456789012")}
