@@ -67,6 +67,7 @@ stack in AWS.
   cascan at 2026-03-03 --port 6379           what was open at a time
   cascan reach 10.0.0.5                      from where its ports are reachable
   cascan report latest --xml                 print the XML that nmap wrote
+  cascan watch                               progress of running scans
   cascan wait latest --fail-on high          wait for the end of a scan
   cascan delete latest                       remove a scan; its history stays
   cascan cancel latest                       end a scan; also suspend, resume
@@ -213,6 +214,15 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     add_end_options(wait)
     wait.set_defaults(run="wait")
 
+    watch = add_command(commands, "watch", [stack, output], "show the progress of running scans until they end")
+    watch.epilog = (
+        "In a terminal one line with percent, time, hosts and findings, and new findings above it; elsewhere a line "
+        "now and then. With SCAN, the exit code is that of the scan. After Ctrl-C it says what becomes of "
+        "the scans."
+    )
+    watch.add_argument("scan", nargs="?", metavar="SCAN", help=f"{SCAN_HELP}; default: every scan that runs")
+    watch.set_defaults(run="watch")
+
     findings = add_command(commands, "findings", [stack, output], "print the findings of a scan")
     findings.epilog = (
         "With --now, print the current state of the whole inventory instead: for each open port, the findings of the "
@@ -220,17 +230,29 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     )
     findings.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
     findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
+    findings.add_argument(
+        "--series",
+        default="",
+        metavar="NAME",
+        help="with --as: what the series knows to be there; what its newest scan did not look at stays",
+    )
+    findings.add_argument(
+        "--changes",
+        action="store_true",
+        help="with --as: only what changed since the last scans that covered the same, and what is gone",
+    )
     add_as_targets(findings)
     add_finding_selection(findings)
     add_paging(findings, None, "findings")
-    add_export_options(findings)
+    add_export_options(findings, others=("xml",))
     findings.set_defaults(run="findings")
 
     report = add_command(commands, "report", [stack, output], "make an HTML report of a scan, or list its XML")
     report.epilog = (
         "With --as html, make one file that shows everything that is known of the scan: what changed since the last "
         "scan, findings with evidence, exposures, coverage. It loads nothing from any network. Passwords that "
-        "scripts found are left out. Without --as, list the XML reports."
+        "scripts found are left out. Another format has the findings, as `cascan findings` writes them. Without --as, "
+        "list the XML reports."
     )
     report.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
     report.add_argument("--series", metavar="NAME", help="the newest scan of this series that has ended")
@@ -246,8 +268,8 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         metavar="DIR",
         help="write all reports of the scan to this folder",
     )
-    add_export_options(report, formats=["html"])
-    report.set_defaults(run="report")
+    add_export_options(report, others=("html", "xml"))
+    report.set_defaults(run="report", now=False, changes=False)
 
 
 def _add_running(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:

@@ -13,9 +13,9 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
+from cascan.formats.csv_lines import escape_formula
 from cascan.limits import CONSOLE_PAGE_ROWS, MAX_CONSOLE_ROWS
 from cascan_cli.errors import BadInput
-from cascan_cli.output.findings_csv import escape_formula
 from cascan_cli.ui.console import get_console
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_securityhub import SecurityHubClient
     from mypy_boto3_sqs import SQSClient
 
 MAX_ATTEMPTS = 4
@@ -94,9 +95,14 @@ def ecs() -> ECSClient:
     return session().client("ecs", region_name=here, config=_config(read_timeout_s=20))
 
 
+@cache
+def securityhub() -> SecurityHubClient:
+    return session().client("securityhub", config=_config(read_timeout_s=30, checks_parameters=False))
+
+
 def forget() -> None:
     """Drop the session and the clients; the next use builds new ones, with new credentials."""
-    for built in (session, dynamodb, s3, events, sqs, scheduler, ecs):
+    for built in (session, dynamodb, s3, events, sqs, scheduler, ecs, securityhub):
         built.cache_clear()
 
 
