@@ -109,12 +109,11 @@ class _Chooser:
 
     def _is_gone(self, sent: SentFinding, *, has_timed_out: bool) -> bool:
         sighting = _find_sighting(self._state.records.get(sent.address), sent.key)
-        scan_id = self._source.scan.scan_id
-        if sighting is None or sighting.scan_id == sent.scan_id != scan_id:
-            return False  # no scan has looked since
+        if sighting is None:
+            return False
         if sighting.state not in (OPEN, UP):
             return True
-        looked_again = sighting.scan_id == scan_id and not has_timed_out
+        looked_again = sighting.scan_id == self._source.scan.scan_id and not has_timed_out
         return looked_again and self._source.probes.issuperset(sent.needs)
 
     def _is_outdated(self, address: str, finding: Finding, sent: SentFinding | None) -> bool:
