@@ -35,10 +35,9 @@ class SecurityHub:
     def import_findings(self, findings: Iterable[dict[str, Any]]) -> list[RefusedFinding]:
         refused: list[RefusedFinding] = []
         for chunk in chunks(findings, MAX_FINDINGS_PER_IMPORT, weigh=_find_size, below=MAX_IMPORT_BYTES):
-            sizes = [_find_size(finding) for finding in chunk]
-            too_large = [finding for finding, size in zip(chunk, sizes, strict=True) if _is_too_large(size)]
-            refused += [RefusedFinding(finding["Id"], TOO_LARGE, "more than 240 KB") for finding in too_large]
-            refused += self._import_chunk([finding for finding in chunk if finding not in too_large])
+            large = [finding for finding in chunk if _find_size(finding) > MAX_IMPORTED_FINDING_BYTES]
+            refused += [RefusedFinding(finding["Id"], TOO_LARGE, "more than 240 KB") for finding in large]
+            refused += self._import_chunk([finding for finding in chunk if finding not in large])
         return refused
 
     def _import_chunk(self, findings: list[dict[str, Any]]) -> list[RefusedFinding]:
@@ -81,10 +80,6 @@ def _import_once(findings: list[dict[str, Any]]) -> list[RefusedFinding]:
 
 def _is_passing(failure: RefusedFinding) -> bool:
     return any(part in failure.code for part in PASSING)
-
-
-def _is_too_large(size: int) -> bool:
-    return size > MAX_IMPORTED_FINDING_BYTES
 
 
 def _find_size(finding: dict[str, Any]) -> int:
