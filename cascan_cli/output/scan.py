@@ -33,6 +33,8 @@ CHANGE_LABELS = {
 }  # the values of cascan.model.inventory.ChangeKind, which is slow to import
 FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL", "ID")
 FINDING_DROPPED = ("ID", "CATEGORY", "DETAIL")
+FINDING_WHOLE = ("LOCATION", "ID")  # are copied
+FINDING_COMFORT = {"FINDING": 20, "DETAIL": 16}
 SHOWN_ID_CHARS = 8  # of a finding: enough for `cascan explain`
 
 
@@ -79,9 +81,14 @@ def print_findings(
         return build_finding_row(finding, now)
 
     shown = cut(listed) if cut else listed
-    print_table(FINDING_COLUMNS, map(build_row, shown), drop=FINDING_DROPPED)
+    print_finding_rows(map(build_row, shown))
     if not ordered.is_sorted and cut is None:
         _print_counts(counts)
+
+
+def print_finding_rows(rows: Iterable[Sequence[object]]) -> None:
+    """Print rows of `build_finding_row` as a table."""
+    print_table(FINDING_COLUMNS, rows, drop=FINDING_DROPPED, whole=FINDING_WHOLE, comfort=FINDING_COMFORT)
 
 
 def build_finding_row(finding: Finding, now: datetime) -> tuple[object, ...]:

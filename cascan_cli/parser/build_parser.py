@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cascan_cli.parser import SCAN_HELP, add_command, sentence
 from cascan_cli.parser.cascades import add_cascade_commands
@@ -22,7 +22,7 @@ from cascan_cli.parser.redrive import add_redrive_commands
 from cascan_cli.parser.reparse import add_reparse_command
 from cascan_cli.parser.schedule import add_schedule_commands
 from cascan_cli.parser.search import add_search_command
-from cascan_cli.parser.sentence_parser import SentenceParser
+from cascan_cli.parser.sentence_parser import OneCommand, SentenceParser
 from cascan_cli.parser.severity import add_severity_commands
 from cascan_cli.parser.shared_options import (
     FOR_THIS_SCAN,
@@ -102,10 +102,26 @@ Scan only what you have permission to scan."""
 RAW = RawDescriptionHelpFormatter
 
 
-def build_parser() -> SentenceParser:
+def build_parser(command: str = "") -> SentenceParser:
+    """The parser of all commands; or only of this one, if there is a command of this name."""
+    top, commands = _build_top()
+    if command:
+        one = OneCommand(commands, command)
+        _add_commands(cast("Commands", one))
+        if one.is_found:
+            return top
+    _add_commands(commands)
+    return top
+
+
+def _build_top() -> tuple[SentenceParser, Commands]:
     top = SentenceParser(prog="cascan", description=DESCRIPTION, epilog=EPILOG, formatter_class=RAW)
     top.add_argument("--version", action=PrintVersion, help="print the versions of cascan and nmap, and end")
     commands: Commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    return top, commands
+
+
+def _add_commands(commands: Commands) -> None:
     stack, output, request = stack_options(), output_options(), request_options()
     _add_scanning(commands, stack, request, output)
     _add_reading(commands, stack, output)
@@ -130,7 +146,6 @@ def build_parser() -> SentenceParser:
     add_worker_command(commands, stack)
     add_ui_command(commands, stack)
     add_completion_command(commands)
-    return top
 
 
 def _add_scanning(
