@@ -55,8 +55,12 @@ def run(args: Namespace) -> int:
 
 def _check_arguments(args: Namespace) -> None:
     """Raises: BadInput: options that exclude each other."""
-    if args.now == bool(args.scan):
-        raise BadInput("give either SCAN or --now; see: cascan findings --help")
+    if sum(map(bool, (args.now, args.scan, args.series))) != 1:
+        raise BadInput("give one of SCAN, --now and --series NAME; see: cascan findings --help")
+    if args.series and not args.form:
+        raise BadInput(f"--series {args.series} needs --as FORMAT; its newest scan is cascan findings {args.series}")
+    if args.changes and (not args.scan or not args.form or args.new):
+        raise BadInput("--changes exports what a scan changed: give SCAN and --as FORMAT, and leave out --new")
     if args.as_targets and args.json:
         raise BadInput("--as-targets prints lines of text; leave out --json")
     if args.now and args.new:

@@ -11,8 +11,9 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from cascan.clock import utc_now
+from cascan.queries.finding_query import FindingQuery
 from cascan.scans.merged_report import open_merged_report, select_reports
-from cascan_cli.commands.export_findings import check_export_options
+from cascan_cli.commands.export_findings import check_export_options, export_findings
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.output.export_file import STANDARD_OUTPUT, write_document
 from cascan_cli.output.scan import print_reasons
@@ -28,10 +29,14 @@ if TYPE_CHECKING:
     from cascan.ids import ReportKey
     from cascan.model.scan import Scan
 
+HTML = "html"
+
 
 def run(args: Namespace) -> int:
     """Raises: BadInput: options that contradict each other, or no such scan."""
     _check_options(args)
+    if args.form not in ("", HTML):
+        return export_findings(FindingQuery(), args)
     with open_stack(args) as stack:
         scan = find_ended_scan(stack.table, args.series) if args.series else find_scan(stack.table, args.scan)
         if args.form:
@@ -56,8 +61,10 @@ def _check_options(args: Namespace) -> None:
     if not args.form:
         return
     if args.out or args.shard is not None:
-        raise BadInput(f"{'--out' if args.out else '--shard'} is about the XML reports; leave it out with --as html")
-    if args.output in ("", STANDARD_OUTPUT) and sys.stdout.isatty():
+        raise BadInput(
+            f"{'--out' if args.out else '--shard'} is about the XML reports; leave it out with --as {args.form}"
+        )
+    if args.form == HTML and args.output in ("", STANDARD_OUTPUT) and sys.stdout.isatty():
         raise BadInput("an HTML report is for a browser: add -o FILE")
 
 

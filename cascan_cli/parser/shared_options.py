@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Sequence
 from pathlib import Path
 
 from cascan.formats.registry import FORMATS
@@ -233,16 +232,25 @@ def add_paging(command: ArgumentParser, default: int | None, listed: str) -> Non
 
 
 def add_export_options(
-    command: ArgumentParser, *, formats: Sequence[str] = tuple(FORMATS), others: tuple[str, ...] = ()
+    command: ArgumentParser,
+    *,
+    others: tuple[str, ...] = (),
+    default: str = "",
+    with_secrets: bool = True,
 ) -> None:
-    """The options that write a selection in the format of another tool. `others`: formats of this command alone."""
+    """The options that write a selection in the format of another tool. `others`: formats of this command alone.
+
+    `with_secrets`: what is selected may have secrets.
+    """
+    formats = [*FORMATS, *others]
     export = command.add_argument_group("export")
     export.add_argument(
         "--as",
         dest="form",
-        choices=[*formats, *others],
-        default="",
-        help="write the selection in this format: docs/formats.md",
+        choices=formats,
+        default=default,
+        metavar="FORMAT",
+        help=f"write the selection as one of: {', '.join(formats)}; see docs/formats.md",
     )
     export.add_argument(
         "-o",
@@ -251,6 +259,9 @@ def add_export_options(
         metavar="FILE",
         help="write to FILE, which appears when it is complete; - or none: standard output",
     )
+    command.set_defaults(with_secrets=False)
+    if not with_secrets:
+        return
     export.add_argument(
         "--with-secrets",
         action="store_true",

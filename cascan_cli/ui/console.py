@@ -29,6 +29,13 @@ NAVIGATION = (
     ("/scans", "Scans"),
     ("/submit", "New scan"),
     ("/findings", "Findings"),
+    ("/inventory", "Inventory"),
+    ("/changes", "Changes"),
+    ("/exposures", "Exposures"),
+    ("/schedules", "Schedules"),
+    ("/rules", "Rules"),
+    ("/reach", "Reachability"),
+    ("/coverage", "Coverage"),
     ("/audit", "Audit"),
 )
 

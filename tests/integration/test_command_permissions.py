@@ -73,6 +73,7 @@ ANSWERS: dict[str, dict[str, Any] | str] = {
     "DescribeSubnets": {"Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1"}]},
     "DescribeRouteTables": {"RouteTables": []},
     "DescribeVpcEndpoints": {"VpcEndpoints": []},
+    "DescribeHub": {},
 }
 READERS = [
     "scans",
@@ -104,6 +105,7 @@ READERS = [
     "network list",
     "cost 10.0.0.1",
     "wait SCANNED --fail-on new",
+    "watch SCANNED",
     "reach 10.0.0.1",
     "exposure list",
     "exposure init",
@@ -141,6 +143,7 @@ OPERATORS = [
     "migrate",
     "schedule delete nightly",
     "history delete 10.0.0.1",
+    "history backfill SCANNED",
     "delete SCANNED --yes --no-wait",
     "rules delete follow",
     "vantage add office --connect-queue https://sqs.test/office",
@@ -261,6 +264,7 @@ class DeployedStack:
             schedules=SCHEDULES,
             schedule_role="Messaging/SchedulerRole.Arn",
             stack=STACK,
+            hub=f"{ACCOUNT.format(service='securityhub')}:hub/default",
             repositories={"workers": "Workers/WorkerRepository.Arn"},
         )
         self.recorder = Recorder(resources, self._act)
@@ -342,6 +346,7 @@ class DeployedStack:
             parameters = [{"ParameterKey": "AllowedTargets", "ParameterValue": "10.0.0.0/8"}]
             parameters.append({"ParameterKey": "WorkerSubnets", "ParameterValue": "subnet-1"})
             parameters.append({"ParameterKey": "WorkerPublicIp", "ParameterValue": "DISABLED"})
+            parameters.append({"ParameterKey": "SecurityHub", "ParameterValue": "enabled"})
             parameters.append({"ParameterKey": "WorkerImageTag", "ParameterValue": "0.1.0"})
             return {"Outputs": described, "Parameters": parameters, "StackStatus": "CREATE_COMPLETE"}
 
@@ -442,7 +447,7 @@ def test_every_command_that_talks_to_aws_is_recorded() -> None:
         source = Path(importlib.import_module(command.name).__file__ or "").read_text()
         if any(re.search(rf"\b{name}\b", source) for name in TALKS_TO_AWS):
             talking.add(command.name.rpartition(".")[2])
-    typed_as = {"control": "cancel", "export_findings": "findings"} | dict.fromkeys(
+    typed_as = {"control": "cancel", "export_findings": "findings", "backfill": "history"} | dict.fromkeys(
         ("exposures", "exposure_check", "exposure_init"), "exposure"
     )
     # The local stack has no policies; a worker has the role of a worker; `vuls scan` calls what submit and

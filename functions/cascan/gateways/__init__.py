@@ -14,6 +14,7 @@ from cascan.gateways.cascades import CascadeTable, RuleTable
 from cascan.gateways.delayed_messages import DelayedMessage, DelayedMessages
 from cascan.gateways.event_bus import EventBus
 from cascan.gateways.exposures import Exposures
+from cascan.gateways.finding_hub import FindingHub, RefusedFinding
 from cascan.gateways.findings import FindingReplacement, Findings, FindingsByHost
 from cascan.gateways.fleet import Fleet, Launch
 from cascan.gateways.history import History
@@ -30,6 +31,7 @@ from cascan.gateways.scan_gateways import ScanGateways
 from cascan.gateways.scan_table import ReportResults, ScanLifecycle, ScanTable
 from cascan.gateways.scans import ScanPlace, Scans
 from cascan.gateways.schedules import ScheduleTable
+from cascan.gateways.sent_findings import SentFindings
 from cascan.gateways.severity_rules import SeverityRules
 from cascan.gateways.shards import HeldShards, Shards
 from cascan.gateways.stack_switch import StackSwitch
@@ -43,6 +45,7 @@ __all__ = [
     "DelayedMessages",
     "EventBus",
     "Exposures",
+    "FindingHub",
     "FindingReplacement",
     "Findings",
     "FindingsByHost",
@@ -59,6 +62,7 @@ __all__ = [
     "OperatorRecords",
     "Received",
     "Recordings",
+    "RefusedFinding",
     "ReportResults",
     "ReportStore",
     "RequestQueue",
@@ -71,6 +75,7 @@ __all__ = [
     "ScanTable",
     "Scans",
     "ScheduleTable",
+    "SentFindings",
     "SeverityRules",
     "ShardQueues",
     "ShardSource",

@@ -11,6 +11,7 @@ from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.fleet import EcsFleet
 from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.security_hub import SecurityHub
 from cascan.aws.sqs.request_queue import SqsRequestQueue
 from cascan.aws.sqs.returned_shards import SqsReturnedShards
 from cascan.aws.sqs.shard_queues import SqsShardQueues
@@ -21,6 +22,7 @@ from cascan.aws.tables.issued_requests import DynamoIssuedRequests
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
+from cascan.aws.tables.sent_findings import DynamoSentFindings
 from cascan.gateways import (
     Agenda,
     AuditList,
@@ -29,6 +31,7 @@ from cascan.gateways import (
     DelayedMessages,
     EventBus,
     Exposures,
+    FindingHub,
     FindingReplacement,
     Findings,
     FindingsByHost,
@@ -43,6 +46,7 @@ from cascan.gateways import (
     OperatorRecords,
     Received,
     Recordings,
+    RefusedFinding,
     ReportResults,
     ReportStore,
     RequestQueue,
@@ -54,6 +58,7 @@ from cascan.gateways import (
     Scans,
     ScanTable,
     ScheduleTable,
+    SentFindings,
     SeverityRules,
     ShardQueues,
     Shards,
@@ -64,6 +69,7 @@ from cascan.gateways import (
 from on_shard_queued.resolver import DnsResolver
 from tests import fakes
 from tests.fakes import cascades as fake_cascades
+from tests.fakes import finding_hub as fake_hub
 from tests.fakes import schedules as fake_schedules
 
 SCAN_TABLES: tuple[ScanTable, ...] = (DynamoScanTable("table"), fakes.MemoryScanTable())
@@ -109,6 +115,8 @@ PARTS_OF_SCAN_TABLE = (
     NetworkIdentities,
     Vantages,
 )
+SENT_FINDINGS: tuple[SentFindings, ...] = (DynamoSentFindings("table"), fake_hub.MemorySentFindings())
+FINDING_HUBS: tuple[FindingHub, ...] = (SecurityHub(), fake_hub.MemoryFindingHub())
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     IssuedRequests: ISSUED_REQUESTS,
     FindingReplacement: REPLACEMENTS,
@@ -126,6 +134,8 @@ BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     DelayedMessages: DELAYED_MESSAGES,
     ScheduleTable: SCHEDULE_TABLES,
     OperatorRecords: OPERATOR_RECORDS,
+    SentFindings: SENT_FINDINGS,
+    FindingHub: FINDING_HUBS,
 }
 
 
@@ -136,7 +146,7 @@ def test_every_protocol_of_the_gateways_is_implemented_here() -> None:
         for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
         if kind.__module__ == module.name
     }
-    assert declared - {DelayedMessage, Launch, Lookup, Received, ScanGateways} == set(BY_PROTOCOL)
+    assert declared - {DelayedMessage, Launch, Lookup, Received, RefusedFinding, ScanGateways} == set(BY_PROTOCOL)
 
 
 def test_every_implementation_has_the_parameters_of_its_protocol() -> None:

@@ -116,7 +116,7 @@ def test_help_and_check_start_without_the_libraries_of_aws_and_of_expressions(co
     ("words", "meant"),
     [
         (
-            ["scans", "--state", "failed"],
+            ["diff", "--state", "failed"],
             "--state-dir",
         ),  # an abbreviation once: it deployed a second stack into ./failed
         (["scans", "--al", "10.1.2.3"], ""),

@@ -5,12 +5,22 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 from msgspec.structs import replace
 
 from cascan.errors import GatewayUnavailable
 from cascan.model.audit import BEGUN, AuditEntry
+from cascan.model.exposure import Exposure, ExposureState
 from tests.unit.cascan_cli.ui.conftest import HOSTILE, Site, read_text
 
+SCHEDULE = """
+apiVersion: execution.securecodebox.io/v1
+kind: ScheduledScan
+metadata: {name: nightly}
+spec:
+  schedule: "0 3 * * *"
+  scanSpec: {scanType: nmap, parameters: ["127.0.0.1"]}
+"""
 FORM = {"targets": "127.0.0.1", "parameters": "-sV -p 22", "name": "", "exclude": "", "vantage": "", "labels": ""}
 
 
@@ -78,6 +88,77 @@ def test_a_reader_sees_the_explanation_and_no_button(reader: Site) -> None:
     text = reader.get("/submit?targets=127.0.0.1").text
     assert "It would be accepted" in text
     assert "<form method=" not in text
+
+
+def test_a_host_is_scanned_again_by_one_button(scanned: Site) -> None:
+    response = scanned.post("/hosts/10.0.0.1")
+    (body,) = scanned.stack.request_queue.sent
+    assert json.loads(body) == {"targets": ["10.0.0.1"], "parameters": ["-sV"]}
+    assert response.headers["location"].startswith("/scans/")
+    assert "8.8.8.8 is outside AllowedTargets" in read_text(scanned.post("/hosts/8.8.8.8", 400))
+
+
+# ---- exposures
+
+
+def the_exposure(site: Site) -> Exposure:
+    (exposure,) = site.table.exposures.values()
+    return exposure
+
+
+def test_an_exposure_is_acknowledged_accepted_and_reopened(exposed: Site) -> None:
+    place = f"/exposures/{the_exposure(exposed).exposure_id}"
+    exposed.post(place, action="ack", why="the owner knows")
+    assert the_exposure(exposed).state is ExposureState.ACKNOWLEDGED
+    assert "The exposure is acknowledged." in exposed.text(place)
+    exposed.post(place, action="accept", until="2026-12-31", why="until the move")
+    assert the_exposure(exposed).state is ExposureState.ACCEPTED
+    exposed.post(place, action="reopen")
+    assert the_exposure(exposed).state is ExposureState.CONFIRMED
+    entries = exposed.table.audit.values()
+    assert sorted(entry.action for entry in entries) == ["accept exposure", "acknowledge exposure", "reopen exposure"]
+    assert {entry.outcome for entry in entries} == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"action": "accept", "until": "2026-12-31"}, "needs a reason"),
+        ({"action": "accept", "until": "tomorrow", "why": "so"}, "is not a date"),
+        ({"action": "accept", "until": "2020-01-01", "why": "so"}, "has passed"),
+        ({"action": "reopen"}, "there is nothing to change"),
+        ({"action": "delete"}, "must be one of ack, accept, reopen"),
+        ({"action": "ack", "why": "x" * 5_000}, "characters, more than"),
+    ],
+)
+def test_a_decision_that_cannot_be_is_refused_with_a_sentence(
+    fields: dict[str, str], problem: str, exposed: Site
+) -> None:
+    before = the_exposure(exposed)
+    response = exposed.post(f"/exposures/{before.exposure_id}", 400, **fields)
+    assert problem in read_text(response)
+    assert the_exposure(exposed) == before
+    assert all(entry.outcome.startswith("refused: ") for entry in exposed.table.audit.values())
+
+
+# ---- schedules
+
+
+def test_a_schedule_is_paused_resumed_and_run(site: Site) -> None:
+    document = yaml.safe_load(SCHEDULE)
+    site.stack.schedules.put_schedule("nightly", document)
+    assert "active" in site.text("/schedules")
+    site.post("/schedules/nightly", action="pause")
+    assert "suspended" in site.text("/schedules/nightly")
+    site.post("/schedules/nightly", action="resume")
+    assert "active" in site.text("/schedules/nightly")
+    site.post("/schedules/nightly", action="run-now")
+    (sent,) = site.stack.schedule_queue.sent
+    assert "nightly" in sent
+    assert "was requested" in site.text("/schedules/nightly")
+    site.post("/schedules/nightly", 400, action="delete")
+    site.post("/schedules/guess", 404, action="pause")
+    assert [entry.action for entry in site.table.audit.values()] != []
 
 
 # ---- audit list
