@@ -73,10 +73,13 @@ class StrictSecurityHub:
         self.refused: dict[str, str] = {}
         self.refusals: Counter[str] = Counter()  # by id: how often it is refused, once
         self.failures: list[str] = []  # codes with which the next calls fail as a whole
+        self.invalid: set[str] = set()  # ids that make a whole call invalid
 
     def batch_import_findings(self, *, Findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803 - of AWS
         if self.failures:
             raise ClientError({"Error": {"Code": self.failures.pop(0), "Message": "no"}}, "BatchImportFindings")
+        if self.invalid & {str(finding.get("Id")) for finding in Findings}:
+            raise ClientError({"Error": {"Code": "InvalidInputException", "Message": "one"}}, "BatchImportFindings")
         if not 1 <= len(Findings) <= MAX_FINDINGS or len(json.dumps(Findings)) > MAX_CALL_BYTES:
             raise ClientError({"Error": {"Code": "InvalidInputException", "Message": "size"}}, "BatchImportFindings")
         self.calls.append(len(Findings))
