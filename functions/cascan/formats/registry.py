@@ -64,11 +64,12 @@ def render_records(name: str, records: Iterable[Record], export: Export) -> Iter
 
 def redact_record(record: Record) -> Record:
     """The record without the passwords and keys that scripts found."""
+    attributes = record.finding.attributes
+    if not any(map(attributes.get, HIDING_PLACES)):  # before the imports, which take longer than this
+        return record
     from msgspec.structs import replace  # noqa: PLC0415 - see above
 
     from cascan.findings.redact import redact_finding  # noqa: PLC0415 - see above
 
-    if HIDING_PLACES.isdisjoint(record.finding.attributes):
-        return record
     finding = redact_finding(record.finding)
     return record if finding is record.finding else replace(record, finding=finding)
