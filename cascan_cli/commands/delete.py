@@ -78,8 +78,8 @@ def _check_members(scans: Sequence[Scan], stack: StackGateways) -> None:
         parent = stack.table.get_scan(scan.member_of)
         if parent:
             raise BadInput(
-                f"scan {scan.scan_id} is the part of scan {parent.scan_id} ({parent.name}) that {scan.vantage} saw, and "
-                f"counted there; nothing was removed. Remove all of it: cascan delete {parent.scan_id}"
+                f"scan {scan.scan_id} is the part of scan {parent.scan_id} ({parent.name}) that {scan.vantage} saw, "
+                f"and counted there; nothing was removed. Remove all of it: cascan delete {parent.scan_id}"
             )
 
 
