@@ -37,25 +37,25 @@ class SecurityHub:
         for chunk in chunks(findings, MAX_FINDINGS_PER_IMPORT, weigh=_find_size, below=MAX_IMPORT_BYTES):
             large = [finding for finding in chunk if _find_size(finding) > MAX_IMPORTED_FINDING_BYTES]
             refused += [RefusedFinding(finding["Id"], TOO_LARGE, "more than 240 KB") for finding in large]
-            refused += self._import_chunk([finding for finding in chunk if finding not in large])
+            if len(large) < len(chunk):
+                refused += _import_chunk([finding for finding in chunk if finding not in large])
         return refused
 
-    def _import_chunk(self, findings: list[dict[str, Any]]) -> list[RefusedFinding]:
-        refused: list[RefusedFinding] = []
-        passing: list[RefusedFinding] = []
-        for _ in tries(MAX_IMPORT_TRIES):
-            if not findings:
-                return refused
-            with translate_errors(GATEWAY):
-                failures = _import_once(findings)
-            refused += [failure for failure in failures if not _is_passing(failure)]
-            passing = [failure for failure in failures if _is_passing(failure)]
-            again = {failure.finding_id for failure in passing}
-            findings = [finding for finding in findings if finding["Id"] in again]
+
+def _import_chunk(findings: list[dict[str, Any]]) -> list[RefusedFinding]:
+    """Import the findings of one call, and again those that are not taken for the moment."""
+    refused: list[RefusedFinding] = []
+    codes: dict[str, str] = {}  # of those, by id
+    for _ in tries(MAX_IMPORT_TRIES):
+        with translate_errors(GATEWAY):
+            failures = _import_once(findings)
+        codes = {failure.finding_id: failure.code for failure in failures if _is_passing(failure)}
+        refused += [failure for failure in failures if failure.finding_id not in codes]
+        findings = [finding for finding in findings if finding["Id"] in codes]
         if not findings:
             return refused
-        codes = ", ".join(sorted({failure.code for failure in passing}))
-        raise GatewayUnavailable(f"{GATEWAY}: {len(findings)} findings were not taken: {codes}")
+    listed = ", ".join(sorted(set(codes.values())))
+    raise GatewayUnavailable(f"{GATEWAY}: {len(findings)} findings were not taken: {listed}")
 
 
 def _import_once(findings: list[dict[str, Any]]) -> list[RefusedFinding]:
