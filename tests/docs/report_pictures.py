@@ -1,4 +1,4 @@
-"""Pictures of the HTML report for the documents, of a made-up network: `python -m tests.docs.pictures`.
+"""Pictures of the HTML report for the documents, of a made-up network: `python -m tests.docs.report_pictures`.
 
 They go to docs/pictures/: the report on a laptop and on a phone, in light and in dark colours.
 """
@@ -205,7 +205,7 @@ def _add_cascade(scan: Scan, table: MemoryScanTable, cascades: MemoryCascadeTabl
         count=8,
         sent=True,
     )
-    cascades.children[scan.scan_id, child.key] = child
+    cascades.stored[scan.scan_id] = {child.key: child}
     reason = "postgres is not in the policy profile"
     cascades.end_cascade(scan.scan_id, [CascadeLine(kind="refused", rule="database-probe", reason=reason, count=8)])
 
