@@ -43,6 +43,7 @@ ROUTES = (
     Route("/scans", scans.show_scans),
     Route("/scans/live", scans.stream_scans),
     Route("/scans/{scan_id}", scan.show_scan),
+    Route("/scans/{scan_id}", scan.control_scan, methods=["POST"]),
     Route("/scans/{scan_id}/live", scan.stream_scan),
     Route("/findings", findings.show_findings),
     Route("/submit", submit.show_form),

@@ -68,6 +68,7 @@ class Site:
             scheduler=SimpleNamespace(put=lambda *_: None),
             bus=MemoryEventBus(),
             request_queue=MemoryRequestQueue(),
+            control_queue=MemoryRequestQueue(),
             operator_records=MemoryOperatorRecords(),
             outputs={},
             is_local=True,
