@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 MAX_ATTEMPTS = 4
@@ -60,6 +61,17 @@ def scheduler() -> EventBridgeSchedulerClient:
 
 
 @cache
+def sns() -> SNSClient:
+    """One attempt a call: a message is sent again by who sends it, and never twice."""
+    return session().client("sns", config=_config(read_timeout_s=10, attempts=1))
+
+
+@cache
+def ssm() -> Any:
+    return session().client("ssm", config=_config(read_timeout_s=5))
+
+
+@cache
 def ecs() -> ECSClient:
     """In the region of this process: a launcher starts workers where it is."""
     here = boto3.Session().region_name
@@ -68,15 +80,15 @@ def ecs() -> ECSClient:
 
 def forget() -> None:
     """Drop the session and the clients; the next use builds new ones, with new credentials."""
-    for built in (session, dynamodb, s3, events, sqs, scheduler, ecs):
+    for built in (session, dynamodb, s3, events, sqs, scheduler, sns, ssm, ecs):
         built.cache_clear()
 
 
-def _config(read_timeout_s: int, *, checks_parameters: bool = True) -> Config:
+def _config(read_timeout_s: int, *, checks_parameters: bool = True, attempts: int = MAX_ATTEMPTS) -> Config:
     return Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=read_timeout_s,
-        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         tcp_keepalive=True,  # a worker may not make a call for hours
         # Checking takes half the CPU of a batch write, and mypy checks the parameters as well.
         parameter_validation=checks_parameters,
