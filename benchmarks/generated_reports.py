@@ -9,6 +9,10 @@ Shapes, by what a host element holds on average:
     scripts  7 ports, 6 scripts, 13 KB
     alike    as mixed, but only 64 different hosts, repeated with other addresses, names and times
     unlike   as mixed, but no two open ports are alike: each service has its own version and extra text
+    network  as a scan with -A -v of a real network writes it: a few services are on most hosts; a third of the
+             hosts is down; there are 90 systems, and nmap's own noise: each guess of a system names a closed UDP
+             port that nmap chose at random
+    syn      as network, but a plain port scan (-sS)
 
 What repeats in a real network (services, states, OS matches) repeats here too. All else is
 different for each host: addresses, names, keys, certificates, times, fingerprints, and the TTL,
@@ -73,6 +77,8 @@ TITLES = (
     "Index of /",
 )
 DIFFERENT_HOSTS = 64  # in the shape alike
+DOWN = 0.3  # share of the hosts, in the shapes network and syn
+SYSTEMS = 90  # operating systems, in the shape network
 NAMED = 0.6  # share of the hosts with a reverse name
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -84,6 +90,7 @@ class Shape:
     os: float  # probability of OS matches, sequences and a trace
     unlike: bool = False
     alike: bool = False
+    noisy: bool = False  # with down hosts, many systems, and services that are frequent or rare
 
 
 SHAPES = {
@@ -92,6 +99,8 @@ SHAPES = {
     "scripts": Shape(probed=True, scripts=1.3, os=0.35),
     "alike": Shape(probed=True, scripts=0.5, os=0.35, alike=True),
     "unlike": Shape(probed=True, scripts=0.5, os=0.35, unlike=True),
+    "network": Shape(probed=True, scripts=0.5, os=0.9, noisy=True),
+    "syn": Shape(probed=False, scripts=0, os=0, noisy=True),
 }
 
 
@@ -108,16 +117,21 @@ def generate_report(hosts: int, shape: str) -> Iterator[bytes]:
 def generate_host(number: int, shape: Shape, random: Random) -> str:
     """One host element."""
     address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    if shape.noisy and random.random() < DOWN:
+        return (
+            '<host><status state="down" reason="no-response" reason_ttl="0"/>\n'
+            f'<address addr="{address}" addrtype="ipv4"/>\n</host>\n'
+        )
     started, distance = 1_767_225_600 + number // 8, random.randint(0, 12)
     ttl = random.choice((64, 128, 64, 255)) - distance
     name = f'<hostname name="host-{number:x}.example" type="PTR"/>\n' if random.random() < NAMED else ""
     mac_address = f"02:00:5E:{number >> 16 & 255:02X}:{number >> 8 & 255:02X}:{number & 255:02X}"
     mac = f'<address addr="{mac_address}" addrtype="mac"/>\n' if distance == 0 else ""
-    drawn = random.sample(SERVICES, random.randint(5, 11))
+    drawn = draw_services(shape, random)
     picked = sorted({service[0]: service for service in drawn}.values())  # nmap lists a port once
     ports = "".join(generate_port(service, ttl, shape, random) for service in picked)
     closed = 1000 - len(picked)
-    os_elements = generate_os(distance, random) if random.random() < shape.os else ""
+    os_elements = generate_os(distance, shape, random) if random.random() < shape.os else ""
     return (
         f'<host starttime="{started}" endtime="{started + random.randint(2, 90)}">'
         f'<status state="up" reason="echo-reply" reason_ttl="{ttl}"/>\n'
@@ -127,6 +141,15 @@ def generate_host(number: int, shape: Shape, random: Random) -> str:
         f"</extraports>\n{ports}</ports>\n{os_elements}"
         f'<times srtt="{random.randint(50, 90_000)}" rttvar="{random.randint(5, 9_000)}" to="100000"/>\n</host>\n'
     )
+
+
+def draw_services(shape: Shape, random: Random) -> list[tuple[int, str, str, str, str, str, str]]:
+    """Services of a host: each as likely as the others, or a few on most hosts and the others on few."""
+    count = random.randint(5, 11)
+    if not shape.noisy:
+        return random.sample(SERVICES, count)
+    weights = [1 / rank for rank in range(1, len(SERVICES) + 1)]
+    return random.choices(SERVICES, weights, k=count)
 
 
 def generate_port(service: tuple[int, str, str, str, str, str, str], ttl: int, shape: Shape, random: Random) -> str:
@@ -218,13 +241,20 @@ def generate_certificate(random: Random) -> str:
     )
 
 
-def generate_os(distance: int, random: Random) -> str:
+def generate_os(distance: int, shape: Shape, random: Random) -> str:
     """OS matches, uptime, sequences and a trace."""
+    used = '<portused state="open" proto="tcp" portid="22"/>\n'
+    names = random.sample(OS_NAMES, 3)
+    if shape.noisy:
+        used += '<portused state="closed" proto="tcp" portid="1"/>\n'
+        used += f'<portused state="closed" proto="udp" portid="{random.randint(30_000, 44_999)}"/>\n'
+        system = random.randrange(SYSTEMS)
+        names = [f"Linux {system // 10}.{system % 10 + place} - {system // 10}.{system % 10 + 9}" for place in range(3)]
     matches = "".join(
         f'<osmatch name="{name}" accuracy="{100 - place}" line="{68_000 + place}">\n<osclass type="general purpose" '
         f'vendor="Linux" osfamily="Linux" osgen="5.X" accuracy="{100 - place}"><cpe>cpe:/o:linux:linux_kernel:5</cpe>'
         "</osclass>\n</osmatch>\n"
-        for place, name in enumerate(random.sample(OS_NAMES, 3))
+        for place, name in enumerate(names)
     )
     sequences = ",".join(f"{random.getrandbits(32):X}" for _ in range(6))
     hops = "".join(
@@ -232,7 +262,7 @@ def generate_os(distance: int, random: Random) -> str:
         for hop in range(1, distance + 1)
     )
     return (
-        f'<os><portused state="open" proto="tcp" portid="22"/>\n{matches}</os>\n'
+        f"<os>{used}{matches}</os>\n"
         f'<uptime seconds="{random.randint(1, 9_999_999)}" lastboot="Mon Dec  1 00:00:00 2025"/>\n'
         f'<distance value="{distance}"/>\n<tcpsequence index="{random.randint(200, 264)}" difficulty="Good luck!" '
         f'values="{sequences}"/>\n<ipidsequence class="All zeros" values="0,0,0,0,0,0"/>\n'

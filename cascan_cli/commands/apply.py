@@ -20,7 +20,7 @@ from cascan.recovery.operator_records import record_rule
 from cascan.schedules.due import build_run_request, next_times
 from cascan.schedules.form import KIND as SCHEDULE_KIND
 from cascan.schedules.form import read_schedule
-from cascan_cli.commands.schedule import NEXT_SHOWN, store_schedule
+from cascan_cli.commands.schedule import NEXT_SHOWN
 from cascan_cli.errors import BadInput
 from cascan_cli.input.manifests import read_manifests
 from cascan_cli.output.table import print_table
@@ -29,6 +29,7 @@ from cascan_cli.stack.backup import back_up
 from cascan_cli.stack.open import StackGateways, open_stack
 from cascan_cli.stack.permissions import read_permissions
 from cascan_cli.stack.scan_ids import expected_scan_id
+from cascan_cli.stack.schedules import store_schedule
 
 Applied = dict[str, Any]
 Apply = Callable[[StackGateways], Applied]

@@ -8,32 +8,16 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from msgspec.structs import replace
-
-from cascan.cascades.rule import KIND as RULE_KIND
-from cascan.cascades.rule import read_rule
-from cascan.clock import to_wire, utc_now
-from cascan.cost.budget import require_budget
 from cascan.errors import RequestRefused
-from cascan.forms import read_request
-from cascan.forms.documents import read_documents
 from cascan.model.policy_profile import PolicyProfile
-from cascan.model.request import ScanRequest
-from cascan.model.shard import Lane
 from cascan.nmap.scripts import ScriptVerdict, Verdict
-from cascan.planning.explain import Explanation, TargetVerdict, explain
-from cascan.planning.plan import Plan
-from cascan.schedules.due import build_run_request
-from cascan.schedules.form import KIND as SCHEDULE_KIND
-from cascan.schedules.form import read_schedule
-from cascan.timing.windows import Window, find_opening
+from cascan.planning.explain import Explanation, TargetVerdict
 from cascan_cli.commands.scan import build_request
 from cascan_cli.errors import EXIT_REFUSED, BadInput
-from cascan_cli.input.raw_sockets import explain_missing_raw_sockets
 from cascan_cli.input.request_files import read_request_file, read_vuls_requests, split_requests
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import pluralize, print_json, print_message, printable
-from cascan_cli.stack.permissions import read_cost_limit, read_permissions, read_scan_defaults
+from cascan_cli.stack.explain_request import explain_manifest, explain_request
 
 MAX_HARMLESS_SHOWN = 8  # scripts of one verdict that get a row each
 HARMLESS = {
@@ -95,55 +79,6 @@ def _report_all(explanations: dict[str, Explanation], name: str, args: Namespace
             print(printable(heading))
             _print(explained, verbose=args.verbose)
     return 0 if accepted else EXIT_REFUSED
-
-
-def explain_manifest(body: str, args: Namespace) -> Explanation:
-    """Explain any manifest that `cascan apply` takes: a scan, a schedule by its scans, or a rule."""
-    try:
-        (document,) = read_documents(body)
-    except (RequestRefused, ValueError):
-        return explain_request(body, args)
-    try:
-        if document.get("kind") == RULE_KIND:
-            rule = read_rule(document)
-            note = f"cascan apply would store the rule {rule.name}; cascan rules test shows what it starts"
-            return Explanation(accepted=True, notes=(*rule.notes, note))
-        if document.get("kind") == SCHEDULE_KIND:
-            schedule = read_schedule(document)
-            explained = explain_request(json.dumps(build_run_request(schedule, utc_now())), args, is_issued=True)
-            note = f"this is a scan of the schedule {schedule.name}; cascan apply stores the schedule"
-            notes = dict.fromkeys((*schedule.notes, *explained.notes))
-            return replace(explained, notes=(*notes, note))
-    except RequestRefused as refused:
-        return Explanation(accepted=False, refusals=refused.refusals)
-    return explain_request(body, args)
-
-
-def explain_request(body: str, args: Namespace, *, is_issued: bool = False) -> Explanation:
-    try:
-        read = read_request(body, is_issued=is_issued)
-    except RequestRefused as refused:
-        return Explanation(accepted=False, refusals=refused.refusals)
-    limit = read_cost_limit(args)
-
-    def check_budget(request: ScanRequest, planned: Plan) -> None:
-        require_budget(request, [planned], limit)
-
-    explained = explain(read.request, read_permissions(args), read_scan_defaults(args), check_budget)
-    notes = [*read.notes, *explained.notes, describe_windows(read.request.windows)]
-    if explained.lane == Lane.RAW:
-        notes.append(explain_missing_raw_sockets(args))
-    return replace(explained, notes=tuple(filter(None, notes)))
-
-
-def describe_windows(windows: Sequence[str]) -> str:
-    """When a scan with these windows may run; empty: at any time."""
-    opening = find_opening([Window.parse(text) for text in windows], utc_now())
-    if opening is None:  # there are no windows
-        return ""
-    if opening.is_open:
-        return f"one of its windows is open until {to_wire(opening.until)}"
-    return f"its windows are closed: the scan would wait until {to_wire(opening.until)}"
 
 
 def _print(explained: Explanation, *, verbose: bool) -> None:

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 def run(args: Namespace) -> int:
     if has_port(args.host) and args.port:
         raise BadInput(f"{args.host}: it names a port already; leave --port out")
+    from cascan.queries.reach import list_vantages
+
     with open_stack(args) as stack:
-        vantages = _list_vantages(stack)
+        vantages = list_vantages(stack.table)
         rows = _find_rows(args, stack, vantages)
     if args.json:
         print_json([_to_json(row) for row in rows])
@@ -37,15 +39,6 @@ def run(args: Namespace) -> int:
     if not rows:
         print_message(f"no port of {args.host} that matches was open from any vantage")
     return 0
-
-
-def _list_vantages(stack: StackGateways) -> list[str]:
-    """The vantages that have looks or may have some: the stack itself first, then by name."""
-    from cascan.model.vantage import DEFAULT_VANTAGE
-
-    in_use = {vantage.name for vantage in stack.table.vantages() if vantage.removed_at is None}
-    others = sorted((in_use | set(stack.table.history_vantages())) - {DEFAULT_VANTAGE})
-    return [DEFAULT_VANTAGE, *others]
 
 
 def _find_rows(args: Namespace, stack: StackGateways, vantages: Sequence[str]) -> list[PortReach]:

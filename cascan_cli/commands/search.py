@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from cascan.clock import to_wire
-from cascan.limits import MAX_SCANS_SEARCHED, MAX_SEARCH_RESULTS
-from cascan.queries.search import SearchText, has_ended, may_match, search_scans
+from cascan.limits import MAX_SEARCH_RESULTS
+from cascan.queries.search import SearchText
 from cascan_cli.errors import BadInput
 from cascan_cli.input.finding_query import parse_finding_query
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import Progress, pluralize, print_json, print_message
+from cascan_cli.output.text import Progress, print_json, print_message
 from cascan_cli.stack.open import open_stack
+from cascan_cli.stack.search_stack import search_index, search_table
 
 if TYPE_CHECKING:
     from cascan.queries.finding_query import FindingQuery
@@ -45,9 +45,6 @@ def run(args: Namespace) -> int:
 
 def _search_index(stack: StackGateways, text: SearchText, query: FindingQuery, args: Namespace) -> list[SearchResult]:
     """One result more than --limit, if there are so many."""
-    from cascan_cli.local.search_index import Search, search_findings
-    from cascan_cli.local.state import StateDir
-
     started = time.monotonic()
     with Progress() as progress:
 
@@ -56,23 +53,12 @@ def _search_index(stack: StackGateways, text: SearchText, query: FindingQuery, a
                 scans = f"scan {state.scans_done + 1} of {state.scans}"
                 progress.show(f"bringing the search index up to date: {scans}, {state.findings} findings")
 
-        path, search = StateDir(args.state_dir).search_index, Search(text, query, args.limit + 1)
-        return search_findings(path, stack.table, search, show=show, say=print_message)
+        return search_index(stack, args.state_dir, text, query, args.limit + 1, show=show, say=print_message)
 
 
 def _search_table(stack: StackGateways, text: SearchText, query: FindingQuery, args: Namespace) -> list[SearchResult]:
     """As `_search_index`, by reading the findings of the latest scans."""
-    listed = list(stack.table.list_scans(MAX_SCANS_SEARCHED))
-    scans = [scan for scan in listed if has_ended(scan) and may_match(scan, query)]
-    findings = sum(scan.findings.count for scan in scans)
-    print_message(
-        f"a stack in AWS has no index: reading all findings of {pluralize(len(scans), 'scan')}, "
-        f"{pluralize(findings, 'finding')}, until {pluralize(args.limit, 'result')}"
-    )
-    if len(listed) == MAX_SCANS_SEARCHED:
-        oldest = to_wire(listed[-1].requested_at)
-        print_message(f"only the {MAX_SCANS_SEARCHED} latest scans are searched, those since {oldest}")
-    return list(islice(search_scans(scans, stack.table, text, query), args.limit + 1))
+    return search_table(stack, text, query, args.limit + 1, shown=args.limit, say=print_message)
 
 
 def _print(results: list[SearchResult], *, as_json: bool) -> None:

@@ -69,6 +69,11 @@ SELECT = """
     FROM words CROSS JOIN findings ON findings.id = words.rowid CROSS JOIN scans ON scans.number = findings.scan
     WHERE words MATCH ? ORDER BY words.rowid
 """
+SELECT_ALL = """
+    SELECT scans.scan_id, scans.name, scans.requested_at, findings.parsed_at, severity, category, addresses, hostname,
+        protocol, port, service, findings.name, location
+    FROM findings CROSS JOIN scans ON scans.number = findings.scan ORDER BY findings.id
+"""
 # What a primary result code says of the file: https://sqlite.org/rescode.html
 UNUSABLE = {
     sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
@@ -194,7 +199,8 @@ class SearchIndex:
 
     def search(self, search: Search) -> list[SearchResult]:
         """The first results: the newest scan first, then in the order of its findings."""
-        rows = self._connection.execute(SELECT, (build_match(search.text, search.query),))
+        match = build_match(search.text, search.query)
+        rows = self._connection.execute(SELECT, (match,)) if match else self._connection.execute(SELECT_ALL)
         with closing(rows):
             return list(islice(_select(rows, search.query), search.limit))
 

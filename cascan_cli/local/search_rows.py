@@ -32,6 +32,7 @@ def build_stamp(scan: Scan) -> str:
 def build_match(text: SearchText, query: FindingQuery) -> str:
     """The expression for FTS5. It holds normalized words alone, in quotation marks, so none of it is
     syntax. Marks leave out most of what the query does not select; `FindingQuery.fits` decides.
+    Empty: every finding may match.
     """
     conditions = [f'(body : "{phrase}" *)' for phrase in text.phrases]
     choices = [

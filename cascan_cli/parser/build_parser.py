@@ -37,6 +37,7 @@ from cascan_cli.parser.shared_options import (
     stack_options,
     wait_options,
 )
+from cascan_cli.parser.ui import add_ui_command
 from cascan_cli.parser.vantage import add_vantage_commands
 from cascan_cli.parser.vuls import add_vuls_commands
 from cascan_cli.parser.worker import add_worker_command
@@ -65,6 +66,7 @@ stack in AWS.
   cascan delete latest                       remove a scan; its history stays
   cascan cancel latest                       end a scan; also suspend, resume
   cascan halt                                stop all scanning on the stack
+  cascan ui                                  all of it in a browser
   cascan doctor                              check the stack and this machine
   cascan redrive list                        messages that were given up
   cascan reparse latest                      findings anew from stored reports
@@ -119,6 +121,7 @@ def build_parser() -> SentenceParser:
     add_network_commands(commands, stack, output)
     add_vuls_commands(commands, stack, output)
     add_worker_command(commands, stack)
+    add_ui_command(commands, stack)
     add_completion_command(commands)
     return top
 

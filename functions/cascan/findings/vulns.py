@@ -80,15 +80,17 @@ def _find_entries(data: Any) -> Iterator[dict[str, Any]]:
 
     The reader of reports limits the depth of a script's structure (MAX_XML_DEPTH).
     """
-    if isinstance(data, list):
-        for element in data:
-            yield from _find_entries(element)
-    elif isinstance(data, dict):
+    elements = data
+    if isinstance(data, dict):
         if get_text(data, "title") and STATE.match(get_text(data, "state")):
             yield data
-        else:
-            for element in data.values():
-                yield from _find_entries(element)
+            return
+        elements = data.values()
+    elif not isinstance(data, list):
+        return
+    for element in elements:
+        if isinstance(element, dict | list):  # most are texts
+            yield from _find_entries(element)
 
 
 class VulnersEntry(NamedTuple):

@@ -8,10 +8,14 @@ from enum import StrEnum
 import msgspec
 
 from cascan.findings.to_json import scan_fields
+from cascan.formats.hub_product import HubProduct
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.rules.severity import ACCEPTED, SUPPRESSED, to_count_key
+
+# The category of findings that say what differs from the expected exposure
+VIOLATION = "Expected Exposure"
 
 
 class Status(StrEnum):
@@ -70,6 +74,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     version: str  # of cascan
     vantage: str = ""  # empty: the records are from several
     shows_secrets: bool = False  # False: passwords that scripts found are left out
+    hub_product: HubProduct | None = None  # the account and Region of an ASFF document; None: not known
     notes: tuple[str, ...] = ()  # what a reader of the document has to know, a sentence each
 
 

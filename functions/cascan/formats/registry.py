@@ -37,6 +37,11 @@ FORMATS = {
         Format("json", "secureCodeBox findings", ".json", "application/json", "render_json", "json_array"),
         Format("jsonl", "one finding a line", ".jsonl", "application/x-ndjson", "render_jsonl", "json_lines"),
         Format("csv", "spreadsheet", ".csv", "text/csv; charset=utf-8", "render_csv", "csv_lines"),
+        Format("md", "Markdown table", ".md", "text/markdown; charset=utf-8", "render_md", "markdown"),
+        Format("sarif", "SARIF 2.1.0", ".sarif", "application/sarif+json", "render_sarif", "sarif"),
+        Format("ocsf", "OCSF 1.6 events", ".ocsf.jsonl", "application/x-ndjson", "render_ocsf", "ocsf"),
+        Format("defectdojo", "Generic Findings Import", ".json", "application/json", "render_defectdojo", "defectdojo"),
+        Format("asff", "AWS Security Hub", ".json", "application/json", "render_asff", "asff"),
     )
 }
 

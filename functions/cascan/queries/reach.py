@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
+from cascan.gateways import Vantages
 from cascan.model.history import NOT_COVERED
 from cascan.model.inventory import OPEN, HostRecord, InventoryQuery, PortKey
+from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import order_address, parse_address
 from cascan.queries.history import Answer, Past, find_answers
 
@@ -30,6 +33,17 @@ class PortReach:
     def differs(self) -> bool:
         """Vantages that looked at the port saw it in different states."""
         return len({answer.state for answer in self.answers} - {NOT_COVERED}) > 1
+
+
+class PastOfVantages(Past, Vantages, Protocol):
+    """The gateway that knows the vantages, too."""
+
+
+def list_vantages(past: PastOfVantages) -> list[str]:
+    """The vantages that have looks or may have some: the stack itself first, then by name."""
+    in_use = {vantage.name for vantage in past.vantages() if vantage.removed_at is None}
+    others = sorted((in_use | set(past.history_vantages())) - {DEFAULT_VANTAGE})
+    return [DEFAULT_VANTAGE, *others]
 
 
 def find_reach(

@@ -50,7 +50,7 @@ class SearchText(msgspec.Struct, frozen=True):
     may be the beginning of a longer one.
     """
 
-    phrases: tuple[str, ...]  # words of `normalize_text`, at least one in each
+    phrases: tuple[str, ...]  # words of `normalize_text`, at least one in each; without phrases all findings match
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> SearchText:

@@ -26,7 +26,7 @@ from cascan.nmap.report.tree.items import parse_item, parse_whole_elements
 from cascan.nmap.report.write.xml_escape import render_parsed
 
 HOST_END = "</host>"
-BETWEEN = f"{HOST_END}\n<host starttime="  # between two hosts; searching a longer text is faster
+BETWEEN = "</host>\n<host"  # between two hosts; the second may have no time, as one that is down has
 HOST_START = re.compile(r"<host[\s>]")
 ROOT_TAGS = re.compile(r"</nmaprun\s*>|<nmaprun(?:\s[^<>]*)?>")
 ROOT_END = re.compile(r"</nmaprun\s*>")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cascan_cli.commands import check
 from cascan_cli.main import main
+from cascan_cli.stack import explain_request
 from cascan_cli.stack import permissions as permit
 
 MANIFEST = """
@@ -315,11 +315,11 @@ def test_a_closed_window_says_when_the_next_one_opens(
 ) -> None:
     request = tmp_path / "request.json"
     request.write_text(json.dumps({"targets": ["10.0.0.1"], "windows": ["22:00-04:00"]}))
-    monkeypatch.setattr(check, "utc_now", lambda: datetime(2026, 3, 2, 12, tzinfo=UTC))
+    monkeypatch.setattr(explain_request, "utc_now", lambda: datetime(2026, 3, 2, 12, tzinfo=UTC))
     code, explained = checked(capsys, "-f", str(request))
     assert (code, explained["accepted"]) == (0, True)
     assert "its windows are closed: the scan would wait until 2026-03-02T22:00:00.000Z" in explained["notes"]
 
-    monkeypatch.setattr(check, "utc_now", lambda: datetime(2026, 3, 2, 23, tzinfo=UTC))
+    monkeypatch.setattr(explain_request, "utc_now", lambda: datetime(2026, 3, 2, 23, tzinfo=UTC))
     _, explained = checked(capsys, "-f", str(request))
     assert "one of its windows is open until 2026-03-03T04:00:00.000Z" in explained["notes"]

@@ -19,6 +19,7 @@ from cascan.model.schedule import LatestResult, Schedule, ScheduledRun
 from cascan.schedules.due import Kind, ScheduleDue, run_scan_id
 from cascan_cli.commands import apply, schedule
 from cascan_cli.main import main
+from cascan_cli.stack import schedules
 from tests.fakes import MemoryOperatorRecords, MemoryScanTable
 from tests.fakes.cascades import MemoryRequestQueue
 from tests.fakes.schedules import MemoryScheduleTable
@@ -93,6 +94,7 @@ def cascan(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
     for module in (apply, schedule):
         monkeypatch.setattr(module, "open_stack", access)
+    for module in (apply, schedules):
         monkeypatch.setattr(module, "utc_now", clock)
     return Terminal(stack, monkeypatch, capsys)
 
@@ -119,7 +121,7 @@ def test_s2_the_first_run_of_an_interval_is_not_lost_when_applying_breaks_off(ca
     cascan("apply", "-f", "-", code=3, stdin=manifest("hourly", interval="1h"))
     assert "the stack does not answer" in cascan.err
     cascan.stack.scheduler.broken = False
-    cascan.monkeypatch.setattr(schedule, "utc_now", lambda: NOW + timedelta(minutes=5))
+    cascan.monkeypatch.setattr(schedules, "utc_now", lambda: NOW + timedelta(minutes=5))
     cascan.apply("hourly", interval="1h")
     cascan.apply("hourly", interval="1h")
     twice_the_same = ScheduleDue(schedule="hourly", due_at=NOW).to_wire()  # and so one scan

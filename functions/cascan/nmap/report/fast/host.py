@@ -4,6 +4,7 @@
     ports.py    the ports, with their scripts
     script.py   the scripts
     tail.py     the elements after the ports
+    system.py   the guesses of the operating system
 
 The patterns are faster than an XML parser, and the Host is the same that tree/host.py builds from
 the parsed element. They are strict about quotes, order and references. If an element is written
@@ -18,25 +19,21 @@ be well-formed, by itself.
 
 from __future__ import annotations
 
-from typing import Any
-from xml.etree.ElementTree import XML, ParseError
-
 from cascan.cache import BoundedCache
 from cascan.limits import MAX_CACHED_REPORT_CHARS
 from cascan.model.host import ExtraPorts, Host, OsMatch, Script
 from cascan.nmap.report.fast.head import read_head
 from cascan.nmap.report.fast.ports import FastPortReader
 from cascan.nmap.report.fast.script import UnusualMarkup, reject_markup
+from cascan.nmap.report.fast.system import FastSystemReader, parse_xml
 from cascan.nmap.report.fast.tail import Details, read_flat
 from cascan.nmap.report.schema import PORTS as PORTS_KNOWN
 from cascan.nmap.report.schema import check_element
-from cascan.nmap.report.tree.host import TooDeep, parse_extraports, to_data
-from cascan.nmap.report.tree.os_matches import parse_os_matches
+from cascan.nmap.report.tree.host import parse_extraports
 
 PORTS, PORTS_END = "<ports>", "</ports>"
 BETWEEN = "</port>\n<port "  # between two ports; searching a longer text is faster
 HOSTSCRIPT, HOSTSCRIPT_END = "<hostscript><script ", "</hostscript>"
-System = tuple[dict[str, Any], tuple[OsMatch, ...]]  # an `os` element as data, and its matches
 
 
 class FastHostReader:
@@ -45,7 +42,7 @@ class FastHostReader:
     def __init__(self) -> None:
         self._ports = FastPortReader()
         self._extraports = BoundedCache[str, tuple[ExtraPorts, ...]](MAX_CACHED_REPORT_CHARS)
-        self._systems = BoundedCache[str, System](MAX_CACHED_REPORT_CHARS)
+        self._systems = FastSystemReader()
 
     def read(self, text: str) -> Host:
         """The host of an element, whose text is ASCII and lacks its `</host>`.
@@ -75,7 +72,7 @@ class FastHostReader:
     def _read_extraports(self, text: str) -> tuple[ExtraPorts, ...]:
         if cached := self._extraports.get(text):
             return cached
-        ports = _parse_xml(f"<ports>{text}</ports>")
+        ports = parse_xml(f"<ports>{text}</ports>")
         if any(element.tag != "extraports" for element in ports):
             raise UnusualMarkup
         check_element(ports, PORTS_KNOWN, reject_markup)
@@ -93,7 +90,7 @@ class FastHostReader:
         while position < len(text):
             if text.startswith("<os>", position):
                 element, position = _read_until(text, position, "</os>")
-                system, system_matches = self._systems.get(element) or self._read_system(element)
+                system, system_matches = self._systems.read(element)
                 details.setdefault("os", []).append(system)
                 matches += system_matches
             elif (end := read_flat(text, position, details)) > position:
@@ -107,15 +104,6 @@ class FastHostReader:
             else:
                 raise UnusualMarkup
         return scripts, matches
-
-    def _read_system(self, element: str) -> System:
-        """An `os` element as data, and its matches."""
-        try:
-            system = to_data(_parse_xml(element), reject_markup)
-        except TooDeep as exc:
-            raise UnusualMarkup from exc
-        matches = parse_os_matches({"os": [system]})
-        return self._systems.keep(element, (system, matches), len(element))
 
 
 def _split_ports(text: str) -> tuple[str, list[str], str]:
@@ -137,15 +125,6 @@ def _split_ports(text: str) -> tuple[str, list[str], str]:
     if not tail.startswith(PORTS_END):
         raise UnusualMarkup
     return extraports[len(PORTS) :], ports, tail[len(PORTS_END) :].lstrip()
-
-
-def _parse_xml(text: str) -> Any:
-    if "xmlns" in text:
-        raise UnusualMarkup
-    try:
-        return XML(text)
-    except ParseError as exc:
-        raise UnusualMarkup from exc
 
 
 def _read_until(text: str, start: int, end: str) -> tuple[str, int]:

@@ -14,10 +14,11 @@ def parse_os_matches(details: dict[str, list[Data]]) -> tuple[OsMatch, ...]:
     """The matches in nmap's order, the best first."""
     systems = details.get("os", ())
     matches = (match for system in systems for match in _get_children(system, "osmatch"))
-    return tuple(map(_parse_match, matches))
+    return tuple(map(parse_os_match, matches))
 
 
-def _parse_match(data: Data) -> OsMatch:
+def parse_os_match(data: Data) -> OsMatch:
+    """One `osmatch` element."""
     return OsMatch(
         _get_text(data, "name"),
         parse_count(_get_text(data, "accuracy")) or 0,

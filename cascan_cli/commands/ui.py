@@ -1,0 +1,24 @@
+"""`cascan ui`: the console in a browser on this machine."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from cascan_cli.output.text import print_message
+from cascan_cli.stack.interruption import Interrupted
+from cascan_cli.stack.open import open_stack
+from cascan_cli.ui.console import Console
+from cascan_cli.ui.guard import Role
+from cascan_cli.ui.serve import listen, serve
+
+
+def run(args: Namespace) -> int:
+    """Exit code 0 after Ctrl-C: that is how the console ends."""
+    with listen(args.port) as listener, open_stack(args) as stack:
+        try:
+            serve(Console(stack, args, Role(args.role)), listener, opens_browser=not args.no_browser)
+        except Interrupted:
+            raise
+        except KeyboardInterrupt:
+            print_message("the console has ended")
+    return 0

@@ -1,0 +1,59 @@
+"""Cells that several lists have: links to scans and hosts, severities, states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cascan_cli.output.scan import format_changes, format_reason
+from cascan_cli.ui.console import format_time
+from cascan_cli.ui.listing import Cell, link
+
+if TYPE_CHECKING:
+    from cascan.model.finding import Finding
+    from cascan.model.scan import Scan
+
+SEVERITY_MARKS = {"HIGH": "high", "MEDIUM": "medium", "LOW": "low", "INFORMATIONAL": "quiet"}
+STATE_MARKS = {"Done": "good", "Errored": "high", "Cancelled": "quiet", "Suspended": "medium"}
+SCAN_COLUMNS = ("Scan", "Name", "State", "Outcome", "Requested", "By", "Findings", "Changes", "Remark")
+
+
+def severity_cell(severity: str) -> Cell:
+    return Cell(severity, mark=SEVERITY_MARKS.get(severity, "quiet"))
+
+
+def scan_link(scan_id: str, text: str = "") -> Cell:
+    return Cell(text or scan_id, link("scans", scan_id) if scan_id else "")
+
+
+def host_link(address: str) -> Cell:
+    return Cell(address)
+
+
+def scan_row(scan: Scan) -> tuple[object, ...]:
+    return (
+        scan_link(scan.scan_id),
+        scan.name,
+        Cell(scan.state.value, mark=STATE_MARKS.get(scan.state.value, "running")),
+        scan.outcome or "",
+        format_time(scan.requested_at),
+        scan.requested_by,
+        scan.findings.count,
+        format_changes(scan.changes),
+        describe_end(scan),
+    )
+
+
+def describe_end(scan: Scan) -> str:
+    """Why it was refused or failed, or the first reason why it is incomplete."""
+    if scan.error_description:
+        return scan.error_description
+    if not scan.reasons.listed:
+        return f"{scan.shards_waiting} of {scan.shards} shards wait" if scan.shards_waiting else ""
+    others = f" (and {scan.reasons.count - 1} more)" if scan.reasons.count > 1 else ""
+    return format_reason(scan.reasons.listed[0]) + others
+
+
+def find_address(finding: Finding) -> str:
+    from cascan.queries.finding_query import list_addresses
+
+    return next(iter(list_addresses(finding)), "")

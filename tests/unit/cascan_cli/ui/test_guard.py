@@ -1,0 +1,134 @@
+"""Which requests the console answers, and with which headers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cascan.limits import CONSOLE_SESSION_S, MAX_CONSOLE_FORM_BYTES, MAX_CONSOLE_SESSIONS
+from cascan_cli.ui.guard import FOREIGN_HOST, FOREIGN_ORIGIN, HEADERS, NO_SESSION, NO_TOKEN, READ_ONLY
+from cascan_cli.ui.sessions import Sessions
+from tests.unit.cascan_cli.ui.conftest import HOST, Site
+
+SAME = {"Origin": f"http://{HOST}", "Sec-Fetch-Site": "same-origin"}
+
+
+def test_the_link_is_exchanged_for_a_strict_cookie_and_the_token_leaves_the_address(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    token = site.console.sessions.token
+    response = site.get(f"/scans?state=Done&token={token}")
+    cookie = response.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert token not in response.text
+    assert 'content="0;url=/scans?state=Done"' in response.text
+    site.get("/scans?state=Done")
+
+
+def test_a_link_works_once_and_the_next_one_is_announced(tmp_path: Path) -> None:
+    site, announced = Site(tmp_path), list[str]()
+    site.console.sessions.announce = announced.append
+    token = site.console.sessions.token
+    site.get(f"/?token={token}")
+    site.client.cookies.clear()
+    assert site.get(f"/?token={token}", 403).text.strip() == NO_SESSION
+    site.get(f"/?token={announced[0]}")
+
+
+@pytest.mark.parametrize("path", ["/", "/scans", "/findings", "/?token=", "/?token=guess", "/nowhere"])
+def test_without_a_session_no_page_is_shown(path: str, tmp_path: Path) -> None:
+    assert Site(tmp_path).get(path, 403).text.strip() == NO_SESSION
+
+
+@pytest.mark.parametrize("host", ["example.com", "127.0.0.1", "127.0.0.1:80", "rebound.example:8822", ""])
+def test_a_foreign_host_is_refused_also_with_a_session(host: str, site: Site) -> None:
+    assert site.get("/scans", 403, Host=host).text.strip() == FOREIGN_HOST
+    assert site.get("/static/console.css", 403, Host=host).text.strip() == FOREIGN_HOST
+
+
+def test_localhost_is_the_same_server(site: Site) -> None:
+    site.client.cookies.set("cascan_console_8822", next(iter(site.console.sessions._sessions)))
+    site.get("/scans", Host="localhost:8822")
+
+
+@pytest.mark.parametrize("origin", ["http://example.com", "http://127.0.0.1:9", "https://127.0.0.1:8822", "null"])
+def test_a_request_of_another_site_is_refused(origin: str, site: Site) -> None:
+    assert site.get("/scans", 403, Origin=origin).text.strip() == FOREIGN_ORIGIN
+    response = site.client.post("/submit", data={"csrf": site.csrf}, headers={"Origin": origin})
+    assert (response.status_code, response.text.strip()) == (403, FOREIGN_ORIGIN)
+
+
+@pytest.mark.parametrize("site_header", ["cross-site", "same-site", "none"])
+def test_a_form_that_another_page_sent_is_refused_whatever_its_origin_says(site_header: str, site: Site) -> None:
+    headers = SAME | {"Sec-Fetch-Site": site_header}
+    response = site.client.post("/submit", data={"csrf": site.csrf}, headers=headers)
+    assert (response.status_code, response.text.strip()) == (403, FOREIGN_ORIGIN)
+
+
+def test_a_form_without_an_origin_is_refused(site: Site) -> None:
+    assert site.client.post("/submit", data={"csrf": site.csrf}).text.strip() == FOREIGN_ORIGIN
+
+
+@pytest.mark.parametrize("csrf", ["", "guess", "ü"])
+def test_a_form_without_the_token_of_the_session_is_refused(csrf: str, site: Site) -> None:
+    response = site.client.post("/submit", data={"csrf": csrf}, headers=SAME)
+    assert (response.status_code, response.text.strip()) == (403, NO_TOKEN)
+
+
+def test_the_token_of_another_session_is_refused(site: Site) -> None:
+    other = site.console.sessions.exchange(site.console.sessions.token)
+    assert other
+    response = site.client.post("/submit", data={"csrf": other.csrf}, headers=SAME)
+    assert (response.status_code, response.text.strip()) == (403, NO_TOKEN)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data; boundary=x"])
+def test_only_forms_are_read(kind: str, site: Site) -> None:
+    response = site.client.post("/submit", content=f"csrf={site.csrf}", headers=SAME | {"Content-Type": kind})
+    assert response.status_code == 403
+
+
+def test_a_form_may_not_be_longer_than_the_limit(site: Site) -> None:
+    data = {"csrf": site.csrf, "request": "x" * MAX_CONSOLE_FORM_BYTES}
+    assert site.client.post("/submit", data=data, headers=SAME).status_code == 413
+    fields = {f"field{number}": "" for number in range(200)}
+    assert site.client.post("/submit", data=fields | {"csrf": site.csrf}, headers=SAME).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/submit", "/scans", "/nowhere"])
+def test_a_reader_may_send_no_form(path: str, reader: Site) -> None:
+    response = reader.client.post(path, data={"csrf": reader.csrf}, headers=SAME)
+    assert (response.status_code, response.text.strip()) == (403, READ_ONLY)
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_other_methods_are_refused(method: str, site: Site) -> None:
+    assert site.client.request(method, "/scans").status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/scans", "/nowhere", "/static/console.css", "/?token=guess"])
+def test_every_answer_has_the_strict_headers(path: str, site: Site) -> None:
+    assert site.client.get(path).headers.items() >= {(name.lower(), value) for name, value in HEADERS.items()}
+    assert "unsafe" not in HEADERS["Content-Security-Policy"]
+
+
+def test_who_follows_a_link_of_another_site_may_go_on_by_a_link_of_ours(tmp_path: Path) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    response = Site(tmp_path).client.get("/%2Fexample.com/?q=%22%3E%3Cb%3E&token=x", headers=headers)
+    assert response.status_code == 403
+    assert '<a href="/example.com/?q=%22%3E%3Cb%3E">' in response.text
+
+
+def test_a_session_ends_and_the_oldest_makes_room() -> None:
+    now = [0.0]
+    sessions = Sessions(seconds=lambda: now[0])
+    first = sessions.exchange(sessions.token)
+    assert first
+    assert sessions.find(first.key) is first
+    for _ in range(MAX_CONSOLE_SESSIONS):
+        latest = sessions.exchange(sessions.token)
+    assert sessions.find(first.key) is None
+    assert latest
+    now[0] = CONSOLE_SESSION_S + 1
+    assert sessions.find(latest.key) is None

@@ -1,0 +1,37 @@
+"""Where the console listens, and what its command accepts."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from cascan_cli.errors import BadInput
+from cascan_cli.main import main
+from cascan_cli.parser.build_parser import build_parser
+from cascan_cli.ui.serve import listen
+
+
+def test_the_console_listens_on_this_machine_alone() -> None:
+    with listen(None) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_port_that_is_taken_is_named_and_without_a_port_another_one_is_used() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(BadInput, match=f"--port {port}: another program uses it"):
+            listen(port)
+    with listen(None) as first, listen(None) as second:
+        assert first.getsockname()[1] != second.getsockname()[1]
+
+
+def test_the_command_takes_a_role_and_a_port(capsys: pytest.CaptureFixture[str]) -> None:
+    args = build_parser().parse_args(["ui", "--role", "reader", "--port", "9000", "--no-browser"])
+    assert (args.role, args.port, args.no_browser, args.stack) == ("reader", 9000, True, None)
+    for wrong in (["--port", "0"], ["--port", "x"], ["--role", "king"]):
+        with pytest.raises(SystemExit):
+            main(["ui", *wrong])
+    assert "must be a number from 1 to 65535" in capsys.readouterr().err
