@@ -20,10 +20,12 @@ from functools import cache
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.sqs.request_queue import SqsRequestQueue
 from cascan.aws.tables.message_table import DynamoMessageTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
+from cascan.events import MessageReady
 from cascan.messages.work import read_message_work
 from cascan.settings import from_env
 from edge import count, logger, queue_handler, seconds_left
@@ -45,15 +47,16 @@ class Settings:
 def wire() -> TurnGateways:
     settings = from_env(Settings, os.environ)
     threads = DynamoMessageTable(settings.scan_table)
+    bus = EventBridgeBus(settings.scan_bus)
     ends = ChannelEnds(
-        bus_name=settings.scan_bus,
+        bus=bus,
         topic_arn=settings.messages_topic_arn,
         parameter_path=settings.messages_parameters,
         runs_commands=settings.messages_commands == "true",
     )
     return TurnGateways(
         exposures=DynamoScanTable(settings.scan_table),
-        threads=threads,
+        bus=bus,
         channels=ChannelOpener(threads, ends, utc_now),
         queue=SqsRequestQueue(settings.message_queue_url, "message queue"),
         clock=utc_now,
@@ -62,9 +65,13 @@ def wire() -> TurnGateways:
 
 def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     work = read_message_work(record.body)
+    gateways = wire()
     if work is None:
         return
-    outcome = take_turns(work, wire(), left_s=seconds_left(lambda_context))
+    if isinstance(work, MessageReady):
+        gateways.bus.put([work])
+        return
+    outcome = take_turns(work, gateways, left_s=seconds_left(lambda_context))
     for channel, reason in outcome.parked.items():
         logger.error("message parked", extra={"channel": channel, "key": work.key, "reason": reason})
     if outcome.sent or outcome.again:

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.message_channels import BusChannel, TopicChannel, read_parameter
 from cascan.channels.command import CommandChannel
 from cascan.channels.unusable import UnusableChannel
 from cascan.channels.webhook import WebhookChannel
 from cascan.clock import Clock
 from cascan.errors import GatewayUnavailable
-from cascan.gateways import ChannelStore, MessageChannel, MessageThreads
+from cascan.gateways import ChannelStore, EventBus, MessageChannel, MessageThreads
 from cascan.limits import CHANNELS_READ_EVERY_S
 from cascan.messages.read_channels import ChannelFile, ChannelSettings, read_channels
 from cascan.messages.say import Listener, Speaker
@@ -27,7 +26,7 @@ class ChannelTable(ChannelStore, MessageThreads, Protocol):
 class ChannelEnds:
     """What the stack has to send to."""
 
-    bus_name: str
+    bus: EventBus
     topic_arn: str = ""
     parameter_path: str = ""
     runs_commands: bool = False
@@ -47,7 +46,7 @@ class ChannelEnds:
                 return UnusableChannel(f"the stack reads no parameters outside {self.parameter_path or 'its path'}")
             return WebhookChannel(read_parameter(settings.parameter))
         if settings.bus:
-            return BusChannel(settings.name, EventBridgeBus(self.bus_name))
+            return BusChannel(settings.name, self.bus)
         if settings.topic:
             topic = "the stack has no topic; deploy it with the parameter MessagesTopicArn"
             return TopicChannel(self.topic_arn) if self.topic_arn else UnusableChannel(topic)

@@ -10,7 +10,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from cascan.clock import Clock, TimeLeft, no_time_limit
-from cascan.gateways import MessageThreads, RequestQueue
+from cascan.gateways import EventBus, RequestQueue
 from cascan.limits import LONGEST_RETRY_S, MESSAGE_TURN_S
 from cascan.messages.read_channels import ChannelFile
 from cascan.messages.say import Listener, Turn
@@ -34,7 +34,7 @@ class OpenChannels(Protocol):
 @dataclass(frozen=True, slots=True)
 class TurnGateways:
     exposures: ExposureReader
-    threads: MessageThreads
+    bus: EventBus
     channels: OpenChannels
     queue: RequestQueue  # of this function
     clock: Clock

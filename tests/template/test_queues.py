@@ -30,11 +30,12 @@ TO_QUEUES = [  # rule and queue it sends to, or fails to
     for name, rule in RULES.items()
     for pair in rule.targets
     for queue in pair
-    if queue.startswith("Messaging/")
+    if queue.removesuffix(".Arn") in QUEUES
 ]
 
 
-EXAMPLES = {"ExampleSchedule": "rate(1 day)", "ExampleChanges": "enabled"}  # what lets somebody send
+# What lets somebody send
+EXAMPLES = {"ExampleSchedule": "rate(1 day)", "ExampleChanges": "enabled", "MessagesDestinationUrl": "https://a.test"}
 
 
 def redrive_of(queue: str) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from botocore.exceptions import (
 
 from cascan.aws import clients
 from cascan.aws.boundary import error_code, translate_errors
-from cascan.aws.event_bus import EventBridgeBus
 from cascan.clock import Clock, utc_now
 from cascan.errors import GatewayUnavailable
 from cascan.events import MessageReady
+from cascan.gateways import EventBus
 from cascan.ids import derive_fingerprint
 from cascan.model.message import Delivery, DeliveryState, OutgoingMessage
 
@@ -71,7 +71,7 @@ def _judge(exc: ClientError) -> DeliveryState:
 class BusChannel:
     """MessageChannel that puts MessageReady on the stack's bus, for rules with API destinations."""
 
-    def __init__(self, channel: str, bus: EventBridgeBus, clock: Clock = utc_now) -> None:
+    def __init__(self, channel: str, bus: EventBus, clock: Clock = utc_now) -> None:
         self._channel, self._bus, self._clock = channel, bus, clock
 
     def send(self, message: OutgoingMessage) -> Delivery:

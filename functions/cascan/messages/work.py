@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cascan.errors import MalformedMessage
-from cascan.events import BUS_EVENTS, ExposureEvent, Message, parse_event
+from cascan.events import BUS_EVENTS, ExposureEvent, Message, MessageReady, parse_event
 from cascan.messages.fields import build_exposure_key
 from cascan.messages.notices import build_notice
 
@@ -24,8 +24,10 @@ class MessageWork(Message, frozen=True, kw_only=True):
     notice: Notice = msgspec.field(default_factory=dict)  # its fields; empty: it is about an exposure
 
 
-def read_message_work(body: str) -> MessageWork | None:
+def read_message_work(body: str) -> MessageWork | MessageReady | None:
     """From a message of the queue: this one, or an event. None: there is nothing to say of the event.
+
+    A MessageReady comes from the dead-letter queue: its rule could not deliver it.
 
     Raises: MalformedMessage: it is neither.
     """
@@ -40,6 +42,8 @@ def read_message_work(body: str) -> MessageWork | None:
     if kind is None:
         raise MalformedMessage(f"{event_name} is not an event of cascan")
     event = parse_event(body, kind)
+    if isinstance(event, MessageReady):
+        return event
     if isinstance(event, ExposureEvent) and event.exposure_id:
         key = build_exposure_key(event.exposure_id)
         notice: Notice = {}
