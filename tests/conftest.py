@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,9 @@ from tests.support import recorded_calls, soak
 settings.register_profile("explore", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("same", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("same")
+
+# A local stack ends with the command or block that started it, unless a test says otherwise.
+os.environ["CASCAN_LOCAL_KEEP"] = "0"
 
 UNUSED_CALLS = pytest.StashKey[list[str]]()
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cascan_cli.commands.diff_since import print_differences
+from cascan_cli.commands.export_findings import check_export_options, read_changes, write_records
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import scan_exit_code
 from cascan_cli.output.table import print_table
@@ -27,23 +28,43 @@ LATEST = "latest"
 
 def run(args: Namespace) -> int:
     """Returns the exit code of the scan; of two scans, the worse one."""
+    check_export_options(args)
     with open_stack(args) as stack:
         if args.since:
             return print_differences(args, stack)
         scan = find_scan(stack.table, args.scan or LATEST)
         compared = _compare_scans(scan, args, stack) if args.other else _read_changes(scan, stack)
+        if args.form:
+            _export(scan, compared, args, stack)
     changes, skipped = compared.changes, compared.skipped
     without_baseline = [change for change in changes if not change.is_baseline]
     shown = changes if args.all else without_baseline
     if args.json:
         print_json([_to_json(change) for change in shown])
-    else:
+    elif not args.form:
         print_table(COLUMNS, map(_row, shown), drop=("LAST SEEN OTHERWISE", "NAME"), whole=("ADDRESS",))
     for skipped_scan, reason in skipped:
         print_message(f"scan {skipped_scan.scan_id} ({skipped_scan.name}) cannot be compared: {reason}")
     if not skipped:
         _print_summary(scan, without_baseline, len(changes), lists_all=args.all)
     return max(map(scan_exit_code, compared.scans))
+
+
+def _export(scan: Scan, compared: _Compared, args: Namespace, stack: StackGateways) -> None:
+    """Write the changes as `--as` says; without --all without first observations."""
+    from cascan.formats.change_records import select_change_records
+
+    # The changes of members are by vantage
+    by_vantage = [(scan.vantage, iter(compared.changes))] if args.other else read_changes(scan, stack.table)
+    records = (
+        record
+        for vantage, changes in by_vantage
+        for record in select_change_records(
+            (change for change in changes if args.all or not change.is_baseline), stack.table, vantage=vantage
+        )
+    )
+    ids = " and ".join(other.scan_id for other in compared.scans)
+    write_records(records, args, title=f"{scan.name}, changes of {ids}")
 
 
 @dataclass(frozen=True, slots=True)

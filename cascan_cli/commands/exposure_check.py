@@ -17,19 +17,23 @@ from cascan.exposure.check import CheckedPort, count_results
 from cascan.exposure.check_vantages import LooksSource, check_vantages
 from cascan.exposure.expectations import ExpectationIndex, ExposureFile
 from cascan.exposure.judge import VerdictKind
+from cascan.formats.violation_records import build_violation_records
 from cascan.model.vantage import DEFAULT_VANTAGE
+from cascan_cli.commands.export_findings import write_records
 from cascan_cli.errors import BadInput
 from cascan_cli.input.exposure_file import load_exposure_file
+from cascan_cli.output.export_file import write_document
 from cascan_cli.output.exposure import COLUMNS, DROPPED, counts_to_json, describe_counts, to_json, to_row, to_sarif
 from cascan_cli.output.scan import EXIT_FOUND
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_message, write_text
+from cascan_cli.output.text import print_message
 from cascan_cli.stack.open import open_stack
 from cascan_cli.version import VERSION
 
 if TYPE_CHECKING:
     from cascan_cli.stack.open import StackGateways
 
+OWN_FORMS = ("json", "sarif")  # with more than records have: counts, and the line of the file
 STRICT_KINDS = frozenset({VerdictKind.MISSING, VerdictKind.ABSENT})
 
 
@@ -62,8 +66,11 @@ def run(args: Namespace) -> int:
     shown = checked if args.all else [port for port in checked if _is_shown(port)]
     if form == "table":
         print_table(COLUMNS, map(to_row, shown), drop=DROPPED, whole=("ADDRESS",))
+    elif form in OWN_FORMS:
+        text = json.dumps(_build_document(form, shown, checked, args), indent=2) + "\n"
+        write_document([text.encode()], args.output)
     else:
-        write_text(json.dumps(_build_document(form, shown, checked, args), indent=2) + "\n", args.output)
+        write_records(build_violation_records(shown, at), args, title=f"check of {args.file}")
     print_message(f"{args.file}: {describe_counts(count_results(checked))}")
     return EXIT_FOUND if any(_fails(port, is_strict=args.strict) for port in checked) else 0
 
@@ -74,7 +81,7 @@ def choose_form(args: Namespace) -> str:
         raise BadInput(f"--json and --as {args.form} contradict each other; use one of them")
     form = args.form or ("json" if args.json else "table")
     if form == "table" and args.output:
-        raise BadInput("-o writes JSON or SARIF; add --as json or --as sarif")
+        raise BadInput("-o needs --as FORMAT, such as json or sarif")
     return str(form)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from cascan_cli.commands.export_findings import check_export_options, write_records
 from cascan_cli.errors import BadInput
 from cascan_cli.input.inventory_query import parse_inventory_selection
 from cascan_cli.output.table import print_table
@@ -40,6 +41,7 @@ DROPPED = ("SCAN", "IDENTITY", "LAST SEEN", "NAME", "FIRST SEEN", "PRODUCT", "SE
 def run(args: Namespace) -> int:
     if args.as_targets and (args.json or args.all):
         raise BadInput("--as-targets prints open ports as lines of text; leave out --json and --all")
+    check_export_options(args)
     from cascan.queries.moved_hosts import list_hosts
 
     query = parse_inventory_selection(args)
@@ -50,6 +52,8 @@ def run(args: Namespace) -> int:
         hosts = chain([first], matching) if first else iter(())
         if args.as_targets:
             _print_targets(hosts, query)
+        elif args.form:
+            _export(hosts, query, args)
         elif args.json:
             print_json_list(_as_json(host, query) for host in hosts if args.all or _is_there(host))
         else:
@@ -59,6 +63,13 @@ def run(args: Namespace) -> int:
     if first is None:
         print_message(f"the inventory{_name_vantage(args.vantage)} has nothing that matches")
     return 0
+
+
+def _export(hosts: Iterable[ListedHost], query: InventoryQuery, args: Namespace) -> None:
+    from cascan.formats.inventory_records import select_inventory_records
+
+    records = select_inventory_records(hosts, query, vantage=args.vantage)
+    write_records(records, args, title="inventory", vantage=args.vantage)
 
 
 def _name_other_vantages(vantage: str, stack: StackGateways) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
+from cascan.clock import to_wire
 from cascan_cli.errors import BadInput
 from cascan_cli.local.aws import use_endpoint
 from cascan_cli.local.policy import LocalPolicy, read_policy, store_policy
@@ -68,6 +69,8 @@ def _show(stack_status: Status, policy: LocalPolicy, switch: Switch | None, *, a
     if running:
         endpoint = f"{stack_status.endpoint_url} (process {running.pid})"
         print_message(f"the local stack is up at {endpoint}, state in {folder}")
+        if running.keep_s is not None:
+            print_message(_describe_end(stack_status))
     else:
         print_message(f"no local stack is running; state in {folder}")
     print_message(f"the stack {policy.sentence()}")
@@ -75,16 +78,33 @@ def _show(stack_status: Status, policy: LocalPolicy, switch: Switch | None, *, a
         print_message(describe_halt(switch))
 
 
+def _describe_end(stack_status: Status) -> str:
+    if stack_status.ends_at is None:
+        return "a command uses it; it ends a while after the last one. Keep it up with cascan local up"
+    return f"it ends at {to_wire(stack_status.ends_at)} unless a command uses it. Keep it up with cascan local up"
+
+
 def _to_json(stack_status: Status, policy: LocalPolicy, switch: Switch | None) -> dict[str, Any]:
-    running = stack_status.running
     return {
         "stateDir": str(stack_status.state_dir),
         "endpointUrl": stack_status.endpoint_url,
-        "running": {"pid": running.pid, "since": running.since} if running else None,
+        "running": _running_to_json(stack_status),
         "allowedTargets": policy.allowed_targets,
         "policyProfile": policy.profile,
         "halted": _halt_to_json(switch) if switch else None,
         "outputs": dict(stack_status.deployed or {}),
+    }
+
+
+def _running_to_json(stack_status: Status) -> dict[str, Any] | None:
+    running, ends_at = stack_status.running, stack_status.ends_at
+    if running is None:
+        return None
+    return {
+        "pid": running.pid,
+        "since": running.since,
+        "keepSeconds": running.keep_s,
+        "endsAt": to_wire(ends_at) if ends_at else None,
     }
 
 

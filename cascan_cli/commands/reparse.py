@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cascan.clock import to_wire
+from cascan.clock import to_wire, utc_now
 from cascan.limits import MAX_SCANS_REPARSED
 from cascan.model.scan import FINAL_STATES
 from cascan.permissions.scope import Scope
@@ -26,7 +26,7 @@ from cascan_cli.stack.rebuild_table import EVERYWHERE
 
 if TYPE_CHECKING:
     from cascan.gateways import EventBus
-    from cascan.model.scan import Scan
+    from cascan.model.scan import Counts, Scan
 
 EXIT_PARTIAL = 1
 
@@ -38,9 +38,9 @@ def run(args: Namespace) -> int:
     """
     if bool(args.scans) == bool(args.all or args.since):
         raise BadInput("name scans, or use --all or --since TIME")
-    since = _parse_time(args.since) if args.since else None
+    since = parse_time(args.since) if args.since else None
     with open_stack(args) as stack:
-        scans = _find_named(args.scans, stack) if args.scans else _find_all(since, stack)
+        scans = find_named_scans(args.scans, stack) if args.scans else find_all_scans(since, stack)
         if not args.scans and scans and not args.yes:
             _confirm(scans)
         results = list(_reparse_all(scans, stack, sends_events=args.events))
@@ -51,7 +51,7 @@ def run(args: Namespace) -> int:
     return EXIT_PARTIAL if any(result.problems for result in results) else 0
 
 
-def _parse_time(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """Raises: BadInput: it cannot be read as a time."""
     try:
         time = datetime.fromisoformat(text)
@@ -60,7 +60,7 @@ def _parse_time(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _find_named(names: Sequence[str], stack: StackGateways) -> list[Scan]:
+def find_named_scans(names: Sequence[str], stack: StackGateways) -> list[Scan]:
     """Raises: BadInput: one of them does not exist, has not ended, or has no reports; nothing was parsed."""
     named = [find_scan(stack.table, name) for name in names]
     scans = {scan.scan_id: scan for scan in _with_members(named, stack)}
@@ -77,19 +77,19 @@ def _with_members(scans: Iterable[Scan], stack: StackGateways) -> Iterator[Scan]
         yield scan
 
 
-def _find_all(since: datetime | None, stack: StackGateways) -> list[Scan]:
+def find_all_scans(since: datetime | None, stack: StackGateways) -> list[Scan]:
     """The scans that can be parsed again, oldest first, those with members after all others."""
     scans = list(stack.table.list_scans(MAX_SCANS_REPARSED))
     if len(scans) == MAX_SCANS_REPARSED:
         oldest = to_wire(scans[-1].requested_at)
-        print_message(f"only the {MAX_SCANS_REPARSED} latest scans are parsed again, those since {oldest}")
+        print_message(f"only the {MAX_SCANS_REPARSED} latest scans are chosen, those since {oldest}")
     chosen = [scan for scan in scans if since is None or scan.requested_at >= since]
     suitable = [scan for scan in chosen if not find_reparse_refusal(scan)]
     running = sum(scan.state not in FINAL_STATES for scan in chosen)
     if running:
         print_message(f"{pluralize(running, 'scan')} left out: not ended yet")
     if not suitable:
-        print_message("no scan to parse again")
+        print_message("no scan that has ended has reports")
     suitable.reverse()
     return sorted(suitable, key=lambda scan: bool(scan.members))
 
@@ -106,7 +106,6 @@ def _confirm(scans: Sequence[Scan]) -> None:
 
 def _reparse_all(scans: Sequence[Scan], stack: StackGateways, *, sends_events: bool) -> Iterator[Reparsed]:
     from on_report_stored.parse_again import parse_again  # imports all report readers
-    from on_scan_completed.publish import publish_again
 
     table, reports = stack.table, stack.reports
     bus: EventBus = stack.bus if sends_events else NoBus()
@@ -119,10 +118,20 @@ def _reparse_all(scans: Sequence[Scan], stack: StackGateways, *, sends_events: b
                 table=table,
                 reports=reports,
                 parse=partial(parse_again, scope=scope, table=table, reports=reports),
-                publish=partial(publish_again, table=table, reports=reports),
+                publish=partial(_publish, stack),
                 bus=bus,
                 tell=partial(_show, progress, heading),
             )
+
+
+def _publish(stack: StackGateways, scan: Scan, *, with_report: bool = True) -> Counts | None:
+    """Publish the results of the scan again, the HTML report as well. None: the scan was removed meanwhile."""
+    from on_scan_completed.publish import publish_again, publish_html
+
+    counts = publish_again(scan, table=stack.table, reports=stack.reports, with_report=with_report)
+    if counts is not None:
+        publish_html(scan.scan_id, table=stack.table, cascades=stack.cascades, reports=stack.reports, clock=utc_now)
+    return counts
 
 
 def _show(progress: Progress, heading: str, done: int, reports: int) -> None:

@@ -1,4 +1,4 @@
-"""`cascan report`: list, print or save the XML reports of a scan.
+"""`cascan report`: make an HTML report, or list, print or save the XML reports of a scan.
 
 The reports of several shards are merged for printing.
 """
@@ -10,12 +10,16 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from cascan.clock import utc_now
+from cascan.queries.finding_query import FindingQuery
 from cascan.scans.merged_report import open_merged_report, select_reports
-from cascan_cli.errors import CliError
+from cascan_cli.commands.export_findings import check_export_options, export_findings
+from cascan_cli.errors import BadInput, CliError
+from cascan_cli.output.export_file import STANDARD_OUTPUT, write_document
 from cascan_cli.output.scan import print_reasons
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json
-from cascan_cli.stack.find_scan import find_scan
+from cascan_cli.output.text import print_json, print_message
+from cascan_cli.stack.find_scan import find_ended_scan, find_scan
 from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
@@ -25,10 +29,19 @@ if TYPE_CHECKING:
     from cascan.ids import ReportKey
     from cascan.model.scan import Scan
 
+HTML = "html"
+
 
 def run(args: Namespace) -> int:
+    """Raises: BadInput: options that contradict each other, or no such scan."""
+    _check_options(args)
+    if args.form not in ("", HTML):
+        return export_findings(FindingQuery(), args)
     with open_stack(args) as stack:
-        scan = find_scan(stack.table, args.scan)
+        scan = find_ended_scan(stack.table, args.series) if args.series else find_scan(stack.table, args.scan)
+        if args.form:
+            _write_html(scan, args, stack)
+            return 0
         reports = _find_reports(scan, args.shard, stack)
         if args.out:
             _write_all(reports, args.out, stack)
@@ -39,6 +52,37 @@ def run(args: Namespace) -> int:
             _list(reports, stack, as_json=args.json)
         print_reasons(scan)
     return 0
+
+
+def _check_options(args: Namespace) -> None:
+    if bool(args.scan) == bool(args.series):
+        raise BadInput("give either SCAN or --series NAME; see: cascan report --help")
+    check_export_options(args)
+    if not args.form:
+        return
+    if args.out or args.shard is not None:
+        raise BadInput(
+            f"{'--out' if args.out else '--shard'} is about the XML reports; leave it out with --as {args.form}"
+        )
+    if args.form == HTML and args.output in ("", STANDARD_OUTPUT) and sys.stdout.isatty():
+        raise BadInput("an HTML report is for a browser: add -o FILE")
+
+
+def _write_html(scan: Scan, args: Namespace, stack: StackGateways) -> None:
+    from cascan.html_report.build_report import build_report
+    from cascan.html_report.render_report import render_report
+
+    report = build_report(
+        scan,
+        stack.table,
+        stack.cascades,
+        now=utc_now(),
+        of_series=bool(args.series),
+        shows_secrets=args.with_secrets,
+    )
+    write_document(render_report(report), args.output)
+    if args.output not in ("", STANDARD_OUTPUT):
+        print_message(f"report of scan {scan.scan_id} ({scan.name}): {args.output}")
 
 
 def _find_reports(scan: Scan, shard: int | None, stack: StackGateways) -> list[ReportKey]:

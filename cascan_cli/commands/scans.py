@@ -6,13 +6,26 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from cascan.clock import to_wire, utc_now
+from cascan.limits import MAX_SCANS_FILTERED
 from cascan.model.scan import ScanState
 from cascan.model.vantage import DEFAULT_VANTAGE
+from cascan.queries.finding_query import rank_severity
+from cascan.queries.list_scans import (
+    ScanFilter,
+    ScanListing,
+    find_place,
+    format_cursor,
+    list_matching_scans,
+    parse_cursor,
+)
 from cascan_cli.errors import BadInput
+from cascan_cli.input.scan_filter import parse_scan_filter
 from cascan_cli.output.scan import (
     describe_suspension,
+    duration_s,
     format_changes,
     format_cost,
+    format_duration,
     format_reason,
     next_opening,
     scan_summary,
@@ -23,41 +36,105 @@ from cascan_cli.stack.health import describe_halt
 from cascan_cli.stack.open import open_stack
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cascan.gateways import ScanPlace
     from cascan.model.scan import Scan
 
-DROPPED = ("REQUESTED BY", "COST", "CHANGES", "FINDINGS", "REQUESTED", "OUTCOME")  # where the terminal is narrow
-COLUMNS = ("SCAN", "NAME", "STATE", "OUTCOME", "REQUESTED", "REQUESTED BY", "FINDINGS", "CHANGES", "COST", "REMARK")
+COLUMNS = (
+    "SCAN",
+    "NAME",
+    "STATE",
+    "OUTCOME",
+    "REQUESTED",
+    "DURATION",
+    "TARGETS",
+    "OPTIONS",
+    "SEVERITIES",
+    "REQUESTED BY",
+    "FINDINGS",
+    "CHANGES",
+    "COST",
+    "REMARK",
+)
+DROPPED = (  # where the terminal is narrow
+    "REQUESTED BY",
+    "COST",
+    "OPTIONS",
+    "CHANGES",
+    "DURATION",
+    "FINDINGS",
+    "SEVERITIES",
+    "TARGETS",
+    "REQUESTED",
+    "OUTCOME",
+)
+SHOWN_TARGETS = 3
+SHORT = {"INFORMATIONAL": "INFO"}
 
 
 def run(args: Namespace) -> int:
     if args.limit < 1:
         raise BadInput(f"--limit {args.limit}: must be at least 1")
+    sought, after = parse_scan_filter(args), _parse_after(args.after)
     with open_stack(args) as stack:
-        scans, switch = list(stack.table.list_scans(args.limit)), stack.table.switch()
+        listing, switch = list_matching_scans(stack.table, sought, args.limit, after=after), stack.table.switch()
     if switch:
         print_message(describe_halt(switch))
     if args.json:
-        print_json([scan_summary(scan) for scan in scans])
-        return 0
-    rows = (
-        (
-            scan.scan_id,
-            scan.name,
-            scan.state,
-            scan.outcome or "",
-            to_wire(scan.requested_at),
-            scan.requested_by,
-            scan.findings.count,
-            format_changes(scan.changes),
-            format_cost(scan),
-            _remark(scan),
-        )
-        for scan in scans
-    )
-    if not scans:
-        print_message("there are no scans yet; start one with cascan scan TARGET")
-    print_table(COLUMNS, rows, drop=DROPPED, whole=("SCAN",))
+        print_json([scan_summary(scan) | {"cursor": format_cursor(find_place(scan))} for scan in listing.scans])
+    else:
+        print_table(COLUMNS, map(_build_row, listing.scans), drop=DROPPED, whole=("SCAN",))
+    _print_end(listing, is_filtered=sought != ScanFilter() or after is not None)
     return 0
+
+
+def _parse_after(text: str) -> ScanPlace | None:
+    try:
+        return parse_cursor(text) if text else None
+    except ValueError as exc:
+        raise BadInput(f"--after {text!r}: must be a cursor that cascan scans printed") from exc
+
+
+def _print_end(listing: ScanListing, *, is_filtered: bool) -> None:
+    if not listing.scans:
+        print_message("no scan matches" if is_filtered else "there are no scans yet; start one with cascan scan TARGET")
+    if listing.is_unfinished:
+        print_message(f"{MAX_SCANS_FILTERED:,} scans were looked through")
+    if listing.next:
+        print_message(f"more: the same command with --after {format_cursor(listing.next)}")
+
+
+def _build_row(scan: Scan) -> tuple[object, ...]:
+    seconds = duration_s(scan)
+    return (
+        scan.scan_id,
+        scan.name,
+        scan.state,
+        scan.outcome or "",
+        to_wire(scan.requested_at),
+        "" if seconds is None else format_duration(seconds),
+        _describe_targets(scan),
+        " ".join(scan.request.parameters) if scan.request else "",
+        format_severities(scan.findings.severities),
+        scan.requested_by,
+        scan.findings.count,
+        format_changes(scan.changes),
+        format_cost(scan),
+        _remark(scan),
+    )
+
+
+def _describe_targets(scan: Scan) -> str:
+    targets = scan.request.targets if scan.request else ()
+    others = len(targets) - SHOWN_TARGETS
+    return " ".join(targets[:SHOWN_TARGETS]) + (f" and {others} more" if others > 0 else "")
+
+
+def format_severities(severities: Mapping[str, int]) -> str:
+    """`2 HIGH 1 LOW 5 INFO`, the worst first."""
+    names = sorted((name for name, count in severities.items() if count), key=rank_severity)
+    return " ".join(f"{severities[name]} {SHORT.get(name, name)}" for name in names)
 
 
 def _describe_vantage(scan: Scan) -> str:

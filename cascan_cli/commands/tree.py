@@ -6,90 +6,27 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from cascan.limits import MAX_TREE_SCANS
+from cascan.queries.cascade_tree import CascadeReader
 from cascan_cli.output.text import pluralize, print_json, print_message, printable
 from cascan_cli.stack.find_scan import find_scan
-from cascan_cli.stack.open import StackGateways, open_stack
+from cascan_cli.stack.open import open_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cascan.model.cascade import CascadeLine, StoredChild
-    from cascan.model.scan import Scan
-
 
 def run(args: Namespace) -> int:
     with open_stack(args) as stack:
-        tree = _Cascade(stack).read(find_scan(stack.table, args.scan))
+        cascade = CascadeReader(stack.table, stack.cascades)
+        tree = cascade.read(find_scan(stack.table, args.scan))
+    if cascade.is_cut:
+        print_message(f"the cascade has more than {MAX_TREE_SCANS} scans; name one of them to see more")
     if args.json:
         print_json(tree)
     else:
         for line in _render(tree):
             print(printable(line))
     return 0
-
-
-class _Cascade:
-    """Reads a cascade level by level, up to MAX_TREE_SCANS scans."""
-
-    def __init__(self, stack: StackGateways) -> None:
-        self.table, self.cascades = stack.table, stack.cascades
-        self.remaining = MAX_TREE_SCANS
-
-    def read(self, scan: Scan) -> dict[str, Any]:
-        record = self.cascades.cascade(scan.scan_id)
-        return {
-            "id": scan.scan_id,
-            "name": scan.name,
-            "state": scan.state,
-            "outcome": scan.outcome,
-            "hop": scan.hop,
-            "vantage": scan.vantage,
-            "members": [self.read(member) for member in map(self.table.get_scan, scan.members) if member],
-            "findings": scan.findings.count,
-            "shards": scan.shards,
-            "shardsOpen": scan.shards_open,
-            "errorDescription": scan.error_description,
-            "reasons": {"counts": scan.reasons.counts, "listed": scan.reasons.listed},
-            "children": [self._child(child) for child in self.cascades.cascade_children(scan.scan_id)],
-            "notFollowed": [_to_json(line) for line in record.lines] if record else [],
-            "moreNotFollowed": record.more if record else 0,
-        }
-
-    def _child(self, child: StoredChild) -> dict[str, Any]:
-        fields = {
-            "rule": child.rule,
-            "scanType": child.scan_type,
-            "parameters": child.parameters,
-            "targets": child.targets,
-            "matchedFindings": child.count,
-        }
-        if not child.scan_id:
-            return fields | {
-                "id": "",
-                "name": child.name,
-                "state": "requested elsewhere" if child.sent else "to be requested elsewhere",
-            }
-        self.remaining -= 1
-        if self.remaining == 0:
-            print_message(f"the cascade has more than {MAX_TREE_SCANS} scans; name one of them to see more")
-        scan = self.table.get_scan(child.scan_id) if self.remaining > 0 else None
-        if scan is None:
-            return fields | {
-                "id": child.scan_id,
-                "name": child.name,
-                "state": "requested" if child.sent else "reserved",
-            }
-        return fields | self.read(scan)
-
-
-def _to_json(line: CascadeLine) -> dict[str, Any]:
-    return {
-        "decision": line.kind,
-        "rule": line.rule,
-        "reason": line.reason,
-        "cap": line.cap,
-        "count": line.count,
-    }
 
 
 def _render(scan: dict[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from cascan_cli.errors import EmulatorFailed, PortTaken
 from cascan_cli.local.aws import CREDENTIAL, REGION, bare_environment
 from cascan_cli.local.endpoint import Endpoint, Listener
-from cascan_cli.local.guard import HOST
+from cascan_cli.local.guard import FUNCTIONS_VARIABLE, HOST
 from cascan_cli.local.process import Process
 from cascan_cli.local.state import StateDir
 
@@ -23,6 +23,7 @@ STOP_GRACE_S = 10.0
 POLL_S = 0.01
 TAIL_CHARS = 2_000
 HEALTH_PATH = "/_ministack/health"
+SHARED_CODE = "cascan"  # in the folder of the functions
 GUARD = Path(__file__).with_name("guard.py")
 
 
@@ -31,10 +32,13 @@ class Emulator:
 
     It ends with `stop`, or with this process; after `stop` it has saved its state.
 
+    `functions` is the folder of which the deployed code is a copy. If it holds this project, the
+    functions start as forks (forks.py).
+
     Raises: PortTaken: another program listens on the port of the state directory.
     """
 
-    def __init__(self, state: StateDir, lock_fd: int | None = None) -> None:
+    def __init__(self, state: StateDir, lock_fd: int | None = None, functions: Path | None = None) -> None:
         self.state = state
         self.endpoint = state.endpoint()
         self.log = state.logs / "emulator.log"
@@ -45,7 +49,7 @@ class Emulator:
         self._process = Process(
             # Without our folder among those that modules come from
             [sys.executable, "-P", str(GUARD)],
-            emulator_environment(state),
+            emulator_environment(state) | _name_functions(functions),
             folder=state.tmp,
             log=self.log,
             grace_s=STOP_GRACE_S,
@@ -150,6 +154,11 @@ def emulator_environment(state: StateDir) -> dict[str, str]:
         "AWS_SESSION_TOKEN": endpoint.secret,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+def _name_functions(functions: Path | None) -> dict[str, str]:
+    is_ours = functions is not None and (functions / SHARED_CODE).is_dir()
+    return {FUNCTIONS_VARIABLE: str(functions)} if is_ours else {}
 
 
 def _check_port(port: int, root: Path) -> None:

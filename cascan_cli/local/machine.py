@@ -72,13 +72,14 @@ def run_machine(
         check_limits()
         state.begin_run()
         since = datetime.now(UTC).replace(microsecond=0)  # task times come in whole seconds
-        emulator = Emulator(state, lock.fd)
+        functions = template.parent / FUNCTIONS
+        emulator = Emulator(state, lock.fd, functions)
         try:
             if find_current_outputs(state, template, parameters) is None:
                 emulator.prepare_to_deploy()
             from cascan_cli.local.agent import TaskAgent  # boto3 loads while the emulator boots
 
-            agent = TaskAgent(state, template.parent / FUNCTIONS, since, lock.fd)
+            agent = TaskAgent(state, functions, since, lock.fd)
             emulator.wait_until_healthy()
             try:
                 outputs = update_deployment(state, template, parameters)

@@ -1,30 +1,36 @@
-"""The stack on one machine: for the length of one command, or until `down`.
+"""The stack on one machine: for the commands that follow each other, or until `down`.
 
     with local_stack(None, {"AllowedTargets": "127.0.0.1"}) as stack:
         sqs = stack.session().client("sqs", **stack.client_options())
 
-`up` starts a stack in a process of its own; `local_stack` then attaches to it and leaves it
-running.
+A stack runs in a supervisor, a process of its own. One that `local_stack` starts ends when no
+command has used it for a minute (keep.py); one that `up` starts stays until `down`. With
+CASCAN_LOCAL_KEEP=0 a stack runs in the process of its command, and ends with it.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cascan_cli.errors import StackUnguarded
+from cascan_cli.errors import StackBusy, StackUnguarded
 from cascan_cli.local.attach import (
+    POLL_S,
     PrintMessage,
     find_running_stack,
     find_supervisor,
     lock_or_attach,
 )
 from cascan_cli.local.aws import client_options, open_session
-from cascan_cli.local.deployment import update_deployment
+from cascan_cli.local.deployment import find_current_outputs, update_deployment
 from cascan_cli.local.endpoint import Endpoint
+from cascan_cli.local.keep import find_end, read_keep_s, released_after_use
+from cascan_cli.local.lock import Lock, try_lock, try_shared_lock
 from cascan_cli.local.state import Running, StateDir
 
 if TYPE_CHECKING:
@@ -44,7 +50,7 @@ DOWN_TIMEOUT_S = 60.0
 class LocalStack:
     """A running stack.
 
-    `outputs` are those of the template; `attached`: another process holds it.
+    `outputs` are those of the template; `attached`: `cascan local up` started it, and it stays up.
     """
 
     state: StateDir
@@ -72,12 +78,16 @@ class LocalStack:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`running` is None if no stack stays up; `deployed` are the outputs of the last deployment."""
+    """`running` is None if no stack is up; `deployed` are the outputs of the last deployment.
+
+    `ends_at` is when a running stack ends without further use; None: it stays up, or is used now.
+    """
 
     state_dir: Path
     endpoint_url: str
     running: Running | None
     deployed: Mapping[str, str] | None
+    ends_at: datetime | None = None
 
 
 @contextmanager
@@ -90,27 +100,95 @@ def local_stack(
     print_message: PrintMessage = lambda _: None,
     busy_timeout_s: float = BUSY_TIMEOUT_S,
 ) -> Iterator[LocalStack]:
-    """The stack of this directory, started for the length of the block unless it is up.
+    """The stack of this directory, started unless it is up.
 
-    A stack that is up is updated to these parameters, unless `keeps_parameters`. `print_message`
-    gets a sentence if the block has to wait for another command. Raises: LocalStackError: names the
-    reason and the way out; no process is left running.
+    A stack that is up is updated to these parameters; one that `up` started only without
+    `keeps_parameters`. `print_message` gets a sentence if the block has to wait for another command.
+    Raises: LocalStackError: names the reason and the way out; no process is left running. BadInput:
+    see read_keep_s.
     """
     state = StateDir(state_dir)
-    lock = lock_or_attach(state, print_message, busy_timeout_s)
-    if isinstance(lock, Running):
-        deployment = state.deployment() if keeps_parameters else None
-        outputs = update_deployment(
-            state,
-            template,
-            deployment.parameters if deployment else parameters,
-        )
-        yield LocalStack(state, state.endpoint(), outputs, attached=True)
-        return
-    from cascan_cli.local.machine import run_machine  # attaching needs none of it
+    keep_s = read_keep_s()
+    while True:
+        holder = lock_or_attach(state, print_message, busy_timeout_s)
+        if isinstance(holder, Lock) and not keep_s:
+            from cascan_cli.local.machine import run_machine  # attaching needs none of it
 
-    with run_machine(state, lock, template, parameters) as machine:
-        yield LocalStack(state, machine.emulator.endpoint, machine.outputs, attached=False)
+            with run_machine(state, holder, template, parameters) as machine:
+                yield LocalStack(state, machine.emulator.endpoint, machine.outputs, attached=False)
+            return
+        if isinstance(holder, Lock):
+            holder.release()
+            from cascan_cli.local.supervisor import launch
+
+            launch(state, template, parameters, UP_TIMEOUT_S, keep_s)
+            continue
+        use = try_shared_lock(state.use_lock)
+        if use is None:  # it ends, or another command changes its parameters
+            time.sleep(POLL_S)
+            continue
+        with released_after_use(state, use):
+            outputs = _find_outputs(state, holder, template, parameters, keeps_parameters=keeps_parameters)
+            if outputs is not None:
+                stays_up = holder.keep_s is None
+                yield LocalStack(state, state.endpoint(), outputs, attached=stays_up)
+                return
+        _change_parameters(state, template, parameters, print_message, busy_timeout_s)
+
+
+def _find_outputs(
+    state: StateDir,
+    running: Running,
+    template: Path,
+    parameters: Mapping[str, str],
+    *,
+    keeps_parameters: bool,
+) -> Mapping[str, str] | None:
+    """The outputs of the running stack, updated if necessary.
+
+    None: it has other parameters, which commands that use it may need.
+    """
+    if running.keep_s is not None:
+        return find_current_outputs(state, template, parameters)
+    deployment = state.deployment() if keeps_parameters else None
+    return update_deployment(state, template, deployment.parameters if deployment else parameters)
+
+
+def _change_parameters(
+    state: StateDir,
+    template: Path,
+    parameters: Mapping[str, str],
+    print_message: PrintMessage,
+    timeout_s: float,
+) -> None:
+    """Deploy other parameters, or other code, on a stack that stays up after commands.
+
+    Waits until no command uses it. Raises: StackBusy: one does for `timeout_s`.
+    """
+    use = _wait_for_exclusive_use(state, print_message, timeout_s)
+    if use is None:  # it has ended
+        return
+    with released_after_use(state, use):
+        if find_running_stack(state) is not None:
+            update_deployment(state, template, parameters)
+
+
+def _wait_for_exclusive_use(state: StateDir, print_message: PrintMessage, timeout_s: float) -> Lock | None:
+    deadline = time.monotonic() + timeout_s
+    announced = False
+    while (use := try_lock(state.use_lock)) is None:
+        if find_supervisor(state) is None:
+            return None
+        if not announced:
+            print_message(f"waiting for the commands that use {state.root} with other parameters")
+            announced = True
+        if time.monotonic() > deadline:
+            raise StackBusy(
+                f"other commands use {state.root} with other parameters for more than {timeout_s:.0f} s. "
+                "Wait for them, end them, or choose another directory with --state-dir"
+            )
+        time.sleep(POLL_S)
+    return use
 
 
 def up(
@@ -120,18 +198,34 @@ def up(
     template: Path = TEMPLATE,
     timeout_s: float = UP_TIMEOUT_S,
 ) -> Status:
-    """Start a stack that stays until `down`, or update the one that is up.
+    """Start a stack that stays until `down`, or update the one that is up, which then stays as well.
 
     Raises: LocalStackError: it did not start; no process is left running.
     """
     state = StateDir(state_dir)
-    if _is_up(state):
-        update_deployment(state, template, parameters)
-    else:
+    while not _make_stay(state, template, parameters):
         from cascan_cli.local.supervisor import launch
 
         launch(state, template, parameters, timeout_s)
     return status(state_dir)
+
+
+def _make_stay(state: StateDir, template: Path, parameters: Mapping[str, str]) -> bool:
+    """Make the running stack stay up with these parameters. False: there is none."""
+    while _is_up(state):
+        use = try_shared_lock(state.use_lock)
+        if use is None:  # it ends, or another command changes its parameters
+            time.sleep(POLL_S)
+            continue
+        with released_after_use(state, use):
+            update_deployment(state, template, parameters)
+            running = state.running()
+            if running is None:
+                return False
+            if running.keep_s is not None:
+                state.write_running(replace(running, keep_s=None))
+            return True
+    return False
 
 
 def _is_up(state: StateDir) -> bool:
@@ -162,9 +256,11 @@ def status(state_dir: Path | None) -> Status:
     """Whether a stack stays up in this state directory, and what is deployed."""
     state = StateDir(state_dir)
     deployment = state.deployment()
+    running = find_running_stack(state)
     return Status(
         state.root,
         state.endpoint().url,
-        find_running_stack(state),
+        running,
         deployment.outputs if deployment else None,
+        find_end(state, running) if running else None,
     )

@@ -5,6 +5,7 @@ secret              the session token of every call of the emulator; a new one a
 lock                held while anything of a stack runs; names its owner
 tasks.lock          held while a task runs
 up.lock             held by the process that keeps a stack up
+use.lock            shared by the commands that use a running stack; its time is that of the last use
 running.json        the stack that stays up
 deployment.json     what is deployed: fingerprint, sources, parameters, outputs
 rebuild             there while the tables may be behind the stored reports
@@ -23,11 +24,9 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cascan_cli.errors import DiskFull, StateUnreadable
-from cascan_cli.local.endpoint import Endpoint, find_free_port, read_secret
-from cascan_cli.local.guard import HOST
 from cascan_cli.local.leftovers import clear_scratch, drop_drafts, is_inconsistent
 from cascan_cli.local.private import (
     FILE_MODE,
@@ -38,6 +37,9 @@ from cascan_cli.local.private import (
     replace_file,
     tighten,
 )
+
+if TYPE_CHECKING:
+    from cascan_cli.local.endpoint import Endpoint
 
 # The functions take 30 MB unpacked, the emulator 7, and reports come on top
 LEAST_FREE_BYTES = 64_000_000
@@ -65,10 +67,14 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A stack that stays up: the process that holds it, and since when (ISO 8601, UTC)."""
+    """A stack that stays up: the process that holds it, and since when (ISO 8601, UTC).
+
+    It ends when no command has used it for `keep_s`; None: it stays until `cascan local down`.
+    """
 
     pid: int
     since: str
+    keep_s: float | None = None
 
 
 class StateDir:
@@ -90,6 +96,7 @@ class StateDir:
             raise StateUnreadable(f"{problem}. Choose another one with --state-dir") from exc
         self.lock = self.root / "lock"
         self.up_lock = self.root / "up.lock"
+        self.use_lock = self.root / "use.lock"
         self.tasks_lock = self.root / "tasks.lock"
         self.search_index = self.root / "search.sqlite"
         self.home = self.root / "home"
@@ -105,6 +112,9 @@ class StateDir:
         """The port of this directory, chosen on first use."""
         stored = self._read("machine.json")
         if stored is None:
+            from cascan_cli.local.endpoint import find_free_port
+            from cascan_cli.local.guard import HOST
+
             create_file(self.root / "machine.json", json.dumps({"port": find_free_port(HOST)}))
             stored = self._read("machine.json") or {}
         port = stored.get("port")
@@ -114,6 +124,9 @@ class StateDir:
 
     def endpoint(self) -> Endpoint:
         """The port of the emulator, with its secret."""
+        # `cascan check` reads the policy in this directory, and needs no HTTP
+        from cascan_cli.local.endpoint import Endpoint, read_secret
+
         return Endpoint(self.port(), read_secret(self.root / "secret"))
 
     def deployment(self) -> Deployment | None:
@@ -139,7 +152,8 @@ class StateDir:
         if stored is None:
             return None
         try:
-            return Running(int(stored["pid"]), str(stored["since"]))
+            keep_s = stored.get("keep_s")  # not written by earlier versions
+            return Running(int(stored["pid"]), str(stored["since"]), None if keep_s is None else float(keep_s))
         except (KeyError, TypeError, ValueError) as exc:
             problem = "it does not name the process that runs the stack"
             raise self._damaged("running.json", problem) from exc

@@ -1,6 +1,7 @@
-"""The supervisor: the process that `cascan local up` leaves running to hold the stack.
+"""The supervisor: the process that holds a stack after `cascan local up`, or after a command.
 
-How it starts and ends.
+How it starts and ends. After `local up` the stack stays until `local down`; after another command it
+ends when no command has used it for some time (keep.py).
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cascan_cli.errors import CliError, EmulatorFailed, StackBusy, StateGone
+from cascan_cli.errors import CliError, EmulatorFailed, StackBusy, StateGone, StateUnreadable
 from cascan_cli.local import state as states
 from cascan_cli.local.attach import find_running_stack, lock_or_attach
+from cascan_cli.local.keep import take_if_idle
 from cascan_cli.local.lock import Lock, hold_lock, is_held
 from cascan_cli.local.machine import run_machine
-from cascan_cli.local.private import PRIVATE_UMASK, open_for_writing
+from cascan_cli.local.private import FILE_MODE, PRIVATE_UMASK, open_for_writing
 
 MODULE = "cascan_cli.local.supervisor"
 EARLIER_MODULE = "cli.local.supervisor"  # its name before the package was called cascan_cli
@@ -32,25 +35,34 @@ BUSY_TIMEOUT_S = 30.0
 KILL_MARGIN_S = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The stack to hold. `keep_s`: how long it stays up without use; None: until it is ended."""
+
+    state_dir: str
+    template: str
+    parameters: Mapping[str, str]
+    keep_s: float | None = None
+
+
 def launch(
     state: states.StateDir,
     template: Path,
     parameters: Mapping[str, str],
     timeout_s: float,
+    keep_s: float | None = None,
 ) -> None:
     """Start a supervisor and wait until its stack is up.
+
+    `keep_s`: how long the stack stays up without use; None: until it is ended.
 
     Raises: EmulatorFailed: with the supervisor's message.
     """
     log = state.logs / "supervisor.log"
-    order = {
-        "state_dir": str(state.root),
-        "template": str(template),
-        "parameters": dict(parameters),
-    }
+    order = Order(str(state.root), str(template), dict(parameters), keep_s)
     with open_for_writing(log) as sink:
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", MODULE, json.dumps(order)],
+            [sys.executable, "-m", MODULE, json.dumps(asdict(order))],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
@@ -91,15 +103,15 @@ def main(order: str) -> int:
 
     The exit code is that of the error.
     """
-    parsed = json.loads(order)
+    parsed = Order(**json.loads(order))
     leave = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: leave.set())
     try:
-        state = states.StateDir(Path(parsed["state_dir"]))
+        state = states.StateDir(Path(parsed.state_dir))
         lock = lock_or_attach(state, lambda _: None, BUSY_TIMEOUT_S)
         if isinstance(lock, Lock):
-            _hold(state, lock, Path(parsed["template"]), parsed["parameters"], leave)
+            _hold(state, lock, parsed, leave)
     except CliError as exc:
         print(exc, file=sys.stderr)
         return exc.exit_code
@@ -109,23 +121,25 @@ def main(order: str) -> int:
 def _hold(
     state: states.StateDir,
     lock: Lock,
-    template: Path,
-    parameters: Mapping[str, str],
+    order: Order,
     leave: threading.Event,
 ) -> None:
     with (
-        run_machine(state, lock, template, parameters) as machine,
+        run_machine(state, lock, Path(order.template), order.parameters) as machine,
         hold_lock(state.up_lock, BUSY_TIMEOUT_S),
     ):
         # up.lock shows other commands that this process lives. It is released before `lock`,
         # so a command that gets `lock` finds both free.
         since = machine.since.isoformat().replace("+00:00", "Z")
-        state.write_running(states.Running(os.getpid(), since))
+        state.use_lock.touch(FILE_MODE)
+        state.write_running(states.Running(os.getpid(), since, order.keep_s))
         try:
             while not leave.wait(CHECK_S):
                 if not lock.is_at(state.lock):
                     raise StateGone(f"the state directory {state.root} was deleted; its stack ends")
                 machine.emulator.check()
+                if _is_unused(state):
+                    break
         finally:
             if lock.is_at(state.lock):
                 state.delete_running()
@@ -133,6 +147,18 @@ def _hold(
                 # A new stack may use a new directory of this name: nothing of this one may be
                 # written there
                 machine.emulator.forget_state()
+
+
+def _is_unused(state: states.StateDir) -> bool:
+    """Whether the stack has not been used for as long as it may stay up. It cannot be used any more then."""
+    try:
+        running = state.running()
+        if running is None or running.keep_s is None:  # `local up` may have made it stay
+            return False
+        # The lock is not released before this process ends
+        return take_if_idle(state, running.keep_s) is not None
+    except (StateUnreadable, OSError):  # the directory was deleted, which the next check notices
+        return False
 
 
 def _wait_until_up(

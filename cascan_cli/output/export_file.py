@@ -38,7 +38,7 @@ def write_document(chunks: Iterable[bytes], output: str) -> None:
         else:
             _replace_file(path, chunks)
     except OSError as exc:
-        raise BadInput(f"{output}: {exc.strerror}") from exc
+        raise BadInput(f"{output}: {exc.strerror or exc}") from exc
 
 
 def print_document(chunks: Iterable[bytes]) -> None:

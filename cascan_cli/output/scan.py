@@ -11,7 +11,7 @@ from cascan_cli.output.table import print_table
 from cascan_cli.output.text import pluralize, print_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from cascan.gateways import Shards
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cascan.model.reason import Reason
     from cascan.model.request import ScanRequest
     from cascan.model.scan import Scan
-    from cascan.model.shard import Shard
+    from cascan.model.shard import Progress, Shard
 
 EXIT_DONE, EXIT_PARTIAL, EXIT_FOUND = 0, 1, 4  # EXIT_FOUND: a condition of --fail-on is met, or a violation found
 SHOWN_REASONS = 10  # --json has all that are stored
@@ -31,7 +31,11 @@ CHANGE_LABELS = {
     "HostGone": "gone",
     "HostMoved": "moved",
 }  # the values of cascan.model.inventory.ChangeKind, which is slow to import
-FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
+FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL", "ID")
+FINDING_DROPPED = ("ID", "CATEGORY", "DETAIL")
+FINDING_WHOLE = ("LOCATION", "ID")  # are copied
+FINDING_COMFORT = {"FINDING": 20, "DETAIL": 16}
+SHOWN_ID_CHARS = 8  # of a finding: enough for `cascan explain`
 
 
 class StoredReports(Protocol):
@@ -73,14 +77,26 @@ def print_findings(
         print_message(f"more than {MAX_SORTED_FINDINGS:,} findings: in order of address, not of severity")
 
     def build_row(finding: Finding) -> tuple[object, ...]:
-        severity = to_count_key(finding)
-        counts[severity] += 1
-        return severity, finding.category, finding.location, finding.name, finding_detail(finding, now)
+        counts[to_count_key(finding)] += 1
+        return build_finding_row(finding, now)
 
     shown = cut(listed) if cut else listed
-    print_table(FINDING_COLUMNS, map(build_row, shown), drop=("CATEGORY", "DETAIL"))
+    print_finding_rows(map(build_row, shown))
     if not ordered.is_sorted and cut is None:
         _print_counts(counts)
+
+
+def print_finding_rows(rows: Iterable[Sequence[object]]) -> None:
+    """Print rows of `build_finding_row` as a table."""
+    print_table(FINDING_COLUMNS, rows, drop=FINDING_DROPPED, whole=FINDING_WHOLE, comfort=FINDING_COMFORT)
+
+
+def build_finding_row(finding: Finding, now: datetime) -> tuple[object, ...]:
+    """The cells of FINDING_COLUMNS."""
+    from cascan.rules.severity import to_count_key
+
+    detail, short_id = finding_detail(finding, now), finding.id[:SHOWN_ID_CHARS]
+    return to_count_key(finding), finding.category, finding.location, finding.name, detail, short_id
 
 
 def _print_counts(counts: Counter[str]) -> None:
@@ -173,6 +189,17 @@ def duration_s(scan: Scan) -> float | None:
     return round((scan.finished_at - scan.requested_at).total_seconds(), 3) if scan.finished_at else None
 
 
+def format_duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:  # noqa: PLR2004 - then tenths matter
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
 def next_opening(scan: Scan, now: datetime) -> datetime | None:
     """When the next window of the scan opens; None if one is open, or it has none that this machine can read."""
     if not scan.windows:
@@ -253,17 +280,15 @@ def format_reason(reason: Reason) -> str:
     return reason.sentence if names_subject else f"{reason.subject}: {reason.sentence}"
 
 
-def scan_progress(scan: Scan, running: str = "") -> str:
-    """The progress in one line; `running` is the progress of the shards that are running."""
-    done = scan.shards - scan.shards_open
-    shards, findings = pluralize(scan.shards, "shard"), pluralize(scan.findings.count, "finding")
-    line = f"{scan.name}: {scan.state}, {done} of {shards}, {findings}"
-    return f"{line}; {running}" if running else line
-
-
 def running_progress(shards: Iterable[Shard]) -> str:
-    """The progress of running shards: the task and percentage of nmap, or a range of several."""
+    """The progress of running shards, with how many of their hosts are done."""
     progress = [shard.progress for shard in shards if shard.progress]
+    hosts_done = sum(entry.hosts_done for entry in progress)
+    return f"{describe_running(progress)}, {pluralize(hosts_done, 'host')} done" if progress else ""
+
+
+def describe_running(progress: Sequence[Progress]) -> str:
+    """The task and percentage of nmap, or a range of several; empty if none runs."""
     if not progress:
         return ""
     percents = [entry.percent for entry in progress]
@@ -271,8 +296,7 @@ def running_progress(shards: Iterable[Shard]) -> str:
     span = f"{low} to {high} %" if low != high else f"{low} %"
     tasks = {entry.task for entry in progress}
     activity = tasks.pop() if len(tasks) == 1 else f"{len(progress)} shards run"
-    hosts_done = sum(entry.hosts_done for entry in progress)
-    return f"{activity} {span}, {pluralize(hosts_done, 'host')} done"
+    return f"{activity} {span}"
 
 
 def finding_detail(finding: Finding, now: datetime) -> str:

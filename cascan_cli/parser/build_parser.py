@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cascan_cli.parser import SCAN_HELP, add_command, sentence
 from cascan_cli.parser.cascades import add_cascade_commands
@@ -15,13 +15,15 @@ from cascan_cli.parser.doctor import add_doctor_command
 from cascan_cli.parser.exposure import add_exposure_commands
 from cascan_cli.parser.history import add_history_commands
 from cascan_cli.parser.inventory import add_inventory_commands
+from cascan_cli.parser.messages import add_messages_commands
 from cascan_cli.parser.network import add_network_commands
+from cascan_cli.parser.pages import add_page_commands
 from cascan_cli.parser.read import add_read_command
 from cascan_cli.parser.redrive import add_redrive_commands
 from cascan_cli.parser.reparse import add_reparse_command
 from cascan_cli.parser.schedule import add_schedule_commands
 from cascan_cli.parser.search import add_search_command
-from cascan_cli.parser.sentence_parser import SentenceParser
+from cascan_cli.parser.sentence_parser import OneCommand, SentenceParser
 from cascan_cli.parser.severity import add_severity_commands
 from cascan_cli.parser.shared_options import (
     FOR_THIS_SCAN,
@@ -30,6 +32,7 @@ from cascan_cli.parser.shared_options import (
     add_export_options,
     add_finding_selection,
     add_paging,
+    add_scan_selection,
     local_options,
     output_options,
     policy_options,
@@ -55,6 +58,9 @@ stack in AWS.
   cascan submit -f scan.yaml                 submit a request from a file
   cascan scans                               list the scans
   cascan findings latest --json              print the findings of a scan
+  cascan show latest                         one scan as a whole
+  cascan host 10.0.0.5                       all that is known of a host
+  cascan explain 4f2a9c11                    why a finding, and what to do
   cascan search CVE-2021-44228               which hosts ever had it
   cascan diff                                what changed since earlier scans
   cascan inventory --port 22                 what is open now, and since when
@@ -62,6 +68,7 @@ stack in AWS.
   cascan at 2026-03-03 --port 6379           what was open at a time
   cascan reach 10.0.0.5                      from where its ports are reachable
   cascan report latest --xml                 print the XML that nmap wrote
+  cascan watch                               progress of running scans
   cascan wait latest --fail-on high          wait for the end of a scan
   cascan delete latest                       remove a scan; its history stays
   cascan cancel latest                       end a scan; also suspend, resume
@@ -83,6 +90,7 @@ stack in AWS.
   cascan tree latest                         the scans that followed a scan
   cascan severity apply -f rules.yaml        set the rules for severities
   cascan exposure check                      what is open and not expected
+  cascan messages set channels.yaml          hear of what changed, once
   cascan vantage list                        the places to scan from
   cascan network list                        networks whose hosts may move
   cascan vuls scan --help                    which of Vuls' ports are open"""
@@ -96,13 +104,30 @@ Scan only what you have permission to scan."""
 RAW = RawDescriptionHelpFormatter
 
 
-def build_parser() -> SentenceParser:
+def build_parser(command: str = "") -> SentenceParser:
+    """The parser of all commands; or only of this one, if there is a command of this name."""
+    top, commands = _build_top()
+    if command:
+        one = OneCommand(commands, command)
+        _add_commands(cast("Commands", one))
+        if one.is_found:
+            return top
+    _add_commands(commands)
+    return top
+
+
+def _build_top() -> tuple[SentenceParser, Commands]:
     top = SentenceParser(prog="cascan", description=DESCRIPTION, epilog=EPILOG, formatter_class=RAW)
     top.add_argument("--version", action=PrintVersion, help="print the versions of cascan and nmap, and end")
     commands: Commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    return top, commands
+
+
+def _add_commands(commands: Commands) -> None:
     stack, output, request = stack_options(), output_options(), request_options()
     _add_scanning(commands, stack, request, output)
     _add_reading(commands, stack, output)
+    add_page_commands(commands, stack, output)
     add_search_command(commands, stack, output)
     add_inventory_commands(commands, stack, output)
     add_history_commands(commands, stack, output)
@@ -117,13 +142,13 @@ def build_parser() -> SentenceParser:
     add_schedule_commands(commands, stack, output)
     add_severity_commands(commands, stack, output)
     add_exposure_commands(commands, stack, output)
+    add_messages_commands(commands, stack, output)
     add_vantage_commands(commands, stack, output)
     add_network_commands(commands, stack, output)
     add_vuls_commands(commands, stack, output)
     add_worker_command(commands, stack)
     add_ui_command(commands, stack)
     add_completion_command(commands)
-    return top
 
 
 def _add_scanning(
@@ -182,13 +207,8 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         "its time, for the end of a halt, or, if the state is Suspended, for cascan resume. docs/controlling.md "
         "explains each case."
     )
-    scans.add_argument(
-        "--limit",
-        type=int,
-        default=20,
-        metavar="N",
-        help="how many scans to list (default: 20)",
-    )
+    add_scan_selection(scans)
+    add_paging(scans, 20, "scans")
     scans.set_defaults(run="scans")
 
     wait = add_command(commands, "wait", [stack, output], "wait for the end of a scan")
@@ -197,6 +217,15 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     add_end_options(wait)
     wait.set_defaults(run="wait")
 
+    watch = add_command(commands, "watch", [stack, output], "show the progress of running scans until they end")
+    watch.epilog = (
+        "In a terminal one line with percent, time, hosts and findings, and new findings above it; elsewhere a line "
+        "now and then. With SCAN, the exit code is that of the scan. After Ctrl-C it says what becomes of "
+        "the scans."
+    )
+    watch.add_argument("scan", nargs="?", metavar="SCAN", help=f"{SCAN_HELP}; default: every scan that runs")
+    watch.set_defaults(run="watch")
+
     findings = add_command(commands, "findings", [stack, output], "print the findings of a scan")
     findings.epilog = (
         "With --now, print the current state of the whole inventory instead: for each open port, the findings of the "
@@ -204,14 +233,32 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     )
     findings.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
     findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
+    findings.add_argument(
+        "--series",
+        default="",
+        metavar="NAME",
+        help="with --as: what the series knows to be there; what its newest scan did not look at stays",
+    )
+    findings.add_argument(
+        "--changes",
+        action="store_true",
+        help="with --as: only what changed since the last scans that covered the same, and what is gone",
+    )
     add_as_targets(findings)
     add_finding_selection(findings)
     add_paging(findings, None, "findings")
-    add_export_options(findings)
+    add_export_options(findings, others=("xml",))
     findings.set_defaults(run="findings")
 
-    report = add_command(commands, "report", [stack, output], "list or print the XML reports of a scan")
-    report.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
+    report = add_command(commands, "report", [stack, output], "make an HTML report of a scan, or list its XML")
+    report.epilog = (
+        "With --as html, make one file that shows everything that is known of the scan: what changed since the last "
+        "scan, findings with evidence, exposures, coverage. It loads nothing from any network. Passwords that "
+        "scripts found are left out. Another format has the findings, as `cascan findings` writes them. Without --as, "
+        "list the XML reports."
+    )
+    report.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
+    report.add_argument("--series", metavar="NAME", help="the newest scan of this series that has ended")
     report.add_argument(
         "--xml",
         action="store_true",
@@ -224,18 +271,23 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         metavar="DIR",
         help="write all reports of the scan to this folder",
     )
-    report.set_defaults(run="report")
+    add_export_options(report, others=("html", "xml"))
+    report.set_defaults(run="report", now=False, changes=False)
 
 
 def _add_running(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     text = "start, stop and inspect the stack on this machine"
-    details = "While none is running, each command that needs one starts a stack and stops it when it ends."
+    details = (
+        "While none is running, each command that needs one starts a stack, which ends a minute after the "
+        "last command. CASCAN_LOCAL_KEEP=SECONDS in the environment changes that time; with 0 a stack ends "
+        "with its command."
+    )
     local = commands.add_parser("local", help=text, description=f"{sentence(text)} {details}")
     actions = local.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, text in (
-        ("up", "start the stack and leave it running"),
+        ("up", "start the stack, and keep it running until `local down`"),
         ("down", "stop the stack and keep its data"),
-        ("status", "print whether the stack runs, where, and what is deployed"),
+        ("status", "print whether the stack runs, where, until when, and what is deployed"),
     ):
         options = [local_options(), output]
         if name == "up":

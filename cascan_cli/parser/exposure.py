@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cascan_cli.parser import add_command
+from cascan_cli.parser.shared_options import add_export_options
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
@@ -65,14 +66,7 @@ def _add_check(actions: Commands, stack: ArgumentParser, output: ArgumentParser)
     check.epilog = "Exit code 0: no violation; 2: the file is invalid; 4: there is a violation."
     _add_file(check)
     _add_looks(check)
-    check.add_argument(
-        "--as",
-        dest="form",
-        choices=["json", "sarif"],
-        default="",
-        help="write JSON, or SARIF 2.1.0 for code scanning",
-    )
-    check.add_argument("-o", "--output", type=Path, metavar="FILE", help="write that to this file; default: print")
+    add_export_options(check, with_secrets=False)
     check.add_argument("--all", action="store_true", help="list what is fine, too")
     check.add_argument("--strict", action="store_true", help="exit 4 also where a required port or host is missing")
     check.set_defaults(run="exposure_check")

@@ -36,10 +36,21 @@ Without --port, show the ports that are open from at least one vantage.
   cascan reach web.example.com --port 443 --port 22
   cascan reach 10.0.0.5:5432 --at 2026-03-03"""
 HISTORY = """\
+Remove addresses from the history, or make the history of scans that an earlier
+version of cascan recorded."""
+HISTORY_DELETE = """\
 Remove addresses from the history. The inventory, scans and reports stay; if
 the table is lost, a rebuild makes the history of stored reports again.
 
   cascan history delete 10.0.0.5 10.0.7.0/24"""
+HISTORY_BACKFILL = """\
+Make the history of ended scans from their stored reports: of scans that were
+recorded by a version of cascan that kept no history. It may be interrupted and
+repeated, and does no harm to scans whose history is there.
+
+  cascan history backfill
+  cascan history backfill --since 2026-01-01
+  cascan history backfill nightly"""
 DATE_HELP = "a date means its end; also 2026-03-03T12:00, 2026-03-03T12:00Z, or now"
 
 
@@ -50,7 +61,7 @@ def add_history_commands(commands: Commands, stack: ArgumentParser, output: Argu
     history = commands.add_parser(
         "history",
         formatter_class=RawDescriptionHelpFormatter,
-        help="remove addresses from the history",
+        help="remove addresses from the history, or make it from stored reports",
         description=HISTORY,
     )
     actions = history.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -59,11 +70,21 @@ def add_history_commands(commands: Commands, stack: ArgumentParser, output: Argu
         parents=[stack, output],
         formatter_class=RawDescriptionHelpFormatter,
         help="remove addresses from the history",
-        description=HISTORY,
+        description=HISTORY_DELETE,
     )
     delete.add_argument("addresses", nargs="+", metavar="ADDRESS", help="an address, network or range")
     add_vantage(delete)
     delete.set_defaults(run="history")
+    backfill = actions.add_parser(
+        "backfill",
+        parents=[stack, output],
+        formatter_class=RawDescriptionHelpFormatter,
+        help="make the history of earlier scans from their reports",
+        description=HISTORY_BACKFILL,
+    )
+    backfill.add_argument("scans", nargs="*", metavar="SCAN", help="id, name or latest; default: all that have ended")
+    backfill.add_argument("--since", metavar="TIME", help="only scans that were requested since then: 2026-11-01")
+    backfill.set_defaults(run="backfill")
 
 
 def _add_when(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:

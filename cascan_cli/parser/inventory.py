@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cascan_cli.parser import SCAN_HELP
 from cascan_cli.parser.history import add_diff_options
-from cascan_cli.parser.shared_options import SINCE_HELP, add_as_targets
+from cascan_cli.parser.shared_options import SINCE_HELP, add_as_targets, add_export_options
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
@@ -90,6 +90,7 @@ def add_inventory_commands(commands: Commands, stack: ArgumentParser, output: Ar
         help="as seen from this vantage; default: from the stack itself",
     )
     add_as_targets(inventory)
+    add_export_options(inventory)
     inventory.set_defaults(run="inventory")
 
     diff = commands.add_parser(
@@ -107,4 +108,5 @@ def add_inventory_commands(commands: Commands, stack: ArgumentParser, output: Ar
         help="include first observations, which have nothing to compare with",
     )
     add_diff_options(diff)
+    add_export_options(diff)
     diff.set_defaults(run="diff")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
+from cascan_cli.parser.shared_options import add_export_options
+
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
 
@@ -18,6 +20,7 @@ on the size of the report.
   nmap -oX - 127.0.0.1 | cascan read -  findings while nmap is running
   cascan read scan.xml --as hosts       all that nmap reported, as JSON
   cascan read scan.xml --as csv         for a spreadsheet, without formulas
+  cascan read scan.xml --as sarif -o scan.sarif   for another tool
   cascan read cut.xml --as xml          a truncated report as a complete one
   cascan read a.xml b.xml.gz --as xml   merge several reports into one
   cascan read big.xml --jobs 2          use two processes
@@ -43,19 +46,13 @@ def add_read_command(commands: Commands) -> None:
         metavar="FILE",
         help="an nmap report; - reads standard input",
     )
-    read.add_argument(
-        "--as",
-        dest="form",
-        choices=["findings", "hosts", "xml", "csv"],
-        default="findings",
-        help="what to print (default: findings)",
-    )
+    add_export_options(read, others=("findings", "hosts", "xml"), default="findings")
     read.add_argument(
         "--jobs",
         type=_jobs,
         default=1,
         metavar="N",
-        help="number of processes; --as xml, compressed files and standard input use one (default: 1)",
+        help="number of processes, for findings, hosts and csv of plain files; else one (default: 1)",
     )
     read.add_argument(
         "--severity",

@@ -197,6 +197,29 @@ def add_finding_selection(command: ArgumentParser, *, with_text: bool = True, wi
         )
 
 
+def add_scan_selection(command: ArgumentParser) -> None:
+    """The options that select scans. A scan has to meet each of them."""
+    selection = command.add_argument_group("selection")
+    for option, metavar, text in (
+        ("--state", "STATE", "Scanning, Done, Errored …"),
+        ("--outcome", "OUTCOME", "complete, partial, timed-out, unresolved, nothing-answered or failed"),
+        ("--name", "NAME", "of a series"),
+    ):
+        selection.add_argument(option, action="append", default=[], metavar=metavar, help=f"{text}; may be repeated")
+    selection.add_argument(
+        "--label", action="append", default=[], metavar="KEY=VALUE", help="it has this label; may be repeated"
+    )
+    selection.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="TARGET",
+        help="one of its targets has an address of this address, network or range, or is this name; may be repeated",
+    )
+    selection.add_argument("--vantage", default="", metavar="NAME", help="it scans from there")
+    selection.add_argument("--since", metavar="DATE", help=f"requested at or after this time: {SINCE_HELP}")
+
+
 def add_paging(command: ArgumentParser, default: int | None, listed: str) -> None:
     """`default`: how many are listed without --limit; None: all."""
     shown = "all" if default is None else default
@@ -208,15 +231,26 @@ def add_paging(command: ArgumentParser, default: int | None, listed: str) -> Non
     )
 
 
-def add_export_options(command: ArgumentParser, *, others: tuple[str, ...] = ()) -> None:
-    """The options that write a selection in the format of another tool. `others`: formats of this command alone."""
+def add_export_options(
+    command: ArgumentParser,
+    *,
+    others: tuple[str, ...] = (),
+    default: str = "",
+    with_secrets: bool = True,
+) -> None:
+    """The options that write a selection in the format of another tool. `others`: formats of this command alone.
+
+    `with_secrets`: what is selected may have secrets.
+    """
+    formats = [*FORMATS, *others]
     export = command.add_argument_group("export")
     export.add_argument(
         "--as",
         dest="form",
-        choices=[*FORMATS, *others],
-        default="",
-        help="write the selection in this format: docs/formats.md",
+        choices=formats,
+        default=default,
+        metavar="FORMAT",
+        help=f"write the selection as one of: {', '.join(formats)}; see docs/formats.md",
     )
     export.add_argument(
         "-o",
@@ -225,6 +259,9 @@ def add_export_options(command: ArgumentParser, *, others: tuple[str, ...] = ())
         metavar="FILE",
         help="write to FILE, which appears when it is complete; - or none: standard output",
     )
+    command.set_defaults(with_secrets=False)
+    if not with_secrets:
+        return
     export.add_argument(
         "--with-secrets",
         action="store_true",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.rehearsal.read_scan import read_scan
 from cascan_cli.stack.find_scan import find_scan
-from cascan_cli.stack.open import open_stack
+from cascan_cli.stack.open import StackGateways, open_stack
 from cascan_cli.stack.permissions import read_permissions
 
 COLUMNS = ("DECISION", "RULE", "FINDINGS", "SCAN", "REASON")
@@ -65,10 +65,9 @@ def rehearse(args: Namespace) -> int:
     if scan.request and scan.request.cascades is None:
         print_message(NO_CASCADES + ("" if uses_files else WITH_CASCADES))
         if not uses_files:
-            scan = structs.replace(scan, request=structs.replace(scan.request, cascades={}))
-    context = CascadeContext(permit=read_permissions(args), **case.context)
+            scan = _with_cascades(scan)
+    decisions = _decide(case, scan, args)
     unreadable = case.rules.unreadable
-    decisions = [*unreadable, *decide_children(scan, case.rules.readable, case.findings, context)]
     if args.json:
         print_json(_to_json(decisions, scan))
     else:
@@ -76,6 +75,31 @@ def rehearse(args: Namespace) -> int:
     for decision in unreadable:
         print_message(f"{decision.rule}: {decision.reason}")
     return EXIT_REFUSED if unreadable else 0
+
+
+def rehearse_on_scan(stack: StackGateways, scan: Scan, names: Sequence[str], args: Namespace) -> list[Decision]:
+    """What the rules of these names, or all rules, would do after the scan, as if it had asked for cascades.
+
+    `args`: the options that choose the stack. Raises: BadInput: there is no such rule.
+    """
+    case = _read_case(stack, scan, _load_documents(stack), names)
+    if scan.request and scan.request.cascades is None:
+        scan = _with_cascades(scan)
+    return _decide(case, scan, args)
+
+
+def _with_cascades(scan: Scan) -> Scan:
+    return structs.replace(scan, request=structs.replace(scan.request, cascades={})) if scan.request else scan
+
+
+def _decide(case: _Case, scan: Scan, args: Namespace) -> list[Decision]:
+    context = CascadeContext(permit=read_permissions(args), **case.context)
+    return [*case.rules.unreadable, *decide_children(scan, case.rules.readable, case.findings, context)]
+
+
+def _load_documents(stack: StackGateways) -> dict[str, dict[str, Any]]:
+    """The manifests of the current rules, by name."""
+    return dict(read_bundled_rules()) | {rule.name: rule.document for rule in stack.rules.rules()}
 
 
 def _uses_files(args: Namespace) -> bool:
@@ -94,26 +118,31 @@ def _case_from_files(args: Namespace) -> _Case:
     documents = dict(_read_documents(args)) if args.file else dict(read_bundled_rules())
     scan, scan_type = read_scan(args.scan_file)
     context = {"scan_type": scan_type, "started_by": _find_starting_rule(scan, documents)}
-    return _Case(scan, read_findings(args.findings), _read_rules(args, documents), context)
+    return _Case(scan, read_findings(args.findings), _read_rules(args.rules, documents), context)
 
 
 def _case_from_stack(args: Namespace) -> _Case:
-    """The scan on the stack, as it was before its cascade started: its own children do not count."""
     with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan)
-        stored = {rule.name: rule.document for rule in stack.rules.rules()}
-        documents = dict(_read_documents(args)) if args.file else read_bundled_rules() | stored
-        root = scan.request.origin.root_scan if scan.request and scan.request.origin else scan.scan_id
-        children = list(stack.cascades.cascade_children(scan.scan_id))
-        changes = (change for number in range(scan.shards) for change in stack.table.changes(scan.scan_id, number))
-        context = {
-            "spent": stack.cascades.spent(root) - sum((child.weight for child in children), BudgetUse()),
-            "started_by": _find_starting_rule(scan, documents),
-            "requested": tuple(set(stack.cascades.asked(root)) - {child.asked for child in children}),
-            "new_places": NewPlaces.from_changes(changes),
-        }
-        findings = list(stack.table.findings(scan.scan_id))
-        return _Case(scan, findings, _read_rules(args, documents), context)
+        documents = dict(_read_documents(args)) if args.file else _load_documents(stack)
+        return _read_case(stack, scan, documents, args.rules)
+
+
+def _read_case(
+    stack: StackGateways, scan: Scan, documents: Mapping[str, dict[str, Any]], names: Sequence[str]
+) -> _Case:
+    """The scan on the stack, as it was before its cascade started: its own children do not count."""
+    root = scan.request.origin.root_scan if scan.request and scan.request.origin else scan.scan_id
+    children = list(stack.cascades.cascade_children(scan.scan_id))
+    changes = (change for number in range(scan.shards) for change in stack.table.changes(scan.scan_id, number))
+    context = {
+        "spent": stack.cascades.spent(root) - sum((child.weight for child in children), BudgetUse()),
+        "started_by": _find_starting_rule(scan, documents),
+        "requested": tuple(set(stack.cascades.asked(root)) - {child.asked for child in children}),
+        "new_places": NewPlaces.from_changes(changes),
+    }
+    findings = list(stack.table.findings(scan.scan_id))
+    return _Case(scan, findings, _read_rules(names, documents), context)
 
 
 def _find_starting_rule(scan: Scan, documents: Mapping[str, dict[str, Any]]) -> CascadingRule | None:
@@ -133,17 +162,17 @@ def _read_documents(args: Namespace) -> Iterable[tuple[str, dict[str, Any]]]:
             yield str(metadata.get("name") if isinstance(metadata, dict) else None), document
 
 
-def _read_rules(args: Namespace, documents: Mapping[str, dict[str, Any]]) -> _Rules:
-    """The rules that the command names; without names, all.
+def _read_rules(names: Sequence[str], documents: Mapping[str, dict[str, Any]]) -> _Rules:
+    """The rules of these names; without names, all.
 
     Raises: BadInput: there is no such rule.
     """
-    unknown = sorted(set(args.rules) - documents.keys())
+    unknown = sorted(set(names) - documents.keys())
     if unknown:
         raise BadInput(f"no rule {', '.join(unknown)}; there are {', '.join(sorted(documents)) or 'none'}")
     rules: list[CascadingRule] = []
     unreadable: list[Decision] = []
-    for name in sorted(args.rules or documents):
+    for name in sorted(names or documents):
         try:
             rules.append(read_rule(documents[name]))
         except RequestRefused as exc:
@@ -173,14 +202,14 @@ def _to_json(decisions: list[Decision], scan: Scan) -> dict[str, Any]:
 
 
 def _print(decisions: list[Decision]) -> None:
-    rows = ((d.kind, d.rule, d.count, d.child.name if d.child else "", _reason(d)) for d in decisions)
+    rows = ((d.kind, d.rule, d.count, d.child.name if d.child else "", describe_decision(d)) for d in decisions)
     print_table(COLUMNS, rows, drop=("SCAN", "FINDINGS"))
     counts = ", ".join(f"{count} {kind}" for kind, count in _count_by_kind(decisions).items())
     cost = format_dollars(_weigh(decisions).cost_micro_usd)
     print_message(f"{counts or 'nothing matches'}; estimated cost {cost}")
 
 
-def _reason(decision: Decision) -> str:
+def describe_decision(decision: Decision) -> str:
     if decision.kind is not DecisionKind.START or decision.child is None:
         return decision.reason
     targets = decision.child.targets

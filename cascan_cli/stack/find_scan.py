@@ -39,6 +39,14 @@ def find_scan(table: Scans, name: str) -> Scan:
     return refused or _choose(candidates, name)
 
 
+def find_ended_scan(table: Scans, series: str) -> Scan:
+    """The newest scan of the series that has ended with a result. Raises: BadInput: there is none."""
+    for scan in table.list_scans(SCANS_SEARCHED):
+        if scan.name == series and scan.finished_at is not None and (scan.shards or scan.members):
+            return scan
+    raise BadInput(f"no scan of the series {series!r} has ended; see cascan scans")
+
+
 def _has_name(scan: Scan, name: str) -> bool:
     return name in ("latest", scan.name)
 

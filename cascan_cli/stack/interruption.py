@@ -91,7 +91,7 @@ def _leave(scan_ids: Sequence[str], stack: StackGateways, args: Namespace) -> No
 
 
 def _leave_ending_stack(scan_ids: Sequence[str], stack: StackGateways, args: Namespace) -> None:
-    print_message("suspending the scan, since the local stack ends with this command; Ctrl-C skips that")
+    print_message("suspending the scan, since the local stack does not stay up; Ctrl-C skips that")
     scans = _suspend(scan_ids, stack)
     for scan_id in scan_ids:
         _print_state(scan_id, scans.get(scan_id), args, stack_ends=True)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cascan.aws.sqs.operator_queue import SqsOperatorQueue
     from cascan.aws.sqs.request_queue import SqsRequestQueue
     from cascan.aws.tables.cascade_table import DynamoCascadeTable
+    from cascan.aws.tables.message_table import DynamoMessageTable
     from cascan.aws.tables.rule_table import DynamoRuleTable
     from cascan.aws.tables.scan_table import DynamoScanTable
     from cascan.aws.tables.schedule_table import DynamoScheduleTable
@@ -50,16 +51,17 @@ class StackGateways:
     """The gateways of one stack. Each is built, and its module imported, when it is used."""
 
     outputs: Mapping[str, str]  # of the template
-    stays_up: bool  # False: the stack ends with this command
+    stays_up: bool  # False: the stack ends with this command, or soon after it
     is_local: bool = False
     own_port: int | None = None  # on which a local stack listens
+    history_days: int = 0  # how long a deployed stack keeps its history; 0: for ever, as on one machine
 
     @property
     def table(self) -> DynamoScanTable:
         # Imported while the request is on its way.
         from cascan.aws.tables.scan_table import DynamoScanTable
 
-        return DynamoScanTable(self.outputs["ScanTableName"])
+        return DynamoScanTable(self.outputs["ScanTableName"], history_days=self.history_days)
 
     @property
     def reports(self) -> S3ReportStore:
@@ -78,6 +80,18 @@ class StackGateways:
         from cascan.aws.sqs.request_queue import SqsRequestQueue
 
         return SqsRequestQueue(self.outputs["RequestQueueUrl"])
+
+    @property
+    def messages(self) -> DynamoMessageTable:
+        from cascan.aws.tables.message_table import DynamoMessageTable
+
+        return DynamoMessageTable(self.outputs["ScanTableName"])
+
+    @property
+    def message_queue(self) -> SqsRequestQueue:
+        from cascan.aws.sqs.request_queue import SqsRequestQueue
+
+        return SqsRequestQueue(self.outputs["MessageQueueUrl"], "message queue")
 
     @property
     def rules(self) -> DynamoRuleTable:
@@ -160,10 +174,11 @@ def open_stack(args: Namespace) -> Iterator[StackGateways]:
     Raises: CliError: the stack is not available.
     """
     if args.stack:
-        outputs = _deployed_outputs(args.stack)
+        description = describe_stack(args.stack)
+        outputs = _read_outputs(args.stack, description)
         if warning := describe_difference(args.stack, outputs.get("Version")):
             print_message(warning)
-        yield StackGateways(outputs, stays_up=True)
+        yield StackGateways(outputs, stays_up=True, history_days=_read_history_days(description))
         return
     from cascan_cli.local.policy import read_policy
     from cascan_cli.local.stack import local_stack
@@ -251,8 +266,14 @@ def describe_stack(name: str) -> StackTypeDef:
     return stacks[0]
 
 
-def _deployed_outputs(name: str) -> dict[str, str]:
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in describe_stack(name).get("Outputs", [])}
+def _read_history_days(description: StackTypeDef) -> int:
+    """The parameter HistoryRetentionDays. 0: for ever; or an earlier version deployed the stack."""
+    parameters = {entry["ParameterKey"]: entry["ParameterValue"] for entry in description.get("Parameters", [])}
+    return int(parameters.get("HistoryRetentionDays", "0"))
+
+
+def _read_outputs(name: str, description: StackTypeDef) -> dict[str, str]:
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
     missing = {
         "RequestQueueUrl",
         "ControlQueueUrl",

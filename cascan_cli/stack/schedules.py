@@ -58,10 +58,10 @@ def run_schedule_now(stored: StoredSchedule, stack: StackGateways) -> str:
     return run_scan_id(schedule, due_at)
 
 
-def summarize_or_explain(stored: StoredSchedule, stack: StackGateways) -> dict[str, Any]:
+def summarize_or_explain(stored: StoredSchedule, stack: StackGateways, max_times: int = 1) -> dict[str, Any]:
     """The summary. The state of an unreadable schedule is the error, so that others are listed."""
     try:
-        return summarize_schedule(stored, stack, 1)
+        return summarize_schedule(stored, stack, max_times)
     except BadInput as exc:
         empty = dict.fromkeys(("when", "lastScheduleTime", "lastSuccessfulScan", "findings"))
         return empty | {

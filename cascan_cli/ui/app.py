@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,7 +16,22 @@ from cascan.errors import GatewayUnavailable, UnreadableItem
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.ui.console import Console, get_console
 from cascan_cli.ui.guard import Guard
-from cascan_cli.ui.pages import findings, overview, scan, scans
+from cascan_cli.ui.pages import (
+    audit,
+    changes,
+    coverage,
+    exposures,
+    findings,
+    host,
+    inventory,
+    overview,
+    reach,
+    rules,
+    scan,
+    scans,
+    schedules,
+    submit,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,9 +41,27 @@ STATIC = Path(__file__).parent / "static"
 ROUTES = (
     Route("/", overview.show_overview),
     Route("/scans", scans.show_scans),
+    Route("/scans/live", scans.stream_scans),
     Route("/scans/{scan_id}", scan.show_scan),
     Route("/scans/{scan_id}/live", scan.stream_scan),
     Route("/findings", findings.show_findings),
+    Route("/submit", submit.show_form),
+    Route("/submit", submit.send_form, methods=["POST"]),
+    Route("/hosts/{address}", host.show_host),
+    Route("/hosts/{address}", host.scan_host, methods=["POST"]),
+    Route("/inventory", inventory.show_inventory),
+    Route("/exposures", exposures.show_exposures),
+    Route("/exposures/{exposure_id}", exposures.show_exposure),
+    Route("/exposures/{exposure_id}", exposures.decide, methods=["POST"]),
+    Route("/schedules", schedules.show_schedules),
+    Route("/schedules/{name}", schedules.show_schedule),
+    Route("/schedules/{name}", schedules.change_schedule, methods=["POST"]),
+    Route("/rules", rules.show_rules),
+    Route("/rules/{name}", rules.show_rule),
+    Route("/changes", changes.show_changes),
+    Route("/coverage", coverage.show_coverage),
+    Route("/reach", reach.show_reach),
+    Route("/audit", audit.show_audit),
     Mount("/static", StaticFiles(directory=STATIC)),
 )
 
@@ -35,13 +69,13 @@ ROUTES = (
 def build_app(console: Console, port: int) -> Starlette:
     """The application. `port`: on which it is reached, by 127.0.0.1 or localhost alone."""
     guard = Middleware(Guard, sessions=console.sessions, role=console.role, port=port)
-    handlers = {
+    handlers: Mapping[Any, Any] = {
         CliError: _show_error,
         GatewayUnavailable: _show_error,
         UnreadableItem: _show_error,
         HTTPException: _show_http_error,
     }
-    app = Starlette(routes=ROUTES, middleware=[guard], exception_handlers=handlers)  # type: ignore[arg-type]
+    app = Starlette(routes=ROUTES, middleware=[guard], exception_handlers=handlers)
     app.state.console = console
     return app
 

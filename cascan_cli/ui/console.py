@@ -14,7 +14,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from cascan.clock import Clock, utc_now
-from cascan.limits import MAX_CONSOLE_STREAMS
+from cascan.limits import MAX_CONSOLE_REQUESTED, MAX_CONSOLE_STREAMS
 from cascan_cli.output.text import pluralize, printable
 from cascan_cli.ui.guard import Role
 from cascan_cli.ui.sessions import Session, Sessions
@@ -27,7 +27,16 @@ if TYPE_CHECKING:
 NAVIGATION = (
     ("/", "Overview"),
     ("/scans", "Scans"),
+    ("/submit", "New scan"),
     ("/findings", "Findings"),
+    ("/inventory", "Inventory"),
+    ("/changes", "Changes"),
+    ("/exposures", "Exposures"),
+    ("/schedules", "Schedules"),
+    ("/rules", "Rules"),
+    ("/reach", "Reachability"),
+    ("/coverage", "Coverage"),
+    ("/audit", "Audit"),
 )
 
 
@@ -84,6 +93,7 @@ class Console:
     sessions: Sessions = field(default_factory=Sessions)
     streams: Streams = field(default_factory=Streams)
     templates: Environment = field(default_factory=build_templates)
+    requested: dict[str, datetime] = field(default_factory=dict)  # scans that this console asked for, by id
     is_ending: bool = False  # live streams end then
 
     @property
@@ -93,6 +103,12 @@ class Console:
     @property
     def stack_name(self) -> str:
         return str(self.args.stack or "this machine")
+
+    def note_requested(self, scan_id: str) -> None:
+        """Remember the scan: until it is planned, no table has it."""
+        self.requested[scan_id] = self.clock()
+        while len(self.requested) > MAX_CONSOLE_REQUESTED:
+            self.requested.pop(next(iter(self.requested)))
 
     def render_text(self, template: str, **values: Any) -> str:
         return self.templates.get_template(template).render(values)

@@ -13,9 +13,9 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
+from cascan.formats.csv_lines import escape_formula
 from cascan.limits import CONSOLE_PAGE_ROWS, MAX_CONSOLE_ROWS
 from cascan_cli.errors import BadInput
-from cascan_cli.output.findings_csv import escape_formula
 from cascan_cli.ui.console import get_console
 
 if TYPE_CHECKING:
@@ -55,6 +55,20 @@ class Listing:
     filters: tuple[Filter, ...] = ()
     empty: str = "Nothing matches."
     notes: list[str] = field(default_factory=list)
+
+
+class Section(NamedTuple):
+    """A further list on a page, which is not paged or exported."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[list[Cell]]
+
+
+def make_section(title: str, columns: tuple[str, ...], rows: Iterable[Sequence[object]]) -> Section:
+    """The first CONSOLE_PAGE_ROWS rows."""
+    cells = [[Cell.of(value) for value in row] for row in islice(rows, CONSOLE_PAGE_ROWS)]
+    return Section(title, columns, cells)
 
 
 class Page(NamedTuple):

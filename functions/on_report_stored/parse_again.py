@@ -1,4 +1,4 @@
-"""Parse a report that was recorded before, for its findings alone: the inventory stays as it is."""
+"""Parse a report that was recorded before, for its findings or its looks alone: the inventory stays as it is."""
 
 # ruff: noqa: ARG002 - FindingsAlone has the methods of a protocol, and ignores most arguments
 from __future__ import annotations
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from cascan.events import FindingsRecorded, build_event_fields
-from cascan.gateways import FindingReplacement, ReportStore, SeverityRules, Shards
+from cascan.gateways import FindingReplacement, History, ReportStore, SeverityRules, Shards
 from cascan.ids import ReportKey, derive_event_id
 from cascan.model.finding import Finding, HostFindings
 from cascan.model.history import Look, NetworkQuery
@@ -20,12 +20,17 @@ from cascan.model.shard import Shard
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval
 from cascan.permissions.scope import Scope
+from cascan.recovery.backfill_history import LooksOfReport
 from cascan.recovery.reparse import ParsedReport, StoredReport
 from cascan.rules.severity import StoredRules
 from on_report_stored.record_findings import find_remainders
 from on_report_stored.record_report import record_report
 from on_report_stored.report_summary import ReportSummary
 from on_report_stored.scope_filter import ScopeFilter
+
+
+class LooksTable(Shards, SeverityRules, History, Protocol):
+    """What reading the looks of a report again reads of the table, and writes there."""
 
 
 class ReparsedTable(Shards, SeverityRules, Protocol):
@@ -60,6 +65,28 @@ def parse_again(
     )
 
 
+def read_looks_again(
+    report: StoredReport,
+    *,
+    scope: Scope,
+    table: LooksTable,
+    reports: ReportStore,
+) -> LooksOfReport:
+    """Store the looks of the report. Raises: MalformedMessage: there is no such report."""
+    shard, scan = report.shard, report.scan
+    results = LooksAlone(NoReplacement(), table, table)
+    summary = record_report(
+        report.key,
+        shard,
+        scan.finished_at or scan.requested_at,  # of a shard whose run has no time
+        scope_filter=ScopeFilter(shard, scope, tuple(find_remainders(shard, table))),
+        reports=reports,
+        table=results,
+        vantage=shard.seen_from(scan),
+    ).summary
+    return LooksOfReport(results.looks, summary.unreadable)
+
+
 def _build_event(scan: Scan, shard: Shard, key: ReportKey, summary: ReportSummary) -> FindingsRecorded:
     """The event that the report's findings are recorded, with an id of its own: it is no repeat."""
     happened_at = (shard.run and shard.run.finished_at) or scan.requested_at
@@ -76,7 +103,7 @@ def _build_event(scan: Scan, shard: Shard, key: ReportKey, summary: ReportSummar
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FindingsAlone:
     """ReportResults that stores findings, knows no host, and forgets what it is told of inventory and history."""
 
@@ -181,3 +208,39 @@ class FindingsAlone:
 
     def remove_history(self, family: int, low: int, high: int, *, vantage: str = DEFAULT_VANTAGE) -> int:
         return 0
+
+
+class NoReplacement:
+    """A FindingReplacement that stores nothing."""
+
+    def put(self, hosts: Iterable[HostFindings], source: ReportKey | None = None) -> None: ...
+
+    def remove_others(self) -> None: ...
+
+
+@dataclass(slots=True)
+class LooksAlone(FindingsAlone):
+    """ReportResults that stores looks, and makes no findings."""
+
+    history: History
+    looks: int = 0
+
+    def put_findings(self, scan_id: str, hosts: Iterable[HostFindings], source: ReportKey | None = None) -> None: ...
+
+    def store_looks(
+        self, looks: Iterable[Look], *, shared_ports: Collection[str] = (), vantage: str = DEFAULT_VANTAGE
+    ) -> None:
+        listed = list(looks)
+        self.history.store_looks(listed, shared_ports=shared_ports, vantage=vantage)
+        self.looks += len(listed)
+
+    def store_absences(
+        self,
+        source: ReportKey,
+        family: int,
+        intervals: Iterable[Interval],
+        seen_at: datetime,
+        *,
+        vantage: str = DEFAULT_VANTAGE,
+    ) -> None:
+        self.history.store_absences(source, family, intervals, seen_at, vantage=vantage)

@@ -2,9 +2,10 @@
 
 Wakes on    ScanCompleted, ScanFailed, ScanCancelled, through the completion queue behind a rule on the
             bus (batches of 1)
-Reads       the scan's findings and shards and the cascading rules, from the scan table; its reports, from the bucket
+Reads       the scan's findings and shards, the scan before it in its series, exposures and the cascading rules,
+            from the scan table; its reports, from the bucket
 Writes      the scan's children; results/<scan id>/findings.json and nmap.xml, to the report bucket; the scan is Done.
-            how every scan ended, to the report bucket
+            results/<scan id>/report.html afterwards; how every scan ended, to the report bucket
 Emits       scan requests, to the request queue; CascadeRequested, CascadeCapped, CascadeRefused
 On failure  the message returns to the queue; the fifth failure parks it in its DLQ
 """
@@ -20,7 +21,9 @@ from typing import TYPE_CHECKING, Literal
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.tables.cascade_table import DynamoCascadeTable
 from cascan.aws.tables.scan_table import DynamoScanTable
+from cascan.clock import utc_now
 from cascan.events import ScanCompleted, parse_end_event
 from cascan.log_context import add_log_context
 from cascan.model.policy_profile import PolicyProfile
@@ -28,7 +31,7 @@ from cascan.model.scan import ScanState
 from cascan.model.worker_network import WorkerNetwork
 from cascan.settings import from_env
 from edge import count, logger, queue_handler
-from on_scan_completed.publish import PublishedResults, publish, record_end
+from on_scan_completed.publish import PublishedResults, publish, publish_html, record_end
 
 if TYPE_CHECKING:
     from on_scan_completed.follow_up import FollowUpSummary
@@ -64,6 +67,18 @@ def wire() -> tuple[Callable[[ScanCompleted], PublishedResults], Callable[[str],
 
 
 @cache
+def wire_html() -> Callable[[str], bool]:
+    settings = from_env(Settings, os.environ)
+    return partial(
+        publish_html,
+        table=DynamoScanTable(settings.scan_table),
+        cascades=DynamoCascadeTable(settings.scan_table),
+        reports=S3ReportStore(settings.report_bucket),
+        clock=utc_now,
+    )
+
+
+@cache
 def wire_runner() -> Callable[[ScanCompleted], FollowUpSummary]:
     """Called for the first scan with cascades, since this imports the planner and nmap's tables."""
     from on_scan_completed.wiring import build_runner  # noqa: PLC0415 - see above
@@ -85,6 +100,8 @@ def on_record(record: SQSRecord) -> None:
         count("ChildrenRequested", summary.requested)
         count("CascadesCapped", bool(summary.lines.get("capped")))
     logger.info("results published", extra=asdict(publish_results(event)))
+    if not wire_html()(event.scan_id):
+        logger.info("no HTML report stored: cascan report makes it")
     count("ScansPublished")
 
 

@@ -1,6 +1,6 @@
 """Publish the results of a completed scan: its findings as one document, its reports as another.
 
-Then it is Done.
+Then it is Done, and its HTML report follows.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Protocol
 
 import msgspec
 
+from cascan.clock import Clock
 from cascan.events import ScanCompleted
 from cascan.findings.to_json import scan_fields, to_json
-from cascan.gateways import Findings, History, ReportStore, Scans, Shards
+from cascan.gateways import CascadeTable, Exposures, Findings, History, ReportStore, Scans, Shards
 from cascan.ids import results_key
+from cascan.limits import MAX_STORED_REPORT_FINDINGS
 from cascan.model.finding import Finding
 from cascan.model.scan import Counts, Scan, ScanState
 from cascan.queries.reachability_findings import FindingsAndLooks
@@ -29,6 +31,10 @@ from cascan.scans.merged_report import open_merged_report
 
 class CompletedScans(Scans, Shards, Findings, History, Protocol):
     """What publishing a scan reads of the table, and marks there."""
+
+
+class ReportedScans(CompletedScans, Exposures, Protocol):
+    """What the HTML report shows besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,26 @@ def publish_again(
         return None
     record_end(scan.scan_id, table=table, reports=reports)
     return counts
+
+
+def publish_html(
+    scan_id: str, *, table: ReportedScans, cascades: CascadeTable, reports: ReportStore, clock: Clock
+) -> bool:
+    """Write `results/<scan id>/report.html`, if the scan has results. The scan is Done before, so nothing waits for it.
+
+    False: the scan was removed, has no results, or has more than MAX_STORED_REPORT_FINDINGS findings; then
+    `cascan report` makes its report.
+    """
+    scan = table.get_scan(scan_id)
+    if scan is None or scan.state is not ScanState.DONE or scan.findings.count > MAX_STORED_REPORT_FINDINGS:
+        return False
+    # Imported here: a scan is Done before these modules are read
+    from cascan.html_report.build_report import build_report  # noqa: PLC0415
+    from cascan.html_report.render_report import render_report  # noqa: PLC0415
+
+    report = build_report(scan, table, cascades, now=clock())
+    reports.put_result(scan_id, "report.html", render_report(report), "text/html; charset=utf-8")
+    return True
 
 
 def record_end(scan_id: str, *, table: Scans, reports: ReportStore) -> ScanState:

@@ -14,13 +14,17 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.events.control import ControlRequested
+from cascan.exposure.life import add_looks, start_exposure
 from cascan.gateways import ScanGateways
 from cascan.ids import derive_keyed_scan_id, derive_scan_id, digest_body
 from cascan.model.cascade import CascadeLine, CascadeRecord, StoredChild
+from cascan.model.exposure import ExposureSubject, JudgedLook
+from cascan.model.finding import Finding, HostFindings, Severity
 from cascan.model.identity import IdentityKind, NetworkIdentity, StoredNetworks
 from cascan.model.inventory import UP, ChangeKind, Place
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.refusal import Refusal, Rule
+from cascan.model.request import Origin
 from cascan.model.scan import Counts, Outcome, ScanState, Suspension
 from cascan.model.schedule import LatestResult, ScheduledRun, ScheduleStatus
 from cascan.model.usage import ScanCost
@@ -32,7 +36,7 @@ from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryShardQueues
 from tests.fakes.cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
 from tests.fakes.operator_queue import MemoryOperatorQueue
 from tests.fakes.schedules import MemoryScheduleTable
-from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock
+from tests.support.builders import NOW, SCAN_ID, a_request, a_scan, a_shard, clock
 from tests.support.cascading import rule_document
 from tests.support.scanned_network import Hosts, World, xml
 
@@ -106,6 +110,7 @@ class Stack:
         done = {"state": ScanState.DONE, "outcome": Outcome.COMPLETE, "shards_open": 0, "finished_at": NOW}
         self.table.create_scan(a_scan(scan_id="e" * 16, members=("f" * 16,), vantage="", **done))
         self._grow_cascade()
+        self._add_findings()
         self._add_schedules()
         self.rules.put_rule("follow", rule_document())
         self.queues: dict[str, MemoryOperatorQueue] = {}
@@ -139,6 +144,36 @@ class Stack:
             for number, scan_id in enumerate((SCAN_ID, "c" * 16, ""))
         )
         self.cascades.stored[self.scanned] = {child.key: child for child in (there, reserved, elsewhere)}
+
+    def _add_findings(self) -> None:
+        """A finding that a script made and rules changed, an exposure, and a scan of a cascade."""
+        self.port_22 = next(
+            finding.id for finding in self.table.findings(self.scanned) if finding.name.endswith("22 (ssh)")
+        )
+        address = {"ip_addresses": ["10.0.0.1"], "hostname": "db", "script": "ssl-cert"}
+        marks = {"severity_rules": ["known"], "original_severity": "HIGH", "suppressed": "known"}
+        finding = Finding(
+            id="5c0ffee0-0000-5000-8000-000000000000",
+            fingerprint="5c0ffee0",
+            parsed_at=NOW,
+            name="Expired Certificate",
+            description="Port 22: the certificate has expired",
+            category="Invalid Certificate",
+            severity=Severity.LOW,
+            osi_layer="NETWORK",
+            location="tcp://10.0.0.1:22",
+            attributes=address | marks | {"scripts": {"ssl-cert": "Subject: commonName=db"}},
+        )
+        self.script_finding = finding.id
+        self.table.put_findings(self.scanned, [HostFindings("10.0.0.1", [finding], place=1)])
+        subject = ExposureSubject(
+            vantage="default", address="10.0.0.1", protocol="tcp", port=23, kind="unexpected-open"
+        )
+        look = JudgedLook(seen_at=NOW, report_key="a run", holds=True)
+        assert self.table.put_exposure(replace(add_looks(start_exposure(subject), [look], NOW), revision=1))
+        origin = Origin(parent_scan=self.scanned, root_scan="e" * 16, rule="follow", cause_id="an event", hop=1)
+        self.child = "7" * 16
+        self.table.create_scan(a_scan(scan_id=self.child, name="next", request=a_request(origin=origin)))
 
     def _add_schedules(self) -> None:
         for document in (SCHEDULE, UNREADABLE):

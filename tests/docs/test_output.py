@@ -76,11 +76,15 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan scans": ["scans"],
     "cascan cancel": ["cancel RUNNING"],
     "cascan wait": ["wait SCANNED"],
+    "cascan watch": ["watch SCANNED"],
     "cascan delete": ["delete SCANNED --yes --no-wait"],
     "cascan suspend": ["suspend RUNNING"],
     "cascan resume": ["resume SUSPENDED"],
     "cascan findings": ["findings SCANNED"],
     "cascan findings --limit": ["findings SCANNED --limit 1", "findings SCANNED --limit 100 --severity low"],
+    "cascan show": ["show SCANNED", "show CHILD", "show bbbbbbbbbbbbbbbb"],
+    "cascan host": ["host 10.0.0.1", "host 10.0.0.3"],
+    "cascan explain": ["explain FINDING --scan SCANNED", "explain PORT --scan SCANNED"],
     "cascan findings --now": ["findings --now"],
     "cascan search": ["search open --port 22", "search db"],
     "cascan report": ["report SCANNED"],
@@ -90,6 +94,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan reach": ["reach 10.0.0.1"],
     "cascan when": ["when 10.0.0.1 --evidence", "when 52:54:00:12:34:56"],
     "cascan history delete": ["history delete 10.0.0.0/24"],
+    "cascan history backfill": ["history backfill SCANNED"],
     "cascan at": ["at now --port 22 --evidence", "at 2026-03-01T12:30Z 10.0.0.1:22 --evidence"],
     "cascan tree": ["tree SCANNED", "tree eeeeeeeeeeeeeeee"],
     "cascan check": ["check 10.0.0.1 10.0.0.2:22 -- -sV -sC", "check 8.8.8.8 db.internal -- -oN x --script nosuch"],
@@ -182,7 +187,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 def outputs_of(lines: list[str], stack: Stack, capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
     for line in lines:
-        names = {"RUNNING": SCAN_ID, "SUSPENDED": SCAN_ID, "SCANNED": stack.scanned}
+        names = {"RUNNING": SCAN_ID, "SUSPENDED": SCAN_ID, "SCANNED": stack.scanned, "CHILD": stack.child}
+        names |= {"PORT": stack.port_22, "FINDING": stack.script_finding}
         if "redrive" in line:
             names["PARKED"] = stack.queue("ControlDLQ").put('{"action": "cancel"}', {"reason": "no scan"})
         words = [names.get(word, word) for word in line.split()]

@@ -19,6 +19,7 @@ import pytest
 
 from cascan_cli.errors import DeployFailed, EmulatorFailed, PortTaken, StackBusy, StackUnguarded
 from cascan_cli.local.emulator import GUARD
+from cascan_cli.local.keep import KEEP_VARIABLE
 from cascan_cli.local.lock import hold_lock
 from cascan_cli.local.stack import LocalStack, down, local_stack, status, up
 from cascan_cli.local.state import StateDir
@@ -197,8 +198,12 @@ class Echo:
         return answer
 
     def _received(self) -> str:
-        messages = self.sqs.receive_message(QueueUrl=self.outputs["OutboxUrl"]).get("Messages", [])
-        return messages[0].get("Body", "") if messages else ""
+        url = self.outputs["OutboxUrl"]
+        for message in self.sqs.receive_message(QueueUrl=url).get("Messages", []):
+            # Or a slow test would receive it a second time
+            self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            return message.get("Body", "")
+        return ""
 
 
 def running(state_dir: Path, template: Path, **parameters: str) -> AbstractContextManager[LocalStack]:
@@ -570,6 +575,27 @@ def test_a_stack_that_is_up_is_attached_to_and_stays_until_down(state_dir: Path,
     assert down(state_dir)
     assert processes_of(state_dir) == []
     assert not down(state_dir)
+
+
+def test_a_stack_stays_up_for_the_next_command_and_then_ends_by_itself(
+    state_dir: Path, template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEEP_VARIABLE, "1")
+    with running(state_dir, template) as stack, Echo(stack) as echo:
+        assert not stack.attached
+        first = status(state_dir)
+        assert first.running
+        assert first.running.keep_s == 1
+        assert first.ends_at is None  # it is used
+        echo.say("world")
+        assert echo.answer()["text"] == "hello world"
+    with running(state_dir, template) as stack:
+        second = status(state_dir)
+        assert not stack.attached
+    assert second.running == first.running
+    eventually(lambda: not processes_of(state_dir))
+    assert status(state_dir).running is None
+    assert StateDir(state_dir).exit_status.read_text() == "0"  # everything is saved
 
 
 def test_attaching_loads_no_aws_library(state_dir: Path, template: Path) -> None:

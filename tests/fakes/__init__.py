@@ -22,7 +22,7 @@ from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, ShardQueued, ShardReturned
 from cascan.findings.by_host import address_key, find_address
 from cascan.findings.truncate_finding import truncate_finding
-from cascan.gateways import FindingReplacement, Launch, Lookup
+from cascan.gateways import FindingReplacement, Launch, Lookup, ScanPlace
 from cascan.ids import ReportKey, results_key
 from cascan.limits import MAX_FINDING_BYTES
 from cascan.model.agenda import AgendaEntry, Switch
@@ -32,6 +32,7 @@ from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, S
 from cascan.model.shard import Lane, Shard, ShardClosing
 from cascan.model.usage import ScanCost
 from cascan.model.vantage import DEFAULT_VANTAGE, Vantage
+from tests.fakes.audit import MemoryAuditList
 from tests.fakes.exposures import MemoryExposures
 from tests.fakes.history import MemoryHistory
 from tests.fakes.inventory import MemoryInventory
@@ -43,7 +44,14 @@ PARSED_STATES = frozenset({ScanState.PARSE_COMPLETED, ScanState.HOOK_PROCESSING}
 
 
 class MemoryScanTable(
-    Breakable, MemoryShards, MemoryOperatorItems, MemoryRecordings, MemoryHistory, MemoryExposures, MemoryInventory
+    Breakable,
+    MemoryShards,
+    MemoryOperatorItems,
+    MemoryRecordings,
+    MemoryHistory,
+    MemoryExposures,
+    MemoryAuditList,
+    MemoryInventory,
 ):
     """ScanTable in dicts."""
 
@@ -79,10 +87,12 @@ class MemoryScanTable(
             state=scan.state, deadline_at=scan.deadline_at, windows=scan.windows, halted=self.halted is not None
         )
 
-    def list_scans(self, limit: int) -> Iterator[Scan]:
+    def list_scans(self, limit: int, *, after: ScanPlace | None = None) -> Iterator[Scan]:
         self._reach()
         newest_first = sorted(self.scans.values(), key=lambda s: (to_wire(s.requested_at), s.scan_id), reverse=True)
-        return islice(iter(newest_first), limit)
+        behind = (to_wire(after[0]), after[1]) if after else None
+        listed = (s for s in newest_first if behind is None or (to_wire(s.requested_at), s.scan_id) < behind)
+        return islice(listed, limit)
 
     def advance_scan(
         self,

@@ -73,12 +73,14 @@ ANSWERS: dict[str, dict[str, Any] | str] = {
     "DescribeSubnets": {"Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1"}]},
     "DescribeRouteTables": {"RouteTables": []},
     "DescribeVpcEndpoints": {"VpcEndpoints": []},
+    "DescribeHub": {},
 }
 READERS = [
     "scans",
     "findings SCANNED",
     "report SCANNED",
     "report SCANNED --xml",
+    "report SCANNED --as html -o FOLDER/report.html",
     "diff SCANNED --all",
     "inventory --all",
     "inventory --port 22",
@@ -87,6 +89,10 @@ READERS = [
     "at now --port 22",
     "diff --since 2026-03-01 --all",
     "findings --now",
+    "findings SCANNED --new",
+    "show SCANNED",
+    "host 10.0.0.1",
+    "explain FINDING --scan SCANNED",
     "search ssh",
     "tree SCANNED",
     "rules list",
@@ -99,6 +105,7 @@ READERS = [
     "network list",
     "cost 10.0.0.1",
     "wait SCANNED --fail-on new",
+    "watch SCANNED",
     "reach 10.0.0.1",
     "exposure list",
     "exposure init",
@@ -136,6 +143,7 @@ OPERATORS = [
     "migrate",
     "schedule delete nightly",
     "history delete 10.0.0.1",
+    "history backfill SCANNED",
     "delete SCANNED --yes --no-wait",
     "rules delete follow",
     "vantage add office --connect-queue https://sqs.test/office",
@@ -256,6 +264,7 @@ class DeployedStack:
             schedules=SCHEDULES,
             schedule_role="Messaging/SchedulerRole.Arn",
             stack=STACK,
+            hub=f"{ACCOUNT.format(service='securityhub')}:hub/default",
             repositories={"workers": "Workers/WorkerRepository.Arn"},
         )
         self.recorder = Recorder(resources, self._act)
@@ -266,6 +275,7 @@ class DeployedStack:
         world.table, world.reports = self.table, self.reports  # type: ignore[assignment]
         self._scan(world, 0, detailed({"10.0.0.1": (22, 80)}))
         self._scan(world, 1, detailed({"10.0.0.1": (22, 23)}))
+        self.finding = next(self.table.findings(self.scanned)).id
         self.table.create_scan(a_scan())
         self.table.add_shards([a_shard()])
         self._patch(monkeypatch)
@@ -336,6 +346,7 @@ class DeployedStack:
             parameters = [{"ParameterKey": "AllowedTargets", "ParameterValue": "10.0.0.0/8"}]
             parameters.append({"ParameterKey": "WorkerSubnets", "ParameterValue": "subnet-1"})
             parameters.append({"ParameterKey": "WorkerPublicIp", "ParameterValue": "DISABLED"})
+            parameters.append({"ParameterKey": "SecurityHub", "ParameterValue": "enabled"})
             parameters.append({"ParameterKey": "WorkerImageTag", "ParameterValue": "0.1.0"})
             return {"Outputs": described, "Parameters": parameters, "StackStatus": "CREATE_COMPLETE"}
 
@@ -351,6 +362,7 @@ class DeployedStack:
                 clients.dynamodb().delete_item(TableName=TABLE, Key={name: item[name] for name in ("pk", "sk")})
             line = "rebuild --yes"
         names = {"RUNNING": SCAN_ID, "SCANNED": self.scanned, "PARKED": self.parked, "EXPOSURE": EXPOSURE.exposure_id}
+        names["FINDING"] = self.finding
         words = [names.get(word, word) for word in line.split()]
         prints_json = "--xml" not in words and words[:2] != ["exposure", "init"]
         self.recorder.is_recording = True
@@ -435,7 +447,9 @@ def test_every_command_that_talks_to_aws_is_recorded() -> None:
         source = Path(importlib.import_module(command.name).__file__ or "").read_text()
         if any(re.search(rf"\b{name}\b", source) for name in TALKS_TO_AWS):
             talking.add(command.name.rpartition(".")[2])
-    typed_as = {"control": "cancel"} | dict.fromkeys(("exposures", "exposure_check", "exposure_init"), "exposure")
+    typed_as = {"control": "cancel", "export_findings": "findings", "backfill": "history"} | dict.fromkeys(
+        ("exposures", "exposure_check", "exposure_init"), "exposure"
+    )
     # The local stack has no policies; a worker has the role of a worker; `vuls scan` calls what submit and
     # report call, and its scan would have to run; the pages of `ui` call what the commands call
     assert {typed_as.get(name, name) for name in talking} - run == {"local", "worker", "vuls", "ui"}

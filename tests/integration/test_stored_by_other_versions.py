@@ -22,6 +22,7 @@ from cascan.aws.dynamodb.wire import Item, Value, pack_text, unpack_text
 from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables import (
+    audit_items,
     cascade_table,
     finding_items,
     inventory_items,
@@ -40,6 +41,7 @@ from cascan.events.control import ControlRequested
 from cascan.forms import read_request
 from cascan.gateways import ScanGateways
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
+from cascan.model.audit import AuditEntry
 from cascan.model.cascade import CascadeRecord, ChildIdentity, StoredChild
 from cascan.model.finding import Finding
 from cascan.model.identity import StoredNetworks
@@ -84,6 +86,7 @@ KINDS = (
     Kind("scan/", "recording/", recording_items._recording_in, {"body": Recording}),
     Kind("scan/", "recorded/", recording_items._intervals_in, {}),
     Kind("agenda", "", items.read_agenda_entry, {}),
+    Kind("audit/", "", audit_items.read_audit_entry, {"body": AuditEntry}),
     Kind("stack", "switch", items.read_switch, {"body": Switch}),
     Kind("stack", "severity", items.read_severity_rules, {"body": StoredRules}),
     Kind("stack", "network-identities", items.read_network_identities, {"body": StoredNetworks}),
@@ -110,6 +113,7 @@ NOT_IN_EVERY_STATE = {
     ("shard/", ""),
     ("vantages", "vantage/"),
     ("stack", "network-identities"),
+    ("audit/", ""),  # of consoles
     ("stack", "migration-cursor"),  # while a migration runs
 }
 WITHOUT_A_VALUE = ("network/", "networks", "issued/")  # keys, and a digest

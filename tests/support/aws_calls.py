@@ -62,6 +62,8 @@ class ResourceNames:
     schedule_role: str = ""
     stack: str = ""
     repositories: Mapping[str, str] = field(default_factory=dict)
+    hub: str = ""  # of Security Hub
+    hub_products: Mapping[str, str] = field(default_factory=dict)  # of Security Hub, by ARN
 
 
 def find_permissions(service: str, operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
@@ -196,6 +198,16 @@ def _in_repository(operation: str, request: Request, names: ResourceNames) -> It
     yield Permission("ecr:DescribeImages", names.repositories[request["repositoryName"]])
 
 
+def _in_security_hub(operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
+    if operation == "DescribeHub":
+        yield Permission("securityhub:DescribeHub", names.hub)
+        return
+    if operation != "BatchImportFindings":
+        raise UnknownCall(f"securityhub:{operation}")
+    for product in {finding["ProductArn"] for finding in request["Findings"]}:
+        yield Permission("securityhub:BatchImportFindings", names.hub_products[product])
+
+
 # Actions that know no resource, by the service as boto3 calls it.
 ON_EVERYTHING = {
     "cloudwatch": {"GetMetricData": "cloudwatch:GetMetricData"},
@@ -242,6 +254,7 @@ PERMISSIONS: dict[str, FindPermissions] = {
     "events": _on_bus,
     "s3": _in_bucket,
     "scheduler": _of_schedules,
+    "securityhub": _in_security_hub,
     "sqs": _in_queue,
     "ssm": _of_parameter,
     "sts": _of_identity,

@@ -33,6 +33,7 @@ FORGET = {"s3:DeleteObject", "s3:DeleteObjectVersion"}
 UPLOAD = {"s3:PutObject", "s3:AbortMultipartUpload"}
 ECS = "arn:AWS::Partition:ecs:AWS::Region:AWS::AccountId"
 TASKS = f"{ECS}:task-definition"
+HUB_PRODUCT = "arn:AWS::Partition:securityhub:AWS::Region:AWS::AccountId:product/AWS::AccountId/default"
 START_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 PULL = {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"}
 
@@ -121,6 +122,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     },
     "OnScanCompletedRole": {
         TABLE: {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"},
+        INDEX: {"dynamodb:Query"},  # earlier scans of a series, and exposures
         REPORTS: {"s3:GetObject"},
         "Storage/ReportBucket.Arn": {"s3:ListBucket"},
         RESULTS: UPLOAD,
@@ -134,6 +136,12 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Messaging/RequestQueue.Arn": {"sqs:SendMessage"},
         "Messaging/ExposureQueue.Arn": {"sqs:SendMessage"},
         BUS: {"events:PutEvents"},
+    },
+    "OnHubImportDueRole": {
+        TABLE: {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        HUB_PRODUCT: {"securityhub:BatchImportFindings"},
+        "HubImports/ImportQueue.Arn": {"sqs:SendMessage"},
+        "HubImports/ImportDLQ.Arn": {"sqs:SendMessage"},
     },
     "OnMessageDueRole": {
         TABLE: {"dynamodb:GetItem", "dynamodb:PutItem"},

@@ -10,10 +10,14 @@ from cascan_cli.ui.listing import Cell, link
 
 if TYPE_CHECKING:
     from cascan.model.finding import Finding
+    from cascan.model.inventory import Change, Sighting
     from cascan.model.scan import Scan
 
 SEVERITY_MARKS = {"HIGH": "high", "MEDIUM": "medium", "LOW": "low", "INFORMATIONAL": "quiet"}
 STATE_MARKS = {"Done": "good", "Errored": "high", "Cancelled": "quiet", "Suspended": "medium"}
+EXPOSURE_MARKS = {"open": "medium", "confirmed": "high", "resolved": "good"}
+CHANGE_MARKS = {"PortOpened": "medium", "HostAppeared": "medium", "PortClosed": "good", "HostGone": "good"}
+CHANGE_COLUMNS = ("When", "Change", "Address", "Name", "Port", "Before", "Now", "Scan")
 SCAN_COLUMNS = ("Scan", "Name", "State", "Outcome", "Requested", "By", "Findings", "Changes", "Remark")
 
 
@@ -26,7 +30,16 @@ def scan_link(scan_id: str, text: str = "") -> Cell:
 
 
 def host_link(address: str) -> Cell:
-    return Cell(address)
+    return Cell(address, link("hosts", address) if address else "")
+
+
+def exposure_link(exposure_id: str) -> Cell:
+    return Cell(exposure_id, link("exposures", exposure_id))
+
+
+def state_cell(state: str) -> Cell:
+    """Of an exposure."""
+    return Cell(state, mark=EXPOSURE_MARKS.get(state, "quiet"))
 
 
 def scan_row(scan: Scan) -> tuple[object, ...]:
@@ -57,3 +70,22 @@ def find_address(finding: Finding) -> str:
     from cascan.queries.finding_query import list_addresses
 
     return next(iter(list_addresses(finding)), "")
+
+
+def change_row(scan: Scan, change: Change) -> tuple[object, ...]:
+    return (
+        format_time(change.after.seen_at),
+        Cell(change.kind.value, mark=CHANGE_MARKS.get(change.kind.value, "running")),
+        host_link(change.address),
+        change.hostname,
+        f"{change.protocol}/{change.port}" if change.port is not None else "",
+        describe_sighting(change.before),
+        describe_sighting(change.after),
+        scan_link(scan.scan_id, scan.name),
+    )
+
+
+def describe_sighting(sighting: Sighting | None) -> str:
+    if sighting is None:
+        return ""
+    return " ".join(filter(None, (sighting.state, sighting.service, sighting.product, sighting.version)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -10,8 +9,8 @@ from cascan.model.exposure import ExposureState
 from cascan.model.scan import FINAL_STATES
 from cascan_cli.stack.health import describe_halt
 from cascan_cli.ui.console import format_time, get_console
-from cascan_cli.ui.listing import Cell
-from cascan_cli.ui.pages.cells import SCAN_COLUMNS, host_link, scan_row, severity_cell
+from cascan_cli.ui.listing import make_section
+from cascan_cli.ui.pages.cells import SCAN_COLUMNS, exposure_link, host_link, scan_row, severity_cell
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 SCANS_READ = 50  # the latest ones
 SHOWN = 10  # of each list
-EXPOSURE_COLUMNS = ("Severity", "Host", "Port", "Vantage", "Why", "First seen")
+EXPOSURE_COLUMNS = ("Exposure", "Severity", "Host", "Port", "Vantage", "Why", "First seen")
 
 
 def show_overview(request: Request) -> Response:
@@ -35,6 +34,7 @@ def show_overview(request: Request) -> Response:
     ][:SHOWN]
     rows = [
         (
+            exposure_link(exposure.exposure_id),
             severity_cell(exposure.severity.value),
             host_link(exposure.subject.address),
             f"{exposure.subject.protocol}/{exposure.subject.port}",
@@ -48,13 +48,7 @@ def show_overview(request: Request) -> Response:
         request,
         "overview.html",
         halt=describe_halt(switch) if switch else "",
-        scan_columns=SCAN_COLUMNS,
-        running=_to_cells(map(scan_row, running[:SHOWN])),
-        changed=_to_cells(map(scan_row, changed[:SHOWN])),
-        exposure_columns=EXPOSURE_COLUMNS,
-        exposures=_to_cells(rows),
+        running=make_section("Running scans", SCAN_COLUMNS, map(scan_row, running[:SHOWN])),
+        exposures=make_section("Exposures that need a decision", EXPOSURE_COLUMNS, rows),
+        changed=make_section("Newest changes", SCAN_COLUMNS, map(scan_row, changed[:SHOWN])),
     )
-
-
-def _to_cells(rows: Iterable[Sequence[object]]) -> list[list[Cell]]:
-    return [[Cell.of(value) for value in row] for row in rows]

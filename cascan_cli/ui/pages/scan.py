@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, StreamingResponse
+from starlette.responses import StreamingResponse
 
+from cascan.findings.redact import redact_finding
+from cascan.formats.records import Export
+from cascan.formats.registry import FORMATS, find_format, render_records
+from cascan.formats.select_records import select_scan_records
 from cascan.ids import SCAN_ID
-from cascan.limits import MAX_CONSOLE_STREAM_S
+from cascan.limits import MAX_CONSOLE_TREE
 from cascan.model.scan import FINAL_STATES, Scan
 from cascan.model.shard import ShardState
+from cascan.queries.cascade_tree import CascadeReader
+from cascan.queries.finding_query import FindingQuery
 from cascan.queries.read_findings import read_findings
+from cascan.queries.recorded_changes import list_changes
 from cascan.rules.severity import to_count_key
+from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import describe_permission, finding_detail, format_cost, format_reason, running_progress
 from cascan_cli.ui.console import Console, get_console
-from cascan_cli.ui.listing import Listing, link, show_listing
-from cascan_cli.ui.pages.cells import find_address, host_link, severity_cell
+from cascan_cli.ui.listing import Listing, link, make_section, show_listing
+from cascan_cli.ui.live import Part, stream_part
+from cascan_cli.ui.pages.cells import CHANGE_COLUMNS, change_row, find_address, host_link, severity_cell
+from cascan_cli.version import VERSION
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from cascan.model.finding import Finding
+
 POLL_S = 0.5
+PLANNED_WITHIN_S = 60.0
 MAX_SHARDS_QUERIED = 200  # of a wider scan the number of its shards is progress enough
 FINDING_COLUMNS = ("Severity", "Address", "Location", "Finding", "Category", "Detail")
 
@@ -41,33 +53,72 @@ def find_scan(console: Console, scan_id: str) -> Scan:
 
 
 def show_scan(request: Request) -> Response:
-    console = get_console(request)
-    scan = find_scan(console, request.path_params["scan_id"])
-    findings = read_findings(scan, console.stack.table)
+    console, scan_id = get_console(request), request.path_params["scan_id"]
+    if scan_id in console.requested and console.stack.table.get_scan(scan_id) is None:
+        waited = console.clock() - console.requested[scan_id]
+        is_late = waited.total_seconds() > PLANNED_WITHIN_S
+        return console.render(request, "scan_requested.html", place=link("scans", scan_id), is_late=is_late)
+    scan = find_scan(console, scan_id)
+    form = request.query_params.get("as", "")
+    if form:
+        return _export(console, scan, form)
+    table = console.stack.table
     listing = Listing(
         title=f"Scan {scan.name}",
         columns=FINDING_COLUMNS,
-        rows=(
-            (
-                severity_cell(to_count_key(finding)),
-                host_link(find_address(finding)),
-                finding.location,
-                finding.name,
-                finding.category,
-                finding_detail(finding, console.clock()),
-            )
-            for finding in findings
-        ),
+        rows=map(partial(_finding_row, console.clock()), read_findings(scan, table)),
         empty="No finding is stored.",
     )
+    changes = (change_row(scan, change) for scan, change in list_changes(_list_members(console, scan), table))
     return show_listing(
         request,
         listing,
         "scan.html",
         scan=scan,
         live=f"{link('scans', scan.scan_id)}/live" if scan.state not in FINAL_STATES else "",
+        formats={listed.name: listed.title for listed in FORMATS.values()},
+        place=link("scans", scan.scan_id),
+        changes=make_section("Changes since earlier scans", CHANGE_COLUMNS, changes),
+        tree=_read_tree(console, scan),
         **_describe(console, scan),
     )
+
+
+def _list_members(console: Console, scan: Scan) -> Iterable[Scan]:
+    """The scan itself, or the scans that it consists of."""
+    return filter(None, map(console.stack.table.get_scan, scan.members)) if scan.members else (scan,)
+
+
+def _finding_row(now: datetime, stored: Finding) -> tuple[object, ...]:
+    finding = redact_finding(stored)
+    return (
+        severity_cell(to_count_key(finding)),
+        host_link(find_address(finding)),
+        finding.location,
+        finding.name,
+        finding.category,
+        finding_detail(finding, now),
+    )
+
+
+def _read_tree(console: Console, scan: Scan) -> dict[str, Any] | None:
+    """The scans that followed it, and its members. None: there are none."""
+    reader = CascadeReader(console.stack.table, console.stack.cascades, MAX_CONSOLE_TREE)
+    tree = reader.read(scan)
+    return tree if tree["children"] or tree["members"] or tree["notFollowed"] else None
+
+
+def _export(console: Console, scan: Scan, form: str) -> Response:
+    """The findings of the scan in one of the formats, without secrets. Raises: BadInput: there is no such format."""
+    try:
+        listed = find_format(form)
+    except ValueError as exc:
+        raise BadInput(str(exc)) from exc
+    title = f"{scan.name}, scan {scan.scan_id}"
+    export = Export(title=title, generated_at=console.clock(), version=VERSION)
+    document = render_records(form, select_scan_records(console.stack.table, scan, FindingQuery()), export)
+    headers = {"Content-Disposition": f'attachment; filename="cascan-scan-{scan.scan_id}{listed.suffix}"'}
+    return StreamingResponse(document, media_type=listed.media_type, headers=headers)
 
 
 def _describe(console: Console, scan: Scan) -> dict[str, Any]:
@@ -90,40 +141,16 @@ def _describe_progress(console: Console, scan: Scan) -> str:
     return running_progress(islice(running, MAX_SHARDS_QUERIED))
 
 
-async def stream_scan(request: Request) -> Response:
+def stream_scan(request: Request) -> Response:
     """Server-sent events: the head of the page each time it changes, until the scan has ended."""
     console, scan_id = get_console(request), request.path_params["scan_id"]
-    await run_in_threadpool(find_scan, console, scan_id)
-    if not console.streams.take():
-        return HTMLResponse("<p>Other pages are live already. Reload this one to see how far the scan is.</p>")
+    find_scan(console, scan_id)
 
-    def read() -> tuple[str, bool]:
+    def read() -> Part:
         scan = find_scan(console, scan_id)
-        has_ended = scan.state in FINAL_STATES
-        text = console.render_text(
-            "scan_head.html", scan=scan, has_ended=has_ended, place=link("scans", scan_id), **_describe(console, scan)
-        )
-        return text, has_ended
+        has_ended, place = scan.state in FINAL_STATES, link("scans", scan_id)
+        described = _describe(console, scan)
+        html = console.render_text("scan_head.html", scan=scan, has_ended=has_ended, place=place, **described)
+        return Part(html, has_ended)
 
-    return StreamingResponse(stream_changes(console, read), media_type="text/event-stream")
-
-
-async def stream_changes(console: Console, read: Callable[[], tuple[str, bool]]) -> AsyncIterator[str]:
-    """What `read` returns, whenever it changes, as events. `read` also says whether that was the last."""
-    shown, ends_at = "", time.monotonic() + MAX_CONSOLE_STREAM_S
-    try:
-        while not console.is_ending and time.monotonic() < ends_at:
-            text, is_last = await run_in_threadpool(read)
-            if text != shown:
-                yield _to_event(text)
-                shown = text
-            if is_last:
-                yield "event: end\ndata: end\n\n"
-                return
-            await asyncio.sleep(POLL_S)
-    finally:
-        console.streams.give_back()
-
-
-def _to_event(text: str) -> str:
-    return "".join(f"data: {line}\n" for line in text.splitlines() if line.strip()) + "\n"
+    return stream_part(console, read, POLL_S)

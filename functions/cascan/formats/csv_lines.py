@@ -41,9 +41,16 @@ FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # the last four are full
 
 
 def render_csv(records: Iterable[Record], export: Export) -> Iterator[bytes]:  # noqa: ARG001 - as each format
-    yield _line(COLUMNS)
-    for record in records:
-        yield _line(_cells(record))
+    yield render_header()
+    yield from map(render_row, records)
+
+
+def render_header() -> bytes:
+    return _line(COLUMNS)
+
+
+def render_row(record: Record) -> bytes:
+    return _line(_cells(record))
 
 
 def escape_formula(value: object) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from cascan.exposure.judge import VerdictKind
 from cascan.formats.facts import (
     CWES,
     PROTOCOLS,
@@ -261,7 +262,7 @@ def _describe_weakness(finding: Finding) -> Event:
 
 
 def _build_compliance(record: Record) -> Event:
-    is_met = record.status is Status.GONE
+    is_met = record.finding.attributes.get("result") == VerdictKind.FINE
     compliance: Event = {
         "control": "expected exposure",
         "standards": ["expected exposure"],

@@ -9,10 +9,12 @@ write may be repeated.
 from __future__ import annotations
 
 from cascan.gateways.agenda import Agenda
+from cascan.gateways.audit_list import AuditList
 from cascan.gateways.cascades import CascadeTable, RuleTable
 from cascan.gateways.delayed_messages import DelayedMessage, DelayedMessages
 from cascan.gateways.event_bus import EventBus
 from cascan.gateways.exposures import Exposures
+from cascan.gateways.finding_hub import FindingHub, RefusedFinding
 from cascan.gateways.findings import FindingReplacement, Findings, FindingsByHost
 from cascan.gateways.fleet import Fleet, Launch
 from cascan.gateways.history import History
@@ -27,8 +29,9 @@ from cascan.gateways.report_store import ReportStore
 from cascan.gateways.resolver import Lookup, Resolver
 from cascan.gateways.scan_gateways import ScanGateways
 from cascan.gateways.scan_table import ReportResults, ScanLifecycle, ScanTable
-from cascan.gateways.scans import Scans
+from cascan.gateways.scans import ScanPlace, Scans
 from cascan.gateways.schedules import ScheduleTable
+from cascan.gateways.sent_findings import SentFindings
 from cascan.gateways.severity_rules import SeverityRules
 from cascan.gateways.shards import HeldShards, Shards
 from cascan.gateways.stack_switch import StackSwitch
@@ -36,12 +39,14 @@ from cascan.gateways.vantages import Vantages
 
 __all__ = [
     "Agenda",
+    "AuditList",
     "CascadeTable",
     "ChannelStore",
     "DelayedMessage",
     "DelayedMessages",
     "EventBus",
     "Exposures",
+    "FindingHub",
     "FindingReplacement",
     "Findings",
     "FindingsByHost",
@@ -58,6 +63,7 @@ __all__ = [
     "OperatorRecords",
     "Received",
     "Recordings",
+    "RefusedFinding",
     "ReportResults",
     "ReportStore",
     "RequestQueue",
@@ -66,9 +72,11 @@ __all__ = [
     "RuleTable",
     "ScanGateways",
     "ScanLifecycle",
+    "ScanPlace",
     "ScanTable",
     "Scans",
     "ScheduleTable",
+    "SentFindings",
     "SeverityRules",
     "ShardQueues",
     "ShardSource",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from cascan.gateways.agenda import Agenda
+from cascan.gateways.audit_list import AuditList
 from cascan.gateways.exposures import Exposures
 from cascan.gateways.findings import Findings, FindingsByHost
 from cascan.gateways.history import History
@@ -31,7 +32,7 @@ class ReportResults(Findings, Inventory, History, Recordings, SeverityRules, Pro
     """What a function needs to record a report, apart from its scan and its shard."""
 
 
-class ScanTable(ScanLifecycle, ReportResults, FindingsByHost, Exposures, StackSwitch, Protocol):
+class ScanTable(ScanLifecycle, ReportResults, FindingsByHost, Exposures, StackSwitch, AuditList, Protocol):
     """The whole table. Only the command and the code that builds gateways use all of it."""
 
     def needs_migration(self) -> bool:

@@ -11,6 +11,8 @@ from cascan.model.scan import NO_REASONS, Counts, Outcome, Scan, ScanBrief, Scan
 from cascan.model.shard import ShardClosing
 from cascan.model.usage import ScanCost
 
+ScanPlace = tuple[datetime, str]  # in a list of scans: when one was requested, and its id
+
 
 class Scans(Protocol):
     """Scans. Every transition is a conditional write."""
@@ -21,8 +23,11 @@ class Scans(Protocol):
     def get_scan(self, scan_id: str) -> Scan | None:
         """The scan, read consistently. None: there is none."""
 
-    def list_scans(self, limit: int) -> Iterator[Scan]:
-        """At most `limit` scans, the newest first."""
+    def list_scans(self, limit: int, *, after: ScanPlace | None = None) -> Iterator[Scan]:
+        """At most `limit` scans, the newest first.
+
+        `after`: only those behind this place, whether or not there still is a scan.
+        """
 
     def advance_scan(
         self,

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Protocol
 
 from cascan.findings import build_findings
-from cascan.gateways import Findings, History, Inventory, Scans
+from cascan.gateways import Findings, FindingsByHost, History, Inventory, Scans
 from cascan.inventory.observations import ASSUMED_UP
 from cascan.model.finding import Finding
 from cascan.model.host import Address, Host, Port, Service
@@ -28,6 +28,10 @@ OPEN_PORT = "Open Port"
 
 class Current(Findings, Inventory, History, Scans, Protocol):
     """The gateway that the question needs."""
+
+
+class CurrentByHost(Current, FindingsByHost, Protocol):
+    """The gateway that the question needs of one host."""
 
 
 def find_current_findings(table: Current) -> Iterator[tuple[Finding, Scan | None]]:
@@ -52,6 +56,17 @@ def _find_seen_from(table: Current, vantage: str) -> Iterator[tuple[Finding, Sca
             for port in host.open_ports:
                 if port.latest.scan_id in removed:
                     yield _build_finding(host, port), None
+
+
+def find_current_findings_at(table: CurrentByHost, address: str, vantage: str) -> list[tuple[Finding, Scan]]:
+    """Those of one host, as seen from one vantage, each with its scan. Scans that are removed have none."""
+    host = table.known_hosts([address], vantage=vantage).get(address)
+    found: list[tuple[Finding, Scan]] = []
+    for scan_id in sorted(set(_list_scans(host))) if host else ():
+        scan = table.get_scan(scan_id)
+        findings = table.findings_at(scan_id, [address]).get(address, ()) if scan else ()
+        found += ((finding, scan) for finding in findings if scan and host and _is_current(finding, host, scan_id))
+    return found
 
 
 def _list_scans(host: HostRecord) -> Iterator[str]:

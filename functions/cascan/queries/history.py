@@ -14,10 +14,13 @@ from functools import partial
 from itertools import chain, islice
 from typing import Protocol
 
+import msgspec
+from msgspec import structs
+
 from cascan.gateways import History, Inventory
 from cascan.inventory.looks import find_service, find_state, open_keys
 from cascan.limits import MAX_LOOKS_READ
-from cascan.model.history import HOST_NOT_UP, NOT_COVERED, Look, NetworkQuery, SeenService
+from cascan.model.history import HOST_NOT_UP, NOT_COVERED, Look, NetworkQuery, NotOpenPorts, OpenPorts, SeenService
 from cascan.model.inventory import OPEN, UP, ChangeKind, HostRecord, InventoryQuery, PortKey
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import parse_address
@@ -133,8 +136,17 @@ def list_looks(
     If there are more than MAX_LOOKS_READ, the newest.
     """
     looks = past.looks_until([address], moment, since=since, vantage=vantage)
-    newest = list(islice(looks, MAX_LOOKS_READ + 1))
+    newest = list(islice(_share_equal(looks), MAX_LOOKS_READ + 1))
     return newest[:MAX_LOOKS_READ][::-1], len(newest) <= MAX_LOOKS_READ
+
+
+def _share_equal(looks: Iterable[Look]) -> Iterator[Look]:
+    """The looks, with equal ports as the same objects: most looks at an address saw the same, and all are in memory."""
+    known: dict[bytes, tuple[tuple[OpenPorts, ...], tuple[NotOpenPorts, ...]]] = {}
+    for look in looks:
+        ports = look.open_ports, look.not_open
+        open_ports, not_open = known.setdefault(msgspec.json.encode(ports), ports)
+        yield structs.replace(look, open_ports=open_ports, not_open=not_open)
 
 
 def find_open_keys(looks: Iterable[Look]) -> list[PortKey]:

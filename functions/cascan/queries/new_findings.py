@@ -12,7 +12,6 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from itertools import islice
 
 from cascan.findings.by_host import find_address
@@ -21,18 +20,10 @@ from cascan.model.scan import Scan
 from cascan.nmap.addresses import is_address
 from cascan.queries.reachability_findings import FindingsAndLooks
 from cascan.queries.read_findings import read_findings_by_vantage
-from cascan.queries.since_last_scan import Coverage
+from cascan.queries.since_last_scan import FINDINGS_AT_ONCE, Coverage, Standing
 from cascan.rules.severity import ACCEPTED, SUPPRESSED, to_count_key
 
-FINDINGS_AT_ONCE = 500  # whose places are looked up together
-
-
-class Standing(StrEnum):
-    """How a finding stands to the scan before."""
-
-    KNOWN = "known"  # the earlier scan has it
-    NEW = "new"  # the earlier scan looked there, and does not have it
-    NOT_COVERED = "not covered"  # the earlier scan does not have it, and did not look there
+__all__ = ["EarlierScan", "Standing", "is_counted"]
 
 
 class EarlierScan:

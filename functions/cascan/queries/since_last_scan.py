@@ -1,9 +1,9 @@
 """What changed since the last scan of the same series: findings that are new, resolved, or not covered.
 
     since = SinceLastScan.open(scan, table)
-    for vantage, finding in read_findings_by_vantage(scan, table):
-        since.add(finding, vantage)   # True: the earlier scan did not have it
-    gone = since.judge_gone()         # what the earlier scan had, and this one does not
+    for vantage, finding, standing in since.compare(read_findings_by_vantage(scan, table)):
+        …
+    gone = since.judge_gone()  # what the earlier scan had, and this one does not
 
 A finding that this scan does not have is resolved only if the scan looked: a port that it did not cover, a host that
 it did not reach and a script that it did not run say nothing. Nothing of it is stored.
@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from enum import StrEnum
+from itertools import groupby, islice
 
 from cascan.findings.by_host import find_address
 from cascan.gateways import History, Scans
@@ -29,19 +30,31 @@ from cascan.queries.reachability_findings import CATEGORY as REACHABILITY
 from cascan.queries.reachability_findings import CLOCK_SKEW, FindingsAndLooks
 from cascan.queries.read_findings import read_findings_by_vantage
 
-OPEN_PORT = "Open Port"  # a category: cascan.findings.ports
+FINDINGS_AT_ONCE = 500  # whose places are looked up together
 HOST = "Host"  # a category: cascan.findings.hosts
 
 
 def find_earlier_scan(table: Scans, scan: Scan) -> Scan | None:
     """The newest scan of the same series and vantage that was requested before `scan` and is Done."""
+    return next(list_earlier_scans(table, scan), None)
+
+
+def list_earlier_scans(table: Scans, scan: Scan) -> Iterator[Scan]:
+    """The scans of the same series and vantage that were requested before `scan` and are Done, the newest first."""
     place = (scan.name, scan.vantage, bool(scan.member_of))
     for other in table.list_scans(MAX_SERIES_SCANS):
         is_earlier = (other.requested_at, other.scan_id) < (scan.requested_at, scan.scan_id)
         same_place = (other.name, other.vantage, bool(other.member_of)) == place
         if is_earlier and same_place and other.state is ScanState.DONE:
-            return other
-    return None
+            yield other
+
+
+class Standing(StrEnum):
+    """How a finding stands to the scan before."""
+
+    KNOWN = "known"  # the earlier scan has it
+    NEW = "new"  # the earlier scan looked there, and does not have it
+    NOT_COVERED = "not covered"  # the earlier scan does not have it, and did not look there
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +91,37 @@ class SinceLastScan:
         """Find the earlier scan, and read which findings it has."""
         return cls(scan, find_earlier_scan(table, scan), table)
 
+    def compare(self, findings: Iterable[tuple[str, Finding]]) -> Iterator[tuple[str, Finding, Standing]]:
+        """The findings of the scan, in their order; KNOWN if nothing is compared."""
+        if self.earlier is None or self.is_too_large:
+            yield from ((vantage, finding, Standing.KNOWN) for vantage, finding in findings)
+            return
+        covered = Coverage(self.earlier, self.scan, self._table)
+        stream = iter(findings)
+        while batch := list(islice(stream, FINDINGS_AT_ONCE)):
+            absent = [entry for entry in batch if not self._find(*entry)]
+            placed = [entry for entry in absent if is_address(find_address(entry[1]))]
+            # Of a finding without an address no look can tell
+            standings = {finding.id: Standing.NEW for _, finding in absent}
+            for _, finding, is_covered in covered.judge(placed):
+                standings[finding.id] = Standing.NEW if is_covered else Standing.NOT_COVERED
+            for vantage, finding in batch:
+                yield vantage, finding, standings.get(finding.id, Standing.KNOWN)
+
     def add(self, finding: Finding, vantage: str = "") -> bool:
-        """Take a finding of the scan. True: the earlier scan did not have it. False also if nothing is compared."""
-        if not self.is_compared:
-            return False
+        """Take one finding of the scan, instead of `compare`. True: the earlier scan does not have it, whether or not
+        it looked there. False also if nothing is compared.
+        """
+        return self.is_compared and not self._find(vantage, finding)
+
+    def _find(self, vantage: str, finding: Finding) -> bool:
+        """Whether the earlier scan has the finding; then it is not gone."""
         key = _to_key(finding, vantage)
         self._gone.discard(key)
-        return key not in self._earlier_keys
+        return key in self._earlier_keys
 
     def judge_gone(self) -> GoneFindings:
-        """What the earlier scan has and the scan has not. All findings of the scan have to be added before."""
+        """What the earlier scan has and the scan has not. All findings of the scan have to be compared before."""
         if self.earlier is None or not self._gone:
             return GoneFindings()
         gone = [

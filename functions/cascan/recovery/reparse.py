@@ -101,14 +101,13 @@ def reparse_scan(
     """
     scan_id = scan.scan_id
     known_ids = {finding.id for finding in read_findings(scan, table)}
-    shards = [shard for shard in table.shards(scan_id) if _has_report(shard)]
-    keys = select_reports(shards, reports.report_keys(scan_id))
+    listed = list_reports(scan, table, reports)
     replacement = table.replace_findings(scan_id)
     events: list[FindingsRecorded] = []
     problems: list[str] = []
-    for number, shard in enumerate(shards):
-        tell(number, len(shards))
-        parsed = _parse(shard, scan, keys, parse, replacement)
+    for number, (shard, report) in enumerate(listed):
+        tell(number, len(listed))
+        parsed = _parse(shard, report, parse, replacement)
         if isinstance(parsed, str):
             problems.append(parsed)
         else:
@@ -131,6 +130,15 @@ def reparse_scan(
     )
 
 
+def list_reports(scan: Scan, table: Shards, reports: ReportStore) -> list[tuple[Shard, StoredReport | None]]:
+    """The shards of the scan that have a recorded report, each with it; None: it is gone."""
+    shards = [shard for shard in table.shards(scan.scan_id) if _has_report(shard)]
+    keys = select_reports(shards, reports.report_keys(scan.scan_id))
+    return [
+        (shard, StoredReport(keys[shard.number], shard, scan) if shard.number in keys else None) for shard in shards
+    ]
+
+
 def _has_report(shard: Shard) -> bool:
     """Whether nmap ran for the shard and its report was recorded, or could not be."""
     ran = shard.run is not None and shard.run.exit_code is not None
@@ -139,17 +147,15 @@ def _has_report(shard: Shard) -> bool:
 
 def _parse(
     shard: Shard,
-    scan: Scan,
-    keys: dict[int, ReportKey],
+    report: StoredReport | None,
     parse: ParseReport,
     replacement: FindingReplacement,
 ) -> ParsedReport | str:
     """The parsed report; or a sentence that says why there is none."""
-    key = keys.get(shard.number)
-    if key is None:
+    if report is None:
         return f"the report of shard {shard.number} is gone"
     try:
-        parsed = parse(StoredReport(key, shard, scan), replacement)
+        parsed = parse(report, replacement)
     except MalformedMessage:  # it was deleted just now
         return f"the report of shard {shard.number} is gone"
     if parsed.problem:

@@ -12,6 +12,7 @@ from cascan.aws.fleet import EcsFleet
 from cascan.aws.message_channels import TopicChannel
 from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.security_hub import SecurityHub
 from cascan.aws.sqs.request_queue import SqsRequestQueue
 from cascan.aws.sqs.returned_shards import SqsReturnedShards
 from cascan.aws.sqs.shard_queues import SqsShardQueues
@@ -26,14 +27,17 @@ from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.channels.command import CommandChannel
 from cascan.channels.unusable import UnusableChannel
 from cascan.channels.webhook import WebhookChannel
+from cascan.aws.tables.sent_findings import DynamoSentFindings
 from cascan.gateways import (
     Agenda,
+    AuditList,
     CascadeTable,
     ChannelStore,
     DelayedMessage,
     DelayedMessages,
     EventBus,
     Exposures,
+    FindingHub,
     FindingReplacement,
     Findings,
     FindingsByHost,
@@ -50,6 +54,7 @@ from cascan.gateways import (
     OperatorRecords,
     Received,
     Recordings,
+    RefusedFinding,
     ReportResults,
     ReportStore,
     RequestQueue,
@@ -61,6 +66,7 @@ from cascan.gateways import (
     Scans,
     ScanTable,
     ScheduleTable,
+    SentFindings,
     SeverityRules,
     ShardQueues,
     Shards,
@@ -71,6 +77,7 @@ from cascan.gateways import (
 from on_shard_queued.resolver import DnsResolver
 from tests import fakes
 from tests.fakes import cascades as fake_cascades
+from tests.fakes import finding_hub as fake_hub
 from tests.fakes import schedules as fake_schedules
 from tests.fakes.message_threads import MemoryMessageThreads
 
@@ -106,6 +113,7 @@ REPLACEMENTS: tuple[FindingReplacement, ...] = (
 )
 PARTS_OF_SCAN_TABLE = (
     Agenda,
+    AuditList,
     Exposures,
     Findings,
     FindingsByHost,
@@ -124,6 +132,8 @@ PARTS_OF_SCAN_TABLE = (
     NetworkIdentities,
     Vantages,
 )
+SENT_FINDINGS: tuple[SentFindings, ...] = (DynamoSentFindings("table"), fake_hub.MemorySentFindings())
+FINDING_HUBS: tuple[FindingHub, ...] = (SecurityHub(), fake_hub.MemoryFindingHub())
 BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     IssuedRequests: ISSUED_REQUESTS,
     FindingReplacement: REPLACEMENTS,
@@ -144,6 +154,8 @@ BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     MessageThreads: MESSAGE_THREADS,
     ChannelStore: CHANNEL_STORES,
     MessageChannel: MESSAGE_CHANNELS,
+    SentFindings: SENT_FINDINGS,
+    FindingHub: FINDING_HUBS,
 }
 
 
@@ -154,7 +166,7 @@ def test_every_protocol_of_the_gateways_is_implemented_here() -> None:
         for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
         if kind.__module__ == module.name
     }
-    assert declared - {DelayedMessage, Launch, Lookup, Received, ScanGateways} == set(BY_PROTOCOL)
+    assert declared - {DelayedMessage, Launch, Lookup, Received, RefusedFinding, ScanGateways} == set(BY_PROTOCOL)
 
 
 def test_every_implementation_has_the_parameters_of_its_protocol() -> None:

@@ -64,6 +64,16 @@ class TestScans:
         ids = [scan.scan_id for scan in table.list_scans(3)]
         assert ids == sorted(ids, reverse=True)
 
+    def test_scans_behind_a_place_are_listed_whether_or_not_a_scan_is_there(self, table: ScanTable) -> None:
+        scans = [a_scan(f"scan {n}", requested_at=AT + timedelta(minutes=n)) for n in range(4)]
+        for scan in scans:
+            table.create_scan(scan)
+        behind = scans[2].requested_at, scans[2].scan_id
+        assert list(table.list_scans(10, after=behind)) == [scans[1], scans[0]]
+        assert list(table.list_scans(1, after=behind)) == [scans[1]]
+        assert list(table.list_scans(10, after=(AT + timedelta(seconds=90), "zz"))) == [scans[1], scans[0]]
+        assert list(table.list_scans(10, after=(scans[0].requested_at, scans[0].scan_id))) == []
+
     def test_a_scan_advances_from_the_states_that_are_named_alone(self, table: ScanTable) -> None:
         table.create_scan(a_scan(state=ScanState.INIT))
         assert table.advance_scan(SCAN_ID, ScanState.SCANNING, expected=(ScanState.INIT, ScanState.SUSPENDED))

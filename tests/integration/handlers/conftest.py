@@ -87,7 +87,15 @@ ColdStart = Callable[..., Function]
 @pytest.fixture(scope="module")
 def moto_clients() -> Iterator[None]:
     """Clients that only moto answers, shared by a module's tests: building one takes longer than most tests."""
-    built = (clients.session, clients.dynamodb, clients.s3, clients.events, clients.sqs, clients.ecs)
+    built = (
+        clients.session,
+        clients.dynamodb,
+        clients.s3,
+        clients.events,
+        clients.sqs,
+        clients.ecs,
+        clients.securityhub,
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):

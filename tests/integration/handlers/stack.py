@@ -20,7 +20,9 @@ from tests.support.builders import proven
 
 REGION: Final = "eu-central-1"
 TABLE, BUCKET, BUS, CLUSTER = "scan-table", "report-bucket", "scan-bus", "workers"
-QUEUES = {  # name → the queue of infra/messaging.yaml; "heard" has our events, and no function may use it
+# Name → the queue of infra/messaging.yaml, or of another nested template. "heard" has our events, and no function may
+# use it
+QUEUES = {
     "requests": "RequestQueue",
     "abandoned": "RequestDLQ",
     "express": "ExpressShardQueue",
@@ -38,10 +40,14 @@ QUEUES = {  # name → the queue of infra/messaging.yaml; "heard" has our events
     "controls": "ControlQueue",
     "schedules": "ScheduleQueue",
     "vuls": "VulsQueue",
+    "imports": "HubImports/ImportQueue",
+    "imports-dead": "HubImports/ImportDLQ",
     "heard": "",
 }
+HUB_PRODUCT = f"arn:aws:securityhub:{REGION}:123456789012:product/123456789012/default"
 RETURNED_ARN = f"arn:aws:sqs:{REGION}:123456789012:returned"
 ECS_ARN = "arn:AWS::Partition:ecs:AWS::Region:AWS::AccountId"
+HUB_PRODUCT_ARN = "arn:AWS::Partition:securityhub:AWS::Region:AWS::AccountId:product/AWS::AccountId/default"
 RECORDS: Final = "scans/"
 INFRA = Path(__file__).parents[3] / "infra"
 TEMPLATES = {name: read_template(INFRA / f"{name}.yaml")["Resources"] for name in ("storage", "messaging")}
@@ -84,6 +90,10 @@ class Stack:
             "SCHEDULE_QUEUE_URL": self.queue_urls["schedules"],
             "EXPOSURE_QUEUE_URL": self.queue_urls["exposures"],
             "MESSAGE_QUEUE_URL": self.queue_urls["messages"],
+            "IMPORT_QUEUE_URL": self.queue_urls["imports"],
+            "IMPORT_DLQ_URL": self.queue_urls["imports-dead"],
+            "HUB_PRODUCT_ARN": HUB_PRODUCT,
+            "MINIMUM_SEVERITY": "LOW",
             "SCAN_TYPE_NMAP": "layer:1 0.1.0 safe",
             "SCAN_TYPE_NMAP_PRIVILEGED": "0.1.0 safe",
             "CASCADING_RULES": "disabled",
@@ -116,7 +126,8 @@ class Stack:
 
     def resource_names(self, bucket: str = BUCKET) -> ResourceNames:
         """Its resources as the policies of the templates have them; `bucket` is the name that functions have."""
-        queues = {url: f"Messaging/{QUEUES[name]}.Arn" for name, url in self.queue_urls.items() if QUEUES[name]}
+        addresses = {name: queue if "/" in queue else f"Messaging/{queue}" for name, queue in QUEUES.items() if queue}
+        queues = {url: f"{addresses[name]}.Arn" for name, url in self.queue_urls.items() if name in addresses}
         families = {"cascan-connect": "Connect", "cascan-raw": "Raw"}
         return ResourceNames(
             tables={TABLE: "Storage/ScanTable.Arn"},
@@ -131,6 +142,7 @@ class Stack:
                 family: ("Workers/LaunchRole.Arn", f"Workers/{lane}WorkerRole.Arn") for family, lane in families.items()
             },
             tasks=f"{ECS_ARN}:task/Workers/Cluster/",
+            hub_products={HUB_PRODUCT: HUB_PRODUCT_ARN},
         )
 
     def store(self, scan: Scan, *shards: Shard) -> None:

@@ -26,6 +26,7 @@ from tests.support.cascading import rule_document
 
 SENDER = sqs_record("")["attributes"]["SenderId"]
 KEY, END = results_key(SCAN_ID, "findings.json"), f"scans/{SCAN_ID}/end.json"
+HTML = results_key(SCAN_ID, "report.html")
 FINDINGS = sorted(build_findings(hosts("versions")[0], SCAN_ID, NOW, {}), key=lambda finding: finding.id)
 
 
@@ -65,6 +66,7 @@ def test_the_findings_are_published_and_the_scan_is_done(stack: Stack, on_scan_c
     assert document[0].keys() >= {"name", "description", "category", "severity", "osi_layer", "location", "attributes"}
     assert clients.s3().head_object(Bucket=BUCKET, Key=KEY)["ContentType"] == "application/json"
     assert (stack.scan(SCAN_ID).state, stack.scan(SCAN_ID).findings.count) == (ScanState.DONE, len(FINDINGS))
+    assert FINDINGS[0].id.encode() in stack.read(HTML)
 
 
 def test_a_completion_delivered_twice_publishes_the_same_document(stack: Stack, on_scan_completed: Function) -> None:
@@ -91,7 +93,7 @@ def test_of_a_batch_only_the_messages_that_failed_return(
     another, unreadable = sqs_record(bus_event(failed)), sqs_record("<xml/>")
     batch = {"Records": [unknown, another, good, unreadable]}
     assert on_scan_completed.failed(batch) == [item["messageId"] for item in (unknown, another, unreadable)]
-    assert (stack.keys(), stack.records()) == ([KEY], [END])
+    assert (stack.keys(), stack.records()) == ([KEY, HTML], [END])
     reasons = [str(vars(record)["reason"]) for record in caplog.records if record.levelname == "ERROR"]
     assert [reason.split(" ")[0] for reason in reasons] == ["there", "cascan/ScanSuspended", "not"]
 

@@ -48,7 +48,7 @@ def test_help_says_what_a_command_does_and_fits_a_terminal_of_80_columns(
         (["scna"], "there is no command 'scna'; did you mean scan or scans? See: cascan --help"),
         (["zzz"], "there is no command 'zzz'. See: cascan --help"),
         (["schedule", "lsit"], "there is no action 'lsit'; did you mean list? See: cascan schedule --help"),
-        (["report"], "the following arguments are required: SCAN. See: cascan report --help"),
+        (["why"], "the following arguments are required: ID. See: cascan why --help"),
         (["local", "up", "--stack", "x"], "unrecognized arguments: --stack x. See: cascan local --help"),
     ],
 )
@@ -116,7 +116,7 @@ def test_help_and_check_start_without_the_libraries_of_aws_and_of_expressions(co
     ("words", "meant"),
     [
         (
-            ["scans", "--state", "failed"],
+            ["diff", "--state", "failed"],
             "--state-dir",
         ),  # an abbreviation once: it deployed a second stack into ./failed
         (["scans", "--al", "10.1.2.3"], ""),

@@ -21,9 +21,10 @@ from cascan.nmap.report.read import read_report
 from cascan.rules.severity import RuleSet, SeverityRule
 from cascan.rules.severity_form import read_severity_rules
 from cascan.scans.close import build_end_event
-from on_scan_completed.publish import PublishedResults, publish
+from on_scan_completed.publish import PublishedResults, publish, publish_html
 from tests.data.reports import report
 from tests.fakes import MemoryReportStore, MemoryScanTable
+from tests.fakes.cascades import MemoryCascadeTable
 from tests.support.builders import NOW, SCAN_ID, a_run, a_scan, a_shard, a_table
 
 SCHEMA = Path(__file__).parents[2] / "data" / "securecodebox" / "findings-schema.json"
@@ -141,3 +142,28 @@ def test_findings_that_a_rule_suppressed_are_published_and_counted_apart() -> No
     ports = [finding for finding in every if finding.category == "Open Port"]
     assert counts.severities["(suppressed)"] == counts.categories["Open Port"] == len(ports) > 0
     assert counts.count == published.findings == len(json.loads(reports.objects[published.key])) == len(every)
+
+
+def store_html(table: MemoryScanTable, reports: MemoryReportStore) -> bool:
+    return publish_html(SCAN_ID, table=table, cascades=MemoryCascadeTable(), reports=reports, clock=lambda: NOW)
+
+
+def test_the_html_report_is_stored_beside_the_findings_of_a_scan_that_is_done() -> None:
+    table, reports = table_with_findings(), MemoryReportStore()
+    assert not store_html(table, reports)  # it is not Done
+    run(table, reports)
+    assert store_html(table, reports)
+    key = f"results/{SCAN_ID}/report.html"
+    assert reports.content_types[key] == "text/html; charset=utf-8"
+    assert reports.objects[key].startswith(b"<!DOCTYPE html>")
+
+
+def test_no_html_report_is_stored_of_a_scan_with_too_many_findings_or_of_one_that_was_removed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table, reports = table_with_findings(), MemoryReportStore()
+    run(table, reports)
+    monkeypatch.setattr("on_scan_completed.publish.MAX_STORED_REPORT_FINDINGS", 1)
+    assert not store_html(table, reports)
+    assert not store_html(MemoryScanTable(), reports)
+    assert f"results/{SCAN_ID}/report.html" not in reports.objects

@@ -62,7 +62,13 @@ class DynamoTable:
         while True:
             with translate_errors(GATEWAY):
                 page = connection_pool.call("Query", {"TableName": self.name, **query})
-            yield from filter(self._is_live, page["Items"])
+            # The items that are read already need no memory: a page may have a megabyte
+            items = page["Items"]
+            items.reverse()
+            while items:
+                item = items.pop()
+                if self._is_live(item):
+                    yield item
             if "LastEvaluatedKey" not in page:
                 return
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -89,12 +95,17 @@ class DynamoTable:
             ConsistentRead=True,
         )
 
-    def partition(self, pk: str) -> Iterator[Item]:
-        """The items of a partition, read consistently."""
+    def partition(self, pk: str, *, page_items: int = 0) -> Iterator[Item]:
+        """The items of a partition, read consistently.
+
+        `page_items`: read at once, for less memory; 0: as many as a page has, up to a megabyte.
+        """
+        limit = {"Limit": page_items} if page_items else {}
         return self.query(
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": pk}},
             ConsistentRead=True,
+            **limit,
         )
 
     def scan_all(self, after: Item | None = None, **request: Any) -> Iterator[Page]:

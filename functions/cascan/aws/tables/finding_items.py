@@ -57,6 +57,7 @@ from cascan.model.finding import Finding, FindingLine, HostFindings
 from cascan.stored import DAMAGE, read_all_stored
 
 PAGE_BYTES = MAX_FINDING_BYTES  # of findings in one item, before they are packed
+MERGED_PAGE_ITEMS = 256  # read at once of each of 16 partitions, all of which are in memory
 decode_finding = msgspec.json.Decoder(Finding).decode
 decode_list = msgspec.json.Decoder(list[Finding]).decode
 NETWORK_DIGITS = 2  # the last hex digits of an address, which do not decide on the partition
@@ -103,7 +104,8 @@ class FindingItems(ScanLayouts):
         return {address: list(_merge_items(group)) for address, group in groups if address}
 
     def _items_by_address(self, scan_id: str, spread: int) -> Iterator[Item]:
-        partitions = map(self._table.partition, hosts_partitions(scan_id, spread))
+        page_items = MERGED_PAGE_ITEMS if spread else 0
+        partitions = (self._table.partition(pk, page_items=page_items) for pk in hosts_partitions(scan_id, spread))
         return merge(*partitions, key=lambda item: str(item["sk"]["S"]))
 
     def _single_findings(self, scan_id: str, layout: ScanLayout) -> Iterator[Finding]:

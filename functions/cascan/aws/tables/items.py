@@ -45,7 +45,8 @@ A worker may read and write the partitions `shard/` alone, and only with the who
 it is derived from `shard_secret`, which no worker can read, and travels in the shard's message.
 
 finding_items.py describes the items of findings, inventory_items.py those of the inventory,
-recording_items.py those of reports that are recorded in several turns, exposures.py those of exposures.
+recording_items.py those of reports that are recorded in several turns, exposures.py those of exposures,
+audit_items.py those of the audit list.
 
 A field that is changed or counted in place is an attribute. `body` holds the other fields as one
 JSON text, which takes a tenth of the CPU of a nested item; so do a shard's `run` and `progress`, a
@@ -138,6 +139,11 @@ def read_shard_number(item: Item) -> int:
     return int(item["sk"]["S"].removeprefix(EARLIER_SHARDS).partition("/")[0])
 
 
+def listed_at(requested_at: datetime, scan_id: str) -> str:
+    """The place of a scan in the index of scans."""
+    return f"{to_wire(requested_at)}#{scan_id}"
+
+
 def scan_item(scan: Scan) -> Item:
     fields = msgspec.to_builtins(scan)
     counts, windows = fields.pop("findings"), fields.pop("windows")
@@ -152,7 +158,7 @@ def scan_item(scan: Scan) -> Item:
         "layout": LAYOUT,
         "spread": choose_spread(scan),
         "listing": SCANS,
-        "listed_at": f"{to_wire(scan.requested_at)}#{scan.scan_id}",
+        "listed_at": listed_at(scan.requested_at, scan.scan_id),
     }
     item = scan_key(scan.scan_id) | {"body": encode_body(fields)} | to_values(attributes)
     for name, value in (("windows", windows), ("reasons", reasons), ("cost", cost), ("suspension", suspension)):

@@ -23,6 +23,7 @@ from cascan.aws.dynamodb.wire import (
     readable_items,
     to_values,
 )
+from cascan.aws.tables.audit_items import AuditItems
 from cascan.aws.tables.exposures import ExposureItems
 from cascan.aws.tables.finding_items import FindingItems
 from cascan.aws.tables.history import HistoryItems
@@ -32,6 +33,7 @@ from cascan.aws.tables.items import (
     BRIEF_ATTRIBUTES,
     EARLIER_SHARDS,
     SCANS,
+    listed_at,
     read_brief,
     read_scan,
     read_shard_number,
@@ -45,6 +47,7 @@ from cascan.aws.tables.recording_items import RecordingItems
 from cascan.aws.tables.shard_actions import COUNTER, count_closed_action, state_condition
 from cascan.aws.tables.shard_items import ShardItems
 from cascan.clock import Clock, utc_now
+from cascan.gateways import ScanPlace
 from cascan.model.migration import MigrationResult, TellMigration
 from cascan.model.reason import Reasons
 from cascan.model.scan import FINAL_STATES, NO_REASONS, Counts, Outcome, Scan, ScanBrief, ScanState, Suspension
@@ -58,7 +61,7 @@ LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
 class DynamoScanTable(
-    ShardItems, FindingItems, OperatorItems, InventoryItems, HistoryItems, ExposureItems, RecordingItems
+    ShardItems, FindingItems, OperatorItems, InventoryItems, HistoryItems, ExposureItems, RecordingItems, AuditItems
 ):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 
@@ -87,11 +90,14 @@ class DynamoScanTable(
         is_halted = self._table.get(switch_key(), "pk") is not None
         return read_item(item, partial(read_brief, halted=is_halted)) if item else None
 
-    def list_scans(self, limit: int) -> Iterator[Scan]:
+    def list_scans(self, limit: int, *, after: ScanPlace | None = None) -> Iterator[Scan]:
+        condition, values = "listing = :listing", {":listing": {"S": SCANS}}
+        if after:
+            condition, values = f"{condition} AND listed_at < :after", values | {":after": {"S": listed_at(*after)}}
         newest_first = self._table.query(
             IndexName="listing",
-            KeyConditionExpression="listing = :listing",
-            ExpressionAttributeValues={":listing": {"S": SCANS}},
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=values,
             ScanIndexForward=False,
             Limit=max(1, min(limit, LISTING_PAGE)),
         )

@@ -12,7 +12,7 @@ from cascan.ids import derive_scan_id
 from cascan.model.scan import Scan, ScanState
 from cascan.queries import since_last_scan
 from cascan.queries.read_findings import read_findings_by_vantage
-from cascan.queries.since_last_scan import GoneFindings, SinceLastScan, find_earlier_scan
+from cascan.queries.since_last_scan import GoneFindings, SinceLastScan, Standing, find_earlier_scan
 from tests.support.builders import a_request
 from tests.support.scanned_network import World, at, xml
 
@@ -34,11 +34,12 @@ def end(world: World, hour: int) -> Scan:
     return scan
 
 
-def compare(world: World, scan: Scan) -> tuple[list[str], GoneFindings]:
-    """The places of new findings, and what is gone."""
+def compare(world: World, scan: Scan) -> tuple[list[tuple[str, str]], GoneFindings]:
+    """The places of findings that the earlier scan does not have, with how they stand to it; and what is gone."""
     since = SinceLastScan.open(scan, world.table)
-    findings = list(read_findings_by_vantage(scan, world.table))
-    return [finding.location for vantage, finding in findings if since.add(finding, vantage)], since.judge_gone()
+    compared = list(since.compare(read_findings_by_vantage(scan, world.table)))
+    others = [(finding.location, str(standing)) for _, finding, standing in compared if standing is not Standing.KNOWN]
+    return others, since.judge_gone()
 
 
 def places(gone: GoneFindings) -> tuple[list[str], list[str]]:
@@ -51,8 +52,13 @@ def places(gone: GoneFindings) -> tuple[list[str], list[str]]:
 def test_a_port_that_closed_and_a_host_that_is_gone_are_resolved(world: World) -> None:
     world.scan(1, xml({"10.0.0.1": (22, 443)}, asked="1-500"))
     new, gone = compare(world, end(world, 1))
-    assert new == ["tcp://10.0.0.1:443"]
+    assert new == [("tcp://10.0.0.1:443", "not covered")]  # the earlier scan asked ports 1 to 100
     assert places(gone) == (["tcp://10.0.0.1:80", "tcp://10.0.0.2:22"], [])
+
+
+def test_a_port_is_new_if_the_earlier_scan_asked_it_and_it_was_closed(world: World) -> None:
+    world.scan(1, xml(BEFORE | {"10.0.0.2": (22, 99)}))
+    assert compare(world, end(world, 1))[0] == [("tcp://10.0.0.2:99", "new")]
 
 
 def test_a_port_that_the_scan_did_not_ask_and_a_host_that_it_did_not_reach_are_not_covered(world: World) -> None:

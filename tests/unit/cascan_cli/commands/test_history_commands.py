@@ -232,7 +232,7 @@ class TestFindingsNow:
     def test_a_scan_or_now_is_needed_and_not_both(self, printed: Printed) -> None:
         printed("findings", code=2)
         printed("findings", "latest", "--now", code=2)
-        assert "give either SCAN or --now; see: cascan findings --help" in printed.said
+        assert "give one of SCAN, --now and --series NAME; see: cascan findings --help" in printed.said
 
 
 class TestSelectedFindings:

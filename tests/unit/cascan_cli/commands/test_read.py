@@ -19,11 +19,11 @@ from xml.etree.ElementTree import XML, Element
 import msgspec
 import pytest
 
+from cascan.formats.csv_lines import COLUMNS, escape_formula
 from cascan.model.host import Host
 from cascan.nmap.report.decode import repair_utf8, replace_forbidden
 from cascan.nmap.report.read import read_report
 from cascan_cli.main import main
-from cascan_cli.output.findings_csv import COLUMNS, escape_formula
 from tests.data.reports import FOLDER, ODDITIES, REAL, WHOLE, hosts, report
 
 ROOT = Path(__file__).parents[4]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -16,7 +15,8 @@ from cascan.model.request import ScanRequest
 from cascan.model.scan import Counts, Outcome, ScanState
 from cascan.model.shard import NmapRun
 from cascan_cli.commands import findings, report, scans
-from cascan_cli.errors import CliError
+from cascan_cli.errors import EXIT_FAILED
+from cascan_cli.main import main
 from cascan_cli.output.scan import SHOWN_REASONS, print_outcome, scan_summary
 from cascan_cli.stack.open import StackGateways
 from tests.fakes import MemoryReportStore, MemoryScanTable
@@ -74,25 +74,12 @@ def test_a_scan_that_was_suspended_while_it_was_followed_says_what_it_found_and_
     assert "Suspended; 2 findings, 1 of 1 address up; continue it: cascan resume" in capsys.readouterr().err
 
 
-NO_FILTERS = {"severity": [], "host": [], "port": [], "service": "", "category": "", "text": ""}
-FINDINGS = {"scan": SCAN_ID, "now": False, "as_targets": False, **NO_FILTERS}
-
-
-@pytest.mark.parametrize(
-    ("command", "args"),
-    [
-        (findings, FINDINGS | {"json": False}),
-        (findings, FINDINGS | {"json": True}),
-        (report, {"scan": SCAN_ID, "json": False, "shard": None, "out": None, "xml": False}),
-        (report, {"scan": SCAN_ID, "json": False, "shard": None, "out": None, "xml": True}),
-    ],
-    ids=["findings", "findings --json", "report", "report --xml"],
-)
+@pytest.mark.parametrize("words", ["findings", "findings --json", "report", "report --xml"])
 def test_commands_that_print_results_say_what_is_missing(
-    stack: StackGateways, command: Any, args: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    stack: StackGateways, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.table.add_shards([a_shard(attempt=1)])
-    command.run(Namespace(**args))
+    main([*words.split(), SCAN_ID])
     told = capsys.readouterr()
     assert FIRST in told.err
     assert SECOND in told.err
@@ -108,23 +95,22 @@ def test_a_scan_of_several_vantages_lists_the_reports_of_all_and_merges_none(
     scan = a_scan(scan_id=parent, members=(SCAN_ID, office), vantage="", state=ScanState.DONE)
     stack.table.create_scan(scan)
     stack.reports.objects[f"reports/{office}/000000/1.xml"] = b"<nmaprun/>"  # type: ignore[attr-defined]
-    args = {"scan": parent, "json": True, "shard": None, "out": None, "xml": False}
-    report.run(Namespace(**args))
+    main(["report", parent, "--json"])
     listed = [f"reports/{scan_id}/000000/1.xml" for scan_id in (SCAN_ID, office)]
     assert json.loads(capsys.readouterr().out) == listed
     print_outcome(scan, stack)
     printed = capsys.readouterr().err
     assert all(f"cascan report {scan_id} --xml" in printed for scan_id in (SCAN_ID, office))
-    with pytest.raises(CliError, match=rf"cascan report {office} --xml \(office\)"):
-        report.run(Namespace(**args | {"json": False, "xml": True}))
+    assert main(["report", parent, "--xml"]) == EXIT_FAILED
+    assert f"cascan report {office} --xml (office)" in capsys.readouterr().err
 
 
 def test_a_list_of_scans_has_the_first_reason_and_as_json_all_that_are_kept(
     stack: StackGateways, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scans.run(Namespace(limit=5, json=False))
+    main(["scans"])
     assert "db.test: DNS failed: SERVFAIL from 10.0.0.2 (and 8 more)" in capsys.readouterr().out
-    scans.run(Namespace(limit=5, json=True))
+    main(["scans", "--json"])
     (scan,) = json.loads(capsys.readouterr().out)
     assert scan["reasons"]["counts"] == {"lookup-failed": 1, "time-limit": 1, "host-timed-out": 7}
     assert [reason["subject"] for reason in scan["reasons"]["listed"]] == ["db.test", "shard 3 (10.0.3.0/24)"]

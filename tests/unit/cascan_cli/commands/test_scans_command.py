@@ -8,19 +8,20 @@ import pty
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cascan.model.inventory import ChangeKind
-from cascan.model.scan import Outcome, ScanState, Suspension
+from cascan.model.scan import Counts, Outcome, ScanState, Suspension
 from cascan.model.usage import ScanCost, Usage
 from cascan_cli.commands import scans
 from cascan_cli.main import main
 from cascan_cli.output.scan import CHANGE_LABELS, format_changes
 from tests.fakes import MemoryScanTable
-from tests.support.builders import NOW, SCAN_ID, a_scan
+from tests.support.builders import NOW, SCAN_ID, a_request, a_scan
 
 CHANGES = {"ServiceChanged": 1, "PortOpened": 2, "HostGone": 0}
 
@@ -112,3 +113,116 @@ def test_what_a_scan_has_cost_and_who_suspended_it_is_shown(
     assert (summary["cost"]["usd"], summary["cost"]["estimateUsd"]) == (0.00123, [0.001, 0.2])
     assert (summary["cost"]["spotSeconds"], summary["cost"]["attempts"]) == (1.5, 2)
     assert summary["suspendedBy"]["by"] == "ada"
+
+
+FILTERED: dict[str, dict[str, Any]] = {
+    "a": {"name": "lan", "request": a_request(targets=("10.0.0.0/24",), parameters=("-sV",), labels={"team": "red"})},
+    "b": {"name": "dmz", "request": a_request(targets=("10.0.0.5:22,443", "web.example"))},
+    "c": {"name": "lan", "vantage": "office", "state": ScanState.DONE, "outcome": Outcome.PARTIAL},
+    "d": {"vantage": "", "members": ("x",), "request": a_request(vantage=("office", "default"))},
+}
+
+
+@pytest.fixture
+def filtered(table: MemoryScanTable) -> MemoryScanTable:
+    """Scans a to d, each an hour after the one before."""
+    table.scans.clear()
+    for hour, (letter, fields) in enumerate(FILTERED.items()):
+        table.create_scan(a_scan(**{"scan_id": letter * 16, "requested_at": NOW + timedelta(hours=hour), **fields}))
+    return table
+
+
+@pytest.mark.parametrize(
+    ("options", "letters"),
+    [
+        ("", "dcba"),
+        ("--state done", "c"),
+        ("--state Done --state Scanning", "dcba"),
+        ("--outcome partial", "c"),
+        ("--name lan", "dca"),
+        ("--name lan --name dmz --state scanning", "dba"),
+        ("--label team=red", "a"),
+        ("--label team=red --label x=y", ""),
+        ("--target 10.0.0.5", "ba"),
+        ("--target 10.0.0.0/16 --target nosuch", "ba"),
+        ("--target 10.0.0.6", "a"),
+        ("--target WEB.example", "b"),
+        ("--vantage office", "dc"),
+        ("--since 2026-03-01T13:30Z", "dc"),
+        ("--since 1h", ""),
+    ],
+)
+def test_scans_are_selected_by_what_was_asked_and_what_came_of_it(
+    options: str, letters: str, filtered: MemoryScanTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["scans", *options.split()]) == 0
+    out, err = capsys.readouterr()
+    assert "".join(line[0] for line in out.splitlines()) == letters
+    assert ("no scan matches" in err) is not bool(letters)
+
+
+def test_pages_of_scans_go_on_where_the_last_one_ended(
+    filtered: MemoryScanTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed, more = "", list[str]()
+    while True:
+        assert main(["scans", "--name", "lan", "--limit", "1", *more]) == 0
+        out, err = capsys.readouterr()
+        listed += out[0]
+        if "--after" not in err:
+            break
+        more = ["--after", err.split()[-1]]
+    assert listed == "dca"
+
+
+def test_the_json_of_each_scan_has_the_cursor_behind_it(
+    filtered: MemoryScanTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["scans", "--json"]) == 0
+    cursors = {scan["id"][0]: scan["cursor"] for scan in json.loads(capsys.readouterr().out)}
+    assert main(["scans", "--after", cursors["c"]]) == 0
+    assert [line[0] for line in capsys.readouterr().out.splitlines()] == ["b", "a"]
+
+
+def test_a_page_looks_through_a_limited_number_of_scans_and_says_how_to_go_on(
+    filtered: MemoryScanTable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in ("cascan.queries.list_scans", "cascan_cli.commands.scans"):
+        monkeypatch.setattr(f"{module}.MAX_SCANS_FILTERED", 2)
+    assert main(["scans", "--name", "dmz"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "2 scans were looked through" in err
+    assert main(["scans", "--name", "dmz", "--after", err.split()[-1]]) == 0
+    assert capsys.readouterr().out.startswith("b")
+
+
+def test_what_was_scanned_and_what_was_found_has_columns(
+    filtered: MemoryScanTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = Counts(count=8, severities={"LOW": 1, "HIGH": 2, "INFORMATIONAL": 5, "MEDIUM": 0})
+    ended: dict[str, Any] = {"findings": counts, "finished_at": NOW + timedelta(seconds=200), "state": ScanState.DONE}
+    request = a_request(targets=("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"), parameters=("-sV", "-n"))
+    filtered.create_scan(a_scan(scan_id="e" * 16, name="one", request=request, **ended))
+    assert main(["scans", "--name", "one"]) == 0
+    cells = capsys.readouterr().out.splitlines()[0].split("\t")
+    assert cells[5:9] == ["3 min 20 s", "10.0.0.1 10.0.0.2 10.0.0.3 and 2 more", "-sV -n", "2 HIGH 1 LOW 5 INFO"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("--state Running", "--state Running: must be one of Init, Suspended"),
+        ("--outcome good", "--outcome good: must be one of complete"),
+        ("--label team", "--label 'team' is not KEY=VALUE"),
+        ("--after x", "--after 'x': must be a cursor"),
+        ("--after 2026-03-01T12:00:00#x", "must be a cursor"),
+        ("--since x", "--since 'x': must be a date"),
+        ("--limit 0", "--limit 0: must be at least 1"),
+    ],
+)
+def test_options_that_select_no_scan_are_refused(
+    options: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["scans", *options.split()]) == 2
+    assert sentence in capsys.readouterr().err

@@ -109,3 +109,18 @@ def test_findings_and_inventory_print_what_is_open_as_targets(
     assert capsys.readouterr().out == "10.0.0.1:80\n"
     assert main(["inventory", "--as-targets", "--json"]) == 2
     assert main(["findings", "latest", "--as-targets", "--json"]) == 2
+
+
+def test_targets_come_in_order_of_addresses_each_once() -> None:
+    addresses = ["10.0.1.0", "10.0.0.255", "9.255.255.255", "fe80::2%eth0", "fe80::2", "2001:db8::1", "2001:db8:0:1::"]
+    ports = [(address, protocol, 65_535) for protocol in ("udp", "sctp", "tcp") for address in addresses]
+    assert [line.partition(":65535")[0] for line in format_targets(ports)] == [
+        "9.255.255.255",
+        "10.0.0.255",
+        "10.0.1.0",
+        "[2001:db8::1]",
+        "[2001:db8:0:1::]",
+        "[fe80::2]",
+        "[fe80::2%eth0]",
+    ]
+    assert next(format_targets(ports)) == "9.255.255.255:65535/sctp,65535,65535/udp"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,8 +15,9 @@ import pytest
 
 from cascan_cli.errors import StateGone
 from cascan_cli.local import supervisor
-from cascan_cli.local.lock import Lock, try_lock
+from cascan_cli.local.lock import Lock, try_lock, try_shared_lock
 from cascan_cli.local.state import Running, StateDir
+from cascan_cli.local.supervisor import Order
 
 SINCE = datetime(2026, 1, 31, tzinfo=UTC)
 OTHER = Running(42, "2026-02-01T00:00:00Z")
@@ -32,7 +34,13 @@ class Emulator:
         self.forgot_state = True
 
 
-def hold(state: StateDir, leave: threading.Event, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def hold(
+    state: StateDir,
+    leave: threading.Event,
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    keep_s: float | None = None,
+) -> None:
     """Run the supervisor's loop with this emulator in place of a real stack."""
 
     @contextmanager
@@ -42,10 +50,9 @@ def hold(state: StateDir, leave: threading.Event, emulator: Emulator, monkeypatc
 
     lock = try_lock(state.lock)
     assert lock
-    parameters: Mapping[str, str] = {}
     monkeypatch.setattr(supervisor, "run_machine", run_machine)
     monkeypatch.setattr(supervisor, "CHECK_S", 0.001)
-    supervisor._hold(state, lock, Path("template.yaml"), parameters, leave)
+    supervisor._hold(state, lock, Order(str(state.root), "template.yaml", {}, keep_s), leave)
 
 
 def test_a_stack_is_held_until_it_is_asked_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,6 +67,44 @@ def test_a_stack_is_held_until_it_is_asked_to_end(tmp_path: Path, monkeypatch: p
     hold(state, leave, emulator, monkeypatch)
     assert [running and running.since for running in seen] == ["2026-01-31T00:00:00Z"]
     assert (state.running(), emulator.forgot_state) == (None, False)
+
+
+def test_a_stack_of_commands_ends_when_none_uses_it_and_none_can_begin_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, leave = StateDir(tmp_path / "state"), threading.Event()
+    use: list[Lock | None] = []
+    checks = 0
+
+    def check() -> None:
+        nonlocal checks
+        checks += 1
+        if checks == 1:
+            use.append(try_shared_lock(state.use_lock))  # a command
+        elif checks == 5:
+            assert use[0]
+            use[0].release()
+
+    hold(state, leave, Emulator(check), monkeypatch, keep_s=0.0)
+    assert checks >= 5
+    assert try_shared_lock(state.use_lock) is None
+
+
+def test_a_stack_of_commands_stays_up_after_local_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state, leave = StateDir(tmp_path / "state"), threading.Event()
+    checks = 0
+
+    def check() -> None:
+        nonlocal checks
+        checks += 1
+        running = state.running()
+        assert running
+        state.write_running(replace(running, keep_s=None))
+        if checks == 5:
+            leave.set()
+
+    hold(state, leave, Emulator(check), monkeypatch, keep_s=0.0)
+    assert checks == 5
 
 
 def delete_directory(state: StateDir) -> None:

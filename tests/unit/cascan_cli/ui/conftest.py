@@ -19,11 +19,11 @@ from cascan.model.scan import Outcome, ScanState
 from cascan_cli.ui.app import build_app
 from cascan_cli.ui.console import Console
 from cascan_cli.ui.guard import Role
-from tests.fakes import MemoryOperatorRecords, MemoryScanTable
+from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryScanTable
 from tests.fakes.cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.support.scanned_network import World, xml
-from tests.unit.cascan.exposure_updates.conftest import NOON
+from tests.unit.cascan.exposure_updates.conftest import NOON, Place
 
 PORT = 8822
 HOST = f"127.0.0.1:{PORT}"
@@ -65,6 +65,8 @@ class Site:
             rules=MemoryRuleTable(),
             schedules=MemoryScheduleTable(),
             schedule_queue=MemoryRequestQueue(),
+            scheduler=SimpleNamespace(put=lambda *_: None),
+            bus=MemoryEventBus(),
             request_queue=MemoryRequestQueue(),
             operator_records=MemoryOperatorRecords(),
             outputs={},
@@ -86,7 +88,7 @@ class Site:
         assert response.status_code == status, response.text
         return response
 
-    def post(self, path: str, status: int = 303, **fields: str) -> Response:
+    def post(self, path: str, status: int = 303, /, **fields: str) -> Response:
         """Send a form as the browser does, with the token of the page it is on."""
         headers = {"Origin": "null", "Sec-Fetch-Site": "same-origin"}
         response = self.client.post(path, data={"csrf": self.csrf} | fields, headers=headers)
@@ -126,3 +128,13 @@ def scanned(tmp_path: Path) -> Site:
     for scan_id, scan in world.table.scans.items():
         world.table.scans[scan_id] = replace(scan, state=ScanState.DONE, outcome=Outcome.COMPLETE, finished_at=NOON)
     return Site(tmp_path, table=world.table).enter()
+
+
+@pytest.fixture
+def exposed(tmp_path: Path) -> Site:
+    """A site with one exposure, which two looks confirmed."""
+    place = Place()
+    for hour in range(2):
+        place.look(hour, [23, 443])
+    place.judge()
+    return Site(tmp_path, table=place.table).enter()

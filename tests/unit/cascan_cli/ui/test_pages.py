@@ -5,22 +5,41 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from collections.abc import Iterator
 
 import pytest
 from msgspec.structs import replace
 
+from cascan.cascades.bundled_rules import read_bundled_rules
+from cascan.formats.registry import FORMATS
 from cascan.ids import derive_scan_id
-from cascan.model.scan import ScanState
+from cascan.model.cascade import BudgetUse, CascadeLine, StoredChild
+from cascan.model.scan import Outcome, Scan, ScanState
 from cascan_cli.ui.console import Streams
 from tests.support.builders import NOW, SCAN_ID, a_request, a_scan
 from tests.unit.cascan_cli.ui.conftest import HOSTILE, Site
 
-PAGES = ["/", "/scans", "/findings"]
+PAGES = [
+    "/",
+    "/scans",
+    "/submit",
+    "/findings",
+    "/inventory",
+    "/changes",
+    "/exposures",
+    "/schedules",
+    "/rules",
+    "/reach",
+    "/coverage",
+    "/audit",
+]
+ALWAYS_FULL = {"/submit", "/rules", "/coverage"}  # rules are bundled, and some scope is there
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", sorted(set(PAGES) - ALWAYS_FULL))
 def test_a_page_of_an_empty_stack_says_that_there_is_nothing(path: str, site: Site) -> None:
-    assert "No " in site.text(path)
+    assert re.search(r"No|Nothing", site.text(path).split("Clear")[-1])
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -86,6 +105,120 @@ def test_findings_of_all_scans_are_found_by_words_and_filters(scanned: Site) -> 
     assert "no letter or digit" in scanned.text("/findings?text=!", 400)
 
 
+def test_the_inventory_lists_what_is_open_and_on_demand_what_was(scanned: Site) -> None:
+    open_now = json.loads(scanned.get("/inventory?host=10.0.0.1&as=json").text)
+    assert [row["port"] for row in open_now] == ["tcp/22"]
+    ever = json.loads(scanned.get("/inventory?host=10.0.0.1&show=also+closed+and+gone&as=json").text)
+    assert [(row["port"], row["state"]) for row in ever] == [("tcp/22", "open"), ("tcp/80", "closed")]
+    assert '<a href="/hosts/10.0.0.1">' in scanned.get("/inventory?port=22").text
+
+
+def test_a_host_shows_now_before_and_who_saw_it(scanned: Site) -> None:
+    text = scanned.text("/hosts/10.0.0.1")
+    for part in ("tcp/80 closed", "Findings, from default", "History, from default", "Seen by, from default"):
+        assert part in text
+    assert "No scan has looked at this address." in scanned.text("/hosts/10.9.9.9")
+    assert "This is not an address." in scanned.text("/hosts/web", 404)
+    assert "No scan has looked" in scanned.text("/hosts/2001:db8::1")
+
+
+def test_the_reachability_matrix_has_a_column_for_each_vantage(scanned: Site) -> None:
+    rows = json.loads(scanned.get("/reach?host=10.0.0.0/24&as=json").text)
+    assert [(row["address"], row["port"], row["default"].split()[0]) for row in rows] == [
+        ("10.0.0.1", "tcp/22", "open"),
+        ("10.0.0.2", "tcp/22", "open"),
+    ]
+    assert "No port that matches" in scanned.text("/reach?show=only+ports+that+differ+by+vantage")
+
+
+def test_exposures_are_filtered_and_each_says_why(exposed: Site) -> None:
+    (row,) = json.loads(exposed.get("/exposures?as=json").text)
+    assert (row["host"], row["port"], row["state"]) == ("10.0.0.9", "tcp/23", "confirmed")
+    assert exposed.get("/exposures?state=confirmed&host=10.0.0.9&severity=HIGH").text.count("<tr>") == 2
+    assert "No exposure matches." in exposed.text("/exposures?state=resolved")
+    assert "must be one of" in exposed.text("/exposures?state=bad", 400)
+    text = exposed.text(f"/exposures/{row['exposure']}")
+    assert "unexpected-open: tcp/23 of 10.0.0.9, seen from default" in text
+    assert row["exposure"] in exposed.text("/")
+    assert "There is no exposure guess." in exposed.text("/exposures/guess", 404)
+
+
+def test_a_rule_is_shown_and_tried_on_a_scan(scanned: Site) -> None:
+    name = next(iter(read_bundled_rules()))
+    assert f"name: {name}" in scanned.text(f"/rules/{name}")
+    scan_id = derive_scan_id("scan at 0")
+    assert "Dry run of every rule on scan lan" in scanned.text(f"/rules?scan={scan_id}")
+    assert f"Dry run of {name} on scan lan" in scanned.text(f"/rules/{name}?scan={scan_id}")
+    assert "there is no scan" in scanned.text("/rules?scan=guess", 400)
+    assert "There is no rule guess." in scanned.text("/rules/guess", 404)
+
+
+def test_changes_are_a_list_and_a_chart(scanned: Site) -> None:
+    scanned.console.clock = lambda: NOW
+    (row,) = json.loads(scanned.get("/changes?as=json").text)
+    assert (row["change"], row["address"], row["port"]) == ("PortClosed", "10.0.0.1", "tcp/80")
+    text = scanned.get("/changes").text
+    assert "2026-03-01: 0 opened or appeared, 1 closed or vanished, 0 others" in text
+    assert text.count('<rect class="closed"') == 1
+    assert "style=" not in text
+    assert "No scan saw a change that matches." in scanned.text("/changes?kind=PortOpened&days=7")
+    assert "No scan saw a change that matches." in scanned.text("/changes?host=10.0.0.2&since=2026-01-01")
+    assert "must be one of 7, 30, 90" in scanned.text("/changes?days=1000", 400)
+    scan_id = derive_scan_id("scan at 1")
+    assert "Changes since earlier scans" in scanned.text(f"/scans/{scan_id}")
+
+
+def test_coverage_says_what_was_never_asked(site: Site) -> None:
+    request = a_request(targets=("10.0.0.0/9", "10.128.0.0-255", "web.example.com"), exclude=("10.0.0.0/24",))
+    site.table.create_scan(a_scan(request=request, state=ScanState.DONE, outcome=Outcome.COMPLETE))
+    rows = {row["inScope"]: row for row in json.loads(site.get("/coverage?as=json").text)}
+    assert rows["10.0.0.0/8"]["asked"] == f"{2**23 - 256 + 256:,}"
+    assert rows["10.0.0.0/8"]["neverAsked"].startswith("10.0.0.0/24 10.128.1.0/24")
+    assert rows["192.168.0.0/16"]["asked"] == "0"
+    gaps = site.get("/coverage?show=each+network+that+was+never+asked").text
+    assert '<a href="/submit?targets=10.0.0.0%2F24">10.0.0.0/24</a>' in gaps
+
+
+def test_a_scan_shows_its_cascade_with_what_was_not_followed(site: Site) -> None:
+    site.table.create_scan(a_scan(state=ScanState.DONE))
+    child = StoredChild(
+        key="k", scan_id="b" * 16, rule="nmap-http", name=HOSTILE, scan_type="nmap", parameters=("-p", "80"), targets=1
+    )
+    site.stack.cascades.begin_cascade(SCAN_ID, {})
+    site.stack.cascades.reserve_child(SCAN_ID, SCAN_ID, child, BudgetUse(scans=9, probes=9, cost_micro_usd=9))
+    site.stack.cascades.end_cascade(SCAN_ID, [CascadeLine(kind="refused", rule="nmap-ftp", reason=HOSTILE)])
+    text = site.text(f"/scans/{SCAN_ID}")
+    assert "nmap-http: " in text
+    assert "nmap-ftp: refused" in text
+    assert "<script>alert" not in site.get(f"/scans/{SCAN_ID}").text
+    site.table.create_scan(a_scan(scan_id="b" * 16, name="child"))
+    assert f'<a href="/scans/{"b" * 16}">child</a>' in site.get(f"/scans/{SCAN_ID}").text
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_the_findings_of_a_scan_are_exported_in_each_format(form: str, scanned: Site) -> None:
+    response = scanned.get(f"/scans/{derive_scan_id('scan at 0')}?as={form}")
+    assert response.headers["content-disposition"].startswith("attachment; filename=")
+    assert "10.0.0.1" in response.text
+
+
+def test_an_unknown_format_is_named(scanned: Site) -> None:
+    assert "there is no format &#39;exe&#39;" in scanned.get(f"/scans/{derive_scan_id('scan at 0')}?as=exe", 400).text
+
+
+def test_the_list_of_scans_is_live_as_it_is_filtered(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.table.create_scan(a_scan(name="lan"))
+    assert 'hx-sse:connect="/scans/live?name=lan"' in site.get("/scans?name=lan").text
+    list_scans = site.table.list_scans
+
+    def list_and_end(limit: int) -> Iterator[Scan]:
+        site.console.is_ending = True
+        return list_scans(limit)
+
+    monkeypatch.setattr(site.table, "list_scans", list_and_end)
+    assert SCAN_ID in site.get("/scans/live?name=lan").text
+
+
 def test_a_running_scan_is_live_until_it_ends_and_then_says_so(site: Site) -> None:
     scan = a_scan()
     site.table.create_scan(scan)
@@ -121,7 +254,7 @@ def test_text_of_hosts_and_requests_is_inert_on_every_page(site: Site) -> None:
     site.table.create_scan(scan)
     for path in (*PAGES, f"/scans/{SCAN_ID}", "/findings?text=%3Cscript%3E", "/scans?name=%22%3E%3Cscript%3E"):
         text = site.get(path).text
-        assert "<script>" not in text
+        assert "<script>" not in text, path
         assert not {"\x1b", "\u202e"} & set(text)
 
 

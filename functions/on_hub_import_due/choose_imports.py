@@ -1,0 +1,231 @@
+"""Which findings of a network Security Hub gets, and which it has that are gone.
+
+Pure: the same scan, inventory and earlier imports give the same decisions, so a repeated or a late
+delivery does no harm.
+
+    a finding of the scan     is imported, unless a newer scan has looked at its place
+    one that was sent before  is archived if its port is closed or its host is not up now, or if this
+                              scan looked at the place, looked for the same, and does not see it
+
+Everything else stays as it is: what was not covered is not gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from cascan.findings.hosts import CATEGORY as HOST
+from cascan.findings.redact import redact_finding
+from cascan.formats.asff import SEVERITIES, archive, rate_severity, to_asff
+from cascan.formats.hub_product import HubProduct
+from cascan.formats.records import Record, ScanFields, Status, find_status
+from cascan.limits import MAX_IMPORTED_PER_HOST
+from cascan.model.exposure import Exposure
+from cascan.model.finding import Finding, Severity
+from cascan.model.inventory import OPEN, UP, HostRecord, PortKey, Sighting
+from cascan.model.scan import Scan
+from cascan.model.sent_finding import SentFinding
+from on_hub_import_due.probes import find_needs
+
+HOST_KEY: PortKey = ("", 0)
+LATER = timedelta(milliseconds=1)  # the least by which `UpdatedAt` grows
+Probes = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedScan:
+    """The scan of one import, as it is seen from one vantage."""
+
+    scan: Scan
+    fields: ScanFields
+    ended_at: datetime
+    vantage: str
+    probes: Probes
+    product: HubProduct
+    minimum: Severity
+    find_probes: Callable[[str], Probes | None]  # of another scan; None: it was removed
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkState:
+    """What is known of the hosts of a network."""
+
+    findings: Mapping[str, Sequence[Finding]]  # of the scan, by address
+    sent: Sequence[SentFinding]
+    records: Mapping[str, HostRecord]
+    exposures: Sequence[Exposure]
+
+
+@dataclass(slots=True)
+class Choice:
+    imports: list[SentFinding]
+    left_out: int = 0  # findings of hosts that have more than MAX_IMPORTED_PER_HOST
+
+
+def choose_imports(source: ImportedScan, state: NetworkState) -> Choice:
+    """What to send: new findings, those that are seen again, and those that are gone."""
+    chooser = _Chooser(source, state)
+    imports = [sent for address in state.findings for sent in chooser.choose_found(address)]
+    imports += chooser.choose_gone()
+    return Choice(imports, chooser.left_out)
+
+
+class _Chooser:
+    def __init__(self, source: ImportedScan, state: NetworkState) -> None:
+        self._source = source
+        self._state = state
+        self._known = {(sent.address, sent.fingerprint): sent for sent in state.sent}
+        self._unseen = dict(self._known)  # of them, what the scan does not have
+        self._exposures = _find_worst_exposures(state.exposures)
+        self.left_out = 0
+
+    def choose_found(self, address: str) -> Iterator[SentFinding]:
+        wanted: list[Record] = []
+        for finding in self._state.findings[address]:
+            sent = self._unseen.pop((address, finding.fingerprint), None)
+            if self._is_outdated(address, finding, sent):
+                continue
+            record = self._build_record(finding, sent)
+            if self._is_wanted(address, record):
+                wanted.append(record)
+            elif sent:
+                yield from self._close(sent)
+        wanted.sort(key=lambda record: self._rank(address, record))
+        self.left_out += max(0, len(wanted) - MAX_IMPORTED_PER_HOST)
+        for record in wanted[:MAX_IMPORTED_PER_HOST]:
+            yield self._build_sent(address, record)
+
+    def choose_gone(self) -> Iterator[SentFinding]:
+        """Of those that were sent before and that the scan does not have."""
+        unread = {address for address, findings in self._state.findings.items() if any(map(_timed_out, findings))}
+        for sent in self._unseen.values():
+            was_chosen_before = sent.scan_id == self._source.scan.scan_id and not sent.is_active
+            if was_chosen_before or (sent.is_active and self._is_gone(sent, has_timed_out=sent.address in unread)):
+                yield from self._close(sent)
+
+    def _is_gone(self, sent: SentFinding, *, has_timed_out: bool) -> bool:
+        sighting = _find_sighting(self._state.records.get(sent.address), sent.key)
+        scan_id = self._source.scan.scan_id
+        if sighting is None or sighting.scan_id == sent.scan_id != scan_id:
+            return False  # no scan has looked since
+        if sighting.state not in (OPEN, UP):
+            return True
+        looked_again = sighting.scan_id == scan_id and not has_timed_out
+        return looked_again and self._source.probes.issuperset(sent.needs)
+
+    def _is_outdated(self, address: str, finding: Finding, sent: SentFinding | None) -> bool:
+        """Whether a newer scan has looked at the place: what it sees is imported with it."""
+        scan_id, key = self._source.scan.scan_id, _find_key(finding)
+        sighting = _find_sighting(self._state.records.get(address), key)
+        if sighting is None or sighting.scan_id == scan_id:
+            return False
+        if sent and sent.scan_id != scan_id and sent.updated_at > self._source.ended_at:
+            return True  # it was decided by a newer scan
+        if key == HOST_KEY and sighting.seen_at <= finding.parsed_at:
+            return False  # with -Pn a scan cannot tell whether a host is up
+        if sighting.state not in (OPEN, UP):
+            return True
+        newer = self._source.find_probes(sighting.scan_id)
+        return newer is not None and newer.issuperset(find_needs(finding, self._source.probes))
+
+    def _is_wanted(self, address: str, record: Record) -> bool:
+        """Whether it is severe enough, not suppressed, and about a port that is open or a host that is up."""
+        if record.status is Status.SUPPRESSED or record.finding.attributes.get("state", OPEN) != OPEN:
+            return False
+        severity = rate_severity(record, self._find_exposure(address, record.finding))
+        return SEVERITIES.index(severity) >= SEVERITIES.index(self._source.minimum)
+
+    def _rank(self, address: str, record: Record) -> tuple[int, str]:
+        severity = rate_severity(record, self._find_exposure(address, record.finding))
+        return -SEVERITIES.index(severity), record.finding.fingerprint
+
+    def _find_exposure(self, address: str, finding: Finding) -> Exposure | None:
+        return self._exposures.get((address, _find_key(finding)))
+
+    def _build_record(self, finding: Finding, sent: SentFinding | None) -> Record:
+        return Record(
+            finding=redact_finding(finding),
+            scan=self._source.fields,
+            status=find_status(finding),
+            vantage=self._source.vantage,
+            first_seen=min(sent.first_seen, finding.parsed_at) if sent else finding.parsed_at,
+            labels=self._source.scan.labels,
+        )
+
+    def _build_sent(self, address: str, record: Record) -> SentFinding:
+        source, finding = self._source, record.finding
+        previous = self._known.get((address, finding.fingerprint))
+        updated_at = self._find_update_time(previous, is_active=True)
+        protocol, port = _find_key(finding)
+        return SentFinding(
+            fingerprint=finding.fingerprint,
+            vantage=source.vantage,
+            address=address,
+            protocol=protocol,
+            port=port,
+            needs=find_needs(finding, source.probes),
+            scan_id=source.scan.scan_id,
+            first_seen=record.first_seen or finding.parsed_at,
+            updated_at=updated_at,
+            asff=to_asff(record, source.product, updated_at, self._find_exposure(address, finding)),
+            revision=previous.revision + 1 if previous else 1,
+        )
+
+    def _close(self, sent: SentFinding) -> Iterator[SentFinding]:
+        """The finding, archived; it is sent once more where this import has archived it before."""
+        scan_id = self._source.scan.scan_id
+        if not sent.is_active and sent.scan_id != scan_id:
+            return
+        updated_at = self._find_update_time(sent, is_active=False)
+        yield replace(
+            sent,
+            is_active=False,
+            scan_id=scan_id,
+            updated_at=updated_at,
+            asff=archive(sent.asff, updated_at),
+            revision=sent.revision + 1,
+        )
+
+    def _find_update_time(self, previous: SentFinding | None, *, is_active: bool) -> datetime:
+        """The end of the scan; later where Security Hub has a later time already."""
+        if previous is None:
+            return self._source.ended_at
+        is_repeat = previous.scan_id == self._source.scan.scan_id and previous.is_active == is_active
+        return previous.updated_at if is_repeat else max(self._source.ended_at, previous.updated_at + LATER)
+
+
+def _find_worst_exposures(exposures: Iterable[Exposure]) -> dict[tuple[str, PortKey], Exposure]:
+    """Of each port, the active exposure with the highest severity."""
+    worst: dict[tuple[str, PortKey], Exposure] = {}
+    for exposure in exposures:
+        place = exposure.subject.address, exposure.subject.key
+        known = worst.get(place)
+        if exposure.is_active and (known is None or _rank_exposure(exposure) > _rank_exposure(known)):
+            worst[place] = exposure
+    return worst
+
+
+def _rank_exposure(exposure: Exposure) -> int:
+    return SEVERITIES.index(exposure.severity)
+
+
+def _find_key(finding: Finding) -> PortKey:
+    """The finding's port; HOST_KEY for a finding of the host."""
+    protocol, port = finding.attributes.get("protocol"), finding.attributes.get("port")
+    return (protocol, port) if isinstance(protocol, str) and isinstance(port, int) else HOST_KEY
+
+
+def _find_sighting(record: HostRecord | None, key: PortKey) -> Sighting | None:
+    """The newest sighting that tells of the place. None: no scan is known to have looked at it."""
+    if record is None or not record.is_up or key == HOST_KEY:
+        return record.latest if record else None
+    return next((port.latest for port in record.ports if port.key == key), None)
+
+
+def _timed_out(finding: Finding) -> bool:
+    """Whether nmap gave the host up before it had looked for everything."""
+    return finding.category == HOST and bool(finding.attributes.get("timed_out"))

@@ -1,0 +1,194 @@
+"""What a console does: each action is in the audit list, with its outcome."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from msgspec.structs import replace
+
+from cascan.errors import GatewayUnavailable
+from cascan.model.audit import BEGUN, AuditEntry
+from cascan.model.exposure import Exposure, ExposureState
+from tests.unit.cascan_cli.ui.conftest import HOSTILE, Site, read_text
+
+SCHEDULE = """
+apiVersion: execution.securecodebox.io/v1
+kind: ScheduledScan
+metadata: {name: nightly}
+spec:
+  schedule: "0 3 * * *"
+  scanSpec: {scanType: nmap, parameters: ["127.0.0.1"]}
+"""
+FORM = {"targets": "127.0.0.1", "parameters": "-sV -p 22", "name": "", "exclude": "", "vantage": "", "labels": ""}
+
+
+def the_entry(site: Site) -> AuditEntry:
+    (entry,) = site.table.audit.values()
+    return entry
+
+
+# ---- scan
+
+
+def test_a_request_is_explained_before_it_is_sent(site: Site) -> None:
+    text = site.text("/submit?targets=127.0.0.1&parameters=-p+22")
+    assert "It would be accepted" in text
+    assert "Send the request" in text
+    assert "nmap" in text
+    assert not site.stack.request_queue.sent
+    assert not site.table.audit
+
+
+def test_what_would_be_refused_cannot_be_sent(site: Site) -> None:
+    assert "It would be refused" in site.text("/submit?targets=8.8.8.8")
+    response = site.post("/submit", 400, **{**FORM, "targets": "8.8.8.8"})
+    assert "It would be refused" in read_text(response)
+    assert not site.stack.request_queue.sent
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("targets", " ", "name at least one"),
+        ("parameters", '-p "22', "options for nmap: No closing quotation"),
+        ("labels", "blue", "'blue' is not KEY=VALUE"),
+    ],
+)
+def test_a_field_that_cannot_be_read_is_named(field: str, value: str, problem: str, site: Site) -> None:
+    assert problem in read_text(site.post("/submit", 400, **{**FORM, field: value}))
+
+
+def test_a_scan_is_requested_listed_and_waited_for(site: Site) -> None:
+    response = site.post("/submit", **{**FORM, "labels": "team=blue", "name": "lan"})
+    (body,) = site.stack.request_queue.sent
+    assert json.loads(body) == {
+        "targets": ["127.0.0.1"],
+        "parameters": ["-sV", "-p", "22"],
+        "exclude": [],
+        "name": "lan",
+        "labels": {"team": "blue"},
+    }
+    place = response.headers["location"]
+    page = site.text(place)
+    assert f"Scan {place.removeprefix('/scans/')} was requested." in page
+    assert "as soon as it is planned" in page
+    entry = the_entry(site)
+    assert (entry.action, entry.subject, entry.by, entry.outcome) == ("scan", "127.0.0.1 -sV -p 22", "AIDAANN", "done")
+
+
+def test_the_message_of_an_action_is_shown_once(site: Site) -> None:
+    site.post("/submit", **FORM)
+    assert "was requested" in site.text("/scans")
+    assert "was requested" not in site.text("/scans")
+
+
+def test_a_reader_sees_the_explanation_and_no_button(reader: Site) -> None:
+    text = reader.get("/submit?targets=127.0.0.1").text
+    assert "It would be accepted" in text
+    assert "<form method=" not in text
+
+
+def test_a_host_is_scanned_again_by_one_button(scanned: Site) -> None:
+    response = scanned.post("/hosts/10.0.0.1")
+    (body,) = scanned.stack.request_queue.sent
+    assert json.loads(body) == {"targets": ["10.0.0.1"], "parameters": ["-sV"]}
+    assert response.headers["location"].startswith("/scans/")
+    assert "8.8.8.8 is outside AllowedTargets" in read_text(scanned.post("/hosts/8.8.8.8", 400))
+
+
+# ---- exposures
+
+
+def the_exposure(site: Site) -> Exposure:
+    (exposure,) = site.table.exposures.values()
+    return exposure
+
+
+def test_an_exposure_is_acknowledged_accepted_and_reopened(exposed: Site) -> None:
+    place = f"/exposures/{the_exposure(exposed).exposure_id}"
+    exposed.post(place, action="ack", why="the owner knows")
+    assert the_exposure(exposed).state is ExposureState.ACKNOWLEDGED
+    assert "The exposure is acknowledged." in exposed.text(place)
+    exposed.post(place, action="accept", until="2026-12-31", why="until the move")
+    assert the_exposure(exposed).state is ExposureState.ACCEPTED
+    exposed.post(place, action="reopen")
+    assert the_exposure(exposed).state is ExposureState.CONFIRMED
+    entries = exposed.table.audit.values()
+    assert sorted(entry.action for entry in entries) == ["accept exposure", "acknowledge exposure", "reopen exposure"]
+    assert {entry.outcome for entry in entries} == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"action": "accept", "until": "2026-12-31"}, "needs a reason"),
+        ({"action": "accept", "until": "tomorrow", "why": "so"}, "is not a date"),
+        ({"action": "accept", "until": "2020-01-01", "why": "so"}, "has passed"),
+        ({"action": "reopen"}, "there is nothing to change"),
+        ({"action": "delete"}, "must be one of ack, accept, reopen"),
+        ({"action": "ack", "why": "x" * 5_000}, "characters, more than"),
+    ],
+)
+def test_a_decision_that_cannot_be_is_refused_with_a_sentence(
+    fields: dict[str, str], problem: str, exposed: Site
+) -> None:
+    before = the_exposure(exposed)
+    response = exposed.post(f"/exposures/{before.exposure_id}", 400, **fields)
+    assert problem in read_text(response)
+    assert the_exposure(exposed) == before
+    assert all(entry.outcome.startswith("refused: ") for entry in exposed.table.audit.values())
+
+
+# ---- schedules
+
+
+def test_a_schedule_is_paused_resumed_and_run(site: Site) -> None:
+    document = yaml.safe_load(SCHEDULE)
+    site.stack.schedules.put_schedule("nightly", document)
+    assert "active" in site.text("/schedules")
+    site.post("/schedules/nightly", action="pause")
+    assert "suspended" in site.text("/schedules/nightly")
+    site.post("/schedules/nightly", action="resume")
+    assert "active" in site.text("/schedules/nightly")
+    site.post("/schedules/nightly", action="run-now")
+    (sent,) = site.stack.schedule_queue.sent
+    assert "nightly" in sent
+    assert "was requested" in site.text("/schedules/nightly")
+    site.post("/schedules/nightly", 400, action="delete")
+    site.post("/schedules/guess", 404, action="pause")
+    assert [entry.action for entry in site.table.audit.values()] != []
+
+
+# ---- audit list
+
+
+def test_nothing_is_done_if_the_entry_cannot_be_stored(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: AuditEntry) -> None:
+        raise GatewayUnavailable("scan table")
+
+    monkeypatch.setattr(site.table, "put_audit_entry", refuse)
+    assert "The stack does not answer" in read_text(site.post("/submit", 503, **FORM))
+    assert not site.stack.request_queue.sent
+
+
+def test_an_action_that_fails_says_so_in_its_entry(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> str:
+        assert the_entry(site).outcome == BEGUN
+        raise GatewayUnavailable("request queue")
+
+    monkeypatch.setattr(site.stack.request_queue, "send", fail)
+    site.post("/submit", 503, **FORM)
+    assert the_entry(site).outcome == "failed: request queue"
+
+
+def test_the_audit_list_is_shown_filtered_and_inert(site: Site) -> None:
+    site.post("/submit", **FORM)
+    entry = the_entry(site)
+    site.table.put_audit_entry(replace(entry, entry_id="other", subject=HOSTILE, user=HOSTILE, outcome=HOSTILE))
+    text = site.get("/audit").text
+    assert "127.0.0.1 -sV -p 22" in text
+    assert "<script>alert" not in text
+    assert "No action of a console is listed." in site.text("/audit?action=accept")
+    assert "127.0.0.1" in site.text("/audit?who=aida&action=scan")
