@@ -66,8 +66,9 @@ def _check_ends(file: ChannelFile, stack: StackGateways) -> None:
         if channel.command and not stack.is_local:
             problems.append(f"channels.{channel.name}.command: commands run on one machine alone")
         if channel.webhook and not stack.is_local:
-            example = f"parameter: /<stack name>/messages/{channel.name}"
-            problems.append(f"channels.{channel.name}.webhook: store the URL in a parameter of SSM, and write {example}")
+            parameter = f"/<stack name>/messages/{channel.name}"
+            advice = f"store the URL in a parameter of SSM, and write `parameter: {parameter}`"
+            problems.append(f"channels.{channel.name}.webhook: {advice}")
     if problems:
         raise BadInput("\n".join(problems))
 

@@ -46,7 +46,7 @@ def add_messages_commands(commands: Commands, stack: ArgumentParser, output: Arg
         metavar="FILE",
         help=f"file of channels; - reads standard input (default: {DEFAULT_FILE})",
     )
-    add_command(actions, "show", [stack, output], "list the channels, without secrets")
+    show = add_command(actions, "show", [stack, output], "list the channels, without secrets")
     listing = add_command(actions, "list", [stack, output], "list messages that have not arrived, and why")
     retry = add_command(actions, "retry", [stack, output], "send messages again that are parked, or may have arrived")
     retry.epilog = "A message in the state unknown may arrive twice: look at the channel first."
@@ -55,5 +55,5 @@ def add_messages_commands(commands: Commands, stack: ArgumentParser, output: Arg
         command.add_argument("--channel", default="", metavar="NAME", help="only of this channel")
     test = add_command(actions, "test", [stack, output], "send a message to try channels")
     test.add_argument("channel", nargs="?", default="", metavar="NAME", help="one channel; default: all")
-    for command in actions.choices.values():
+    for command in (setting, show, listing, retry, test):
         command.set_defaults(run="messages")

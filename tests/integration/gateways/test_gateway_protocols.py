@@ -24,10 +24,10 @@ from cascan.aws.tables.message_table import DynamoMessageTable
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
+from cascan.aws.tables.sent_findings import DynamoSentFindings
 from cascan.channels.command import CommandChannel
 from cascan.channels.unusable import UnusableChannel
 from cascan.channels.webhook import WebhookChannel
-from cascan.aws.tables.sent_findings import DynamoSentFindings
 from cascan.gateways import (
     Agenda,
     AuditList,
