@@ -47,7 +47,6 @@ QUEUES = (
     DeadLetterQueue("ReportDLQ", ("ReportQueue",)),
     DeadLetterQueue("CompletionDLQ", ("CompletionQueue",)),
     DeadLetterQueue("ExposureDLQ"),  # `cascan exposure apply` judges all of it again
-    DeadLetterQueue("MessageDLQ", ("MessageQueue",)),
     DeadLetterQueue("ControlDLQ", ("ControlQueue",)),
     DeadLetterQueue("ScheduleDLQ", ("ScheduleQueue",)),
     DeadLetterQueue("VulsDLQ"),  # results that are put into the bucket again are asked again
