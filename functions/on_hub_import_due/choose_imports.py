@@ -1,4 +1,4 @@
-"""Which findings of a network Security Hub gets, and which it has that are gone.
+"""Which findings of some hosts Security Hub gets, and which it has that are gone.
 
 Pure: the same scan, inventory and earlier imports give the same decisions, so a repeated or a late
 delivery does no harm.
@@ -51,8 +51,8 @@ class ImportedScan:
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkState:
-    """What is known of the hosts of a network."""
+class KnownState:
+    """What is known of the hosts."""
 
     findings: Mapping[str, Sequence[Finding]]  # of the scan, by address
     sent: Sequence[SentFinding]
@@ -66,7 +66,7 @@ class Choice:
     left_out: int = 0  # findings of hosts that have more than MAX_IMPORTED_PER_HOST
 
 
-def choose_imports(source: ImportedScan, state: NetworkState) -> Choice:
+def choose_imports(source: ImportedScan, state: KnownState) -> Choice:
     """What to send: new findings, those that are seen again, and those that are gone."""
     chooser = _Chooser(source, state)
     imports = [sent for address in state.findings for sent in chooser.choose_found(address)]
@@ -75,7 +75,7 @@ def choose_imports(source: ImportedScan, state: NetworkState) -> Choice:
 
 
 class _Chooser:
-    def __init__(self, source: ImportedScan, state: NetworkState) -> None:
+    def __init__(self, source: ImportedScan, state: KnownState) -> None:
         self._source = source
         self._state = state
         self._known = {(sent.address, sent.fingerprint): sent for sent in state.sent}
@@ -109,12 +109,11 @@ class _Chooser:
 
     def _is_gone(self, sent: SentFinding, *, has_timed_out: bool) -> bool:
         sighting = _find_sighting(self._state.records.get(sent.address), sent.key)
-        scan_id = self._source.scan.scan_id
-        if sighting is None or sighting.scan_id == sent.scan_id != scan_id:
-            return False  # no scan has looked since
+        if sighting is None:
+            return False
         if sighting.state not in (OPEN, UP):
             return True
-        looked_again = sighting.scan_id == scan_id and not has_timed_out
+        looked_again = sighting.scan_id == self._source.scan.scan_id and not has_timed_out
         return looked_again and self._source.probes.issuperset(sent.needs)
 
     def _is_outdated(self, address: str, finding: Finding, sent: SentFinding | None) -> bool:

@@ -149,6 +149,8 @@ def stream_scan(request: Request) -> Response:
     def read() -> Part:
         scan = find_scan(console, scan_id)
         has_ended, place = scan.state in FINAL_STATES, link("scans", scan_id)
+        if has_ended:
+            console.recent.forget()
         described = _describe(console, scan)
         html = console.render_text("scan_head.html", scan=scan, has_ended=has_ended, place=place, **described)
         return Part(html, has_ended)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from cascan.cascades.bundled_rules import read_bundled_rules
 from cascan.formats.registry import FORMATS
 from cascan.ids import derive_scan_id
+from cascan.limits import CONSOLE_PAGE_ROWS
 from cascan.model.cascade import BudgetUse, CascadeLine, StoredChild
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan_cli.ui.console import Streams
@@ -65,17 +66,17 @@ def test_scans_are_filtered_by_name_state_and_outcome(site: Site) -> None:
 
 
 def test_a_list_is_paged_and_its_links_keep_the_filters(site: Site) -> None:
-    for number in range(101):
+    for number in range(CONSOLE_PAGE_ROWS + 1):
         site.table.create_scan(a_scan(scan_id=derive_scan_id(str(number)), name=f"lan {number}"))
     first = site.get("/scans?name=lan").text
     assert 'rel="next" href="/scans?name=lan&amp;page=2"' in first
-    assert first.count("<tr>") == 101
+    assert first.count("<tr>") == CONSOLE_PAGE_ROWS + 1
     assert site.get("/scans?name=lan&page=2").text.count("<tr>") == 2
 
 
-@pytest.mark.parametrize("page", ["0", "x", "-1", "1e3", "101", "²"])
+@pytest.mark.parametrize("page", ["0", "x", "-1", "1e3", "201", "²"])
 def test_a_page_that_cannot_be_is_a_problem_with_a_sentence(page: str, site: Site) -> None:
-    assert "must be a number from 1 to 100" in site.text(f"/scans?page={page}", 400)
+    assert "must be a number from 1 to 200" in site.text(f"/scans?page={page}", 400)
     site.get(f"/findings?page={page}", 400)
 
 
@@ -261,3 +262,14 @@ def test_text_of_hosts_and_requests_is_inert_on_every_page(site: Site) -> None:
 def test_a_gateway_that_does_not_answer_is_a_page_with_a_sentence(site: Site) -> None:
     site.table.down = True
     assert "The stack does not answer" in site.text("/scans", 503)
+
+
+def test_a_scan_that_ended_is_found_once_a_page_has_shown_its_end(scanned: Site) -> None:
+    scan_id = derive_scan_id("scan at 0")
+    ended = scanned.table.scans[scan_id]
+    scanned.table.scans[scan_id] = replace(ended, state=ScanState.SCANNING)
+    assert "No finding" in scanned.text("/findings?port=80")
+    scanned.table.scans[scan_id] = ended
+    assert "No finding" in scanned.text("/findings?port=80"), "the index was up to date a moment ago"
+    scanned.get(f"/scans/{scan_id}/live")
+    assert "10.0.0.1" in scanned.text("/findings?port=80")
