@@ -57,7 +57,7 @@ def show_changes(request: Request) -> Response:
             Filter("host", "Host", query["host"], hint="address or name"),
             Filter("series", "Series", query["series"], hint="a part of the name"),
             Filter("since", "Since", query["since"], hint="7d or a date"),
-            Filter("days", "Days of the chart", query["days"], DAYS),
+            Filter("days", "Days of the chart", days, DAYS),
         ),
         empty="No scan saw a change that matches.",
         notes=[f"Of the {MAX_CONSOLE_SCANS} latest scans. First observations are not changes."],
