@@ -189,6 +189,7 @@ def test_findings_of_the_last_shards_are_left_to_the_table_at_the_end_and_elsewh
     open_shards: int,
     shows_last: bool,
     is_shown: bool,
+    *,
     table: MemoryScanTable,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
