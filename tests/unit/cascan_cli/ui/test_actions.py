@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
 from msgspec.structs import replace
 
 from cascan.errors import GatewayUnavailable
+from cascan.events.control import Action, ControlRequested
 from cascan.model.audit import BEGUN, AuditEntry
 from cascan.model.exposure import Exposure, ExposureState
+from cascan.model.scan import ScanState
+from cascan.model.vantage import Vantage
+from tests.support.builders import SCAN_ID, a_scan
 from tests.unit.cascan_cli.ui.conftest import HOSTILE, Site, read_text
 
 SCHEDULE = """
@@ -78,6 +83,14 @@ def test_a_scan_is_requested_listed_and_waited_for(site: Site) -> None:
     assert (entry.action, entry.subject, entry.by, entry.outcome) == ("scan", "127.0.0.1 -sV -p 22", "AIDAANN", "done")
 
 
+def test_a_request_may_name_one_of_the_vantages(site: Site) -> None:
+    site.table.put_vantage(Vantage(name="office", queues={}))
+    assert "<option>office</option>" in site.get("/submit").text
+    site.post("/submit", **{**FORM, "vantage": "office"})
+    (body,) = site.stack.request_queue.sent
+    assert json.loads(body)["vantage"] == ["office"]
+
+
 def test_the_message_of_an_action_is_shown_once(site: Site) -> None:
     site.post("/submit", **FORM)
     assert "was requested" in site.text("/scans")
@@ -96,6 +109,23 @@ def test_a_host_is_scanned_again_by_one_button(scanned: Site) -> None:
     assert json.loads(body) == {"targets": ["10.0.0.1"], "parameters": ["-sV"]}
     assert response.headers["location"].startswith("/scans/")
     assert "8.8.8.8 is outside AllowedTargets" in read_text(scanned.post("/hosts/8.8.8.8", 400))
+
+
+def test_a_running_scan_is_suspended_resumed_and_cancelled(site: Site) -> None:
+    site.table.create_scan(a_scan())
+    place = f"/scans/{SCAN_ID}"
+    assert re.findall(r"<button>(\w+)</button>", site.get(place).text) == ["Suspend", "Cancel"]
+    site.post(place, action="suspend")
+    (message,) = site.stack.control_queue.sent
+    assert ControlRequested.from_wire(message).action is Action.SUSPEND
+    assert "The request to suspend the scan was sent" in site.text(place)
+    site.table.scans[SCAN_ID] = a_scan(state=ScanState.SUSPENDED)
+    assert "Resume" in re.findall(r"<button>(\w+)</button>", site.get(place).text)
+    site.table.scans[SCAN_ID] = a_scan(state=ScanState.DONE)
+    assert "there is nothing to cancel" in read_text(site.post(place, 400, action="cancel"))
+    site.post(place, 400, action="halt")
+    assert len(site.stack.control_queue.sent) == 1
+    assert [entry.outcome[:7] for entry in site.table.audit.values()] == ["done", "refused"]
 
 
 # ---- exposures

@@ -21,7 +21,9 @@ from cascan.model.finding import HostFindings
 from cascan.model.host import Address, Host, Port, Service
 from cascan.model.inventory import Change, ChangeKind, HostRecord, HostUpdate, PortRecord, Sighting
 from cascan.model.scan import Outcome, Scan, ScanState
+from cascan_cli.ui.app import UNEXPECTED
 from cascan_cli.ui.console import Streams
+from cascan_cli.ui.guard import HEADERS
 from tests.support.builders import NOW, SCAN_ID, a_request, a_scan
 from tests.unit.cascan_cli.ui.conftest import HOSTILE, Site
 
@@ -299,6 +301,13 @@ def test_a_gateway_that_does_not_answer_is_a_page_with_a_sentence(site: Site) ->
     assert "The stack does not answer" in site.text("/scans", 503)
 
 
+def test_without_an_index_the_findings_of_the_latest_scans_are_read(scanned: Site) -> None:
+    scanned.stack.is_local = False
+    text = scanned.text("/findings?port=80")
+    assert "a stack in AWS has no index" in text
+    assert "10.0.0.1" in text
+
+
 def test_a_scan_that_ended_is_found_once_a_page_has_shown_its_end(scanned: Site) -> None:
     scan_id = derive_scan_id("scan at 0")
     ended = scanned.table.scans[scan_id]
@@ -308,3 +317,25 @@ def test_a_scan_that_ended_is_found_once_a_page_has_shown_its_end(scanned: Site)
     assert "No finding" in scanned.text("/findings?port=80"), "the index was up to date a moment ago"
     scanned.get(f"/scans/{scan_id}/live")
     assert "10.0.0.1" in scanned.text("/findings?port=80")
+
+
+def test_a_stream_whose_scan_is_removed_ends_and_frees_its_place(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = a_scan()
+    answers = [scan, scan, None]
+    monkeypatch.setattr(site.table, "get_scan", lambda _: answers.pop(0))
+    site.console.streams = Streams(1)
+    assert "data: " in site.get(f"/scans/{SCAN_ID}/live").text
+    assert answers == []
+    assert site.console.streams.take()
+
+
+def test_an_unexpected_error_is_a_plain_sentence_with_the_strict_headers(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(site.table, "list_scans", fail)
+    response = site.get("/scans", 500)
+    assert response.text == UNEXPECTED
+    assert response.headers.items() >= {(name.lower(), value) for name, value in HEADERS.items()}
