@@ -66,6 +66,7 @@ stack in AWS.
   cascan when 10.0.0.5:22                    how a port changed over time
   cascan at 2026-03-03 --port 6379           what was open at a time
   cascan reach 10.0.0.5                      from where its ports are reachable
+  cascan report latest --as html -o FILE     all about a scan on one page
   cascan report latest --xml                 print the XML that nmap wrote
   cascan watch                               progress of running scans
   cascan wait latest --fail-on high          wait for the end of a scan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import groupby, islice
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from cascan.gateways import (
     Exposures,
     FindingHub,
     FindingsByHost,
+    History,
     Inventory,
     RefusedFinding,
     RequestQueue,
@@ -25,9 +26,10 @@ from cascan.gateways import (
     Shards,
 )
 from cascan.inventory.scanned_addresses import ScannedAddresses
-from cascan.limits import HOSTS_PER_IMPORT, MAX_IMPORT_CONFLICTS
+from cascan.limits import HOSTS_PER_IMPORT, MAX_IMPORT_CONFLICTS, MAX_LOOKS_PER_IMPORT
 from cascan.log_context import add_log_context
 from cascan.model.finding import Severity
+from cascan.model.history import Look
 from cascan.model.scan import Scan
 from cascan.model.shard import Shard
 from cascan.nmap.addresses import order_address
@@ -40,7 +42,7 @@ NETWORK_BITS = 8  # hosts that are imported together share all but these bits of
 MIN_TURN_S = 120.0  # with less left no further hosts are begun: HOSTS_PER_IMPORT of them may need 80 calls
 
 
-class ImportTable(Scans, Shards, FindingsByHost, Inventory, Exposures, Protocol):
+class ImportTable(Scans, Shards, FindingsByHost, Inventory, History, Exposures, Protocol):
     """What an import reads of the scan table."""
 
 
@@ -139,6 +141,7 @@ class _ScanImporter:
             product=self._settings.product,
             minimum=self._settings.minimum,
             find_probes=self._find_probes,
+            find_looks=cache(partial(self._read_looks, vantage)),
         )
         state = KnownState(
             findings=table.findings_at(self._scan.scan_id, addresses),
@@ -154,6 +157,18 @@ class _ScanImporter:
         for family, intervals in sorted(_merge_scanned(shards).items()):
             for low, high in intervals:
                 yield from self._gateways.table.known_addresses(family, low, high, vantage=vantage)
+
+    def _read_looks(self, vantage: str, address: str) -> list[Look]:
+        """The looks at the address down to that of the scan, the newest first."""
+        looks = self._gateways.table.looks_until(
+            [address], self._gateways.clock(), since=self._scan.requested_at, vantage=vantage
+        )
+        newest: list[Look] = []
+        for look in islice(looks, MAX_LOOKS_PER_IMPORT):
+            newest.append(look)
+            if look.scan_id == self._scan.scan_id:
+                break
+        return newest
 
     def _read_probes(self, scan_id: str) -> Probes | None:
         """What the scan looked for beside ports. None: the scan was removed."""

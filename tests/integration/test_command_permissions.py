@@ -80,7 +80,7 @@ READERS = [
     "findings SCANNED",
     "report SCANNED",
     "report SCANNED --xml",
-    "report SCANNED --as html -o FOLDER/report.html",
+    "report SCANNED --as html -o report.html",
     "diff SCANNED --all",
     "inventory --all",
     "inventory --port 22",
@@ -364,7 +364,7 @@ class DeployedStack:
         names = {"RUNNING": SCAN_ID, "SCANNED": self.scanned, "PARKED": self.parked, "EXPOSURE": EXPOSURE.exposure_id}
         names["FINDING"] = self.finding
         words = [names.get(word, word) for word in line.split()]
-        prints_json = "--xml" not in words and words[:2] != ["exposure", "init"]
+        prints_json = not {"--as", "--xml"}.intersection(words) and words[:2] != ["exposure", "init"]
         self.recorder.is_recording = True
         code = main([*words, "--stack", "prod", *(["--json"] if prints_json else [])])
         self.recorder.is_recording = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -134,6 +135,33 @@ def test_a_late_delivery_adds_nothing_that_a_newer_scan_looked_for_and_did_not_s
     late = world.scan([HOST], [80])
     world.open(HOST, 80)
     scan_and_import(world, 80)
+    world.import_scan(late)
+    assert titles(hub) == ["Open Port: 80"]
+
+
+def test_a_late_delivery_closes_what_it_saw_closed_though_the_port_is_open_again(
+    world: HubWorld, hub: StrictSecurityHub
+) -> None:
+    world.open(HOST, 80, "a flaw")
+    scan_and_import(world, 80)
+    world.close(HOST, 80)
+    world.open(HOST, 443)
+    late = world.scan([HOST], [80])
+    world.open(HOST, 80)
+    scan_and_import(world, 80, arguments=PLAIN)
+    world.import_scan(late)
+    assert titles(hub) == ["Open Port: 80"]
+
+
+def test_where_the_history_was_removed_the_inventory_says_which_scan_looked_last(
+    world: HubWorld, hub: StrictSecurityHub
+) -> None:
+    world.open(HOST, 80, "a flaw")
+    late = world.scan([HOST], [80])
+    world.open(HOST, 80)
+    scan_and_import(world, 80)
+    number = int(ip_address(HOST))
+    assert world.table.remove_history(4, number, number) > 0
     world.import_scan(late)
     assert titles(hub) == ["Open Port: 80"]
 

@@ -169,7 +169,7 @@ def test_exposures_of_the_hosts_of_the_report_are_listed_with_their_owner() -> N
             )
         )
     (listed,) = read_data(render(table))["plain"]["exposures"]
-    assert (listed["id"], listed["owner"], listed["port"], listed["state"]) == ("e0", "net", "tcp/22", "open")
+    assert (listed["id"], listed["owner"], listed["port"], listed["state"]) == ("e0", "net", "22/tcp", "open")
 
 
 def test_what_was_not_scanned_is_listed_with_the_reason() -> None:
