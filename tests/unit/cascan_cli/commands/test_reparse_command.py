@@ -21,6 +21,11 @@ def test_a_scan_that_still_runs_is_refused(stack: Stack, capsys: pytest.CaptureF
     assert "its reports can be parsed again once it has ended" in capsys.readouterr().err
 
 
+def test_the_html_report_is_made_anew(stack: Stack) -> None:
+    assert main(["reparse", stack.scanned]) == 0
+    assert f"results/{stack.scanned}/report.html" in stack.reports.objects
+
+
 @pytest.mark.parametrize("words", [[], ["latest", "--all"], ["latest", "--since", "2026-01-01"]])
 def test_scans_are_named_or_chosen_by_time(stack: Stack, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reparse", *words]) == 2
