@@ -24,7 +24,7 @@ from cascan_cli.output.scan import (
 from cascan_cli.output.text import Progress, pluralize, print_json, print_message
 from cascan_cli.stack.fail_on import apply_conditions
 from cascan_cli.stack.health import StackWatch, describe_halt
-from cascan_cli.stack.interruption import report_interruption
+from cascan_cli.stack.interruption import report_interruption, report_request_sent
 from cascan_cli.stack.open import StackGateways
 from cascan_cli.stack.scan_ids import expected_scan_id, possible_scan_ids
 
@@ -44,6 +44,12 @@ PLANNED_WITHIN_S = 60.0  # if a request is not planned by then, the stack does n
 def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
     """Returns the exit code. Raises: CliError: the scan did not end in time."""
     message_id = stack.request_queue.send(body)
+    with report_request_sent():
+        return follow_request(body, message_id, stack, args)
+
+
+def follow_request(body: str, message_id: str, stack: StackGateways, args: Namespace) -> int:
+    """Follow a request that was sent as this message. Returns the exit code, and raises, as above."""
     if args.no_wait:
         _print_accepted(expected_scan_id(body, message_id, stack), stack, as_json=args.json)
         return EXIT_DONE

@@ -39,10 +39,13 @@ def find_earlier_scan(table: Scans, scan: Scan) -> Scan | None:
     return next(list_earlier_scans(table, scan), None)
 
 
-def list_earlier_scans(table: Scans, scan: Scan) -> Iterator[Scan]:
-    """The scans of the same series and vantage that were requested before `scan` and are Done, the newest first."""
+def list_earlier_scans(table: Scans, scan: Scan, most_read: int = MAX_SERIES_SCANS) -> Iterator[Scan]:
+    """The scans of the same series and vantage that were requested before `scan` and are Done, the newest first.
+
+    `most_read`: of the latest scans of the stack, how many are looked through.
+    """
     place = (scan.name, scan.vantage, bool(scan.member_of))
-    for other in table.list_scans(MAX_SERIES_SCANS):
+    for other in table.list_scans(most_read):
         is_earlier = (other.requested_at, other.scan_id) < (scan.requested_at, scan.scan_id)
         same_place = (other.name, other.vantage, bool(other.member_of)) == place
         if is_earlier and same_place and other.state is ScanState.DONE:
