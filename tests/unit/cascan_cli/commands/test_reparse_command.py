@@ -38,7 +38,7 @@ def test_all_scans_that_have_ended_are_parsed_and_the_others_counted(
     assert main(["reparse", "--all", "--yes", "--json"]) == 0
     out, err = capsys.readouterr()
     assert [result["reports"] for result in json.loads(out)] == [1, 1, 0]  # the last has members
-    assert "1 scan left out: not ended yet" in err
+    assert "2 scans left out: not ended yet" in err
 
 
 def test_a_scan_with_members_is_parsed_after_them(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
