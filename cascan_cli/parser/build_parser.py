@@ -15,6 +15,7 @@ from cascan_cli.parser.doctor import add_doctor_command
 from cascan_cli.parser.exposure import add_exposure_commands
 from cascan_cli.parser.history import add_history_commands
 from cascan_cli.parser.inventory import add_inventory_commands
+from cascan_cli.parser.messages import add_messages_commands
 from cascan_cli.parser.network import add_network_commands
 from cascan_cli.parser.pages import add_page_commands
 from cascan_cli.parser.read import add_read_command
@@ -90,6 +91,7 @@ stack in AWS.
   cascan tree latest                         the scans that followed a scan
   cascan severity apply -f rules.yaml        set the rules for severities
   cascan exposure check                      what is open and not expected
+  cascan messages set channels.yaml          hear of what changed, once
   cascan vantage list                        the places to scan from
   cascan network list                        networks whose hosts may move
   cascan vuls scan --help                    which of Vuls' ports are open"""
@@ -141,6 +143,7 @@ def _add_commands(commands: Commands) -> None:
     add_schedule_commands(commands, stack, output)
     add_severity_commands(commands, stack, output)
     add_exposure_commands(commands, stack, output)
+    add_messages_commands(commands, stack, output)
     add_vantage_commands(commands, stack, output)
     add_network_commands(commands, stack, output)
     add_vuls_commands(commands, stack, output)

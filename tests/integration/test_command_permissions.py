@@ -111,11 +111,16 @@ READERS = [
     "exposure init",
     "exposure check exposure.yaml",
     "exposure plan exposure.yaml",
+    "messages show",
+    "messages list",
 ]
 TALKS_TO_AWS = ("open_stack", "describe_stack", "read_permissions", "boto3")  # names in the module of a command
 SUBMITTERS = ["scan --no-wait 10.0.0.1", "submit -f request.json", "submit -f scan.yaml --no-wait"]
 OPERATORS = [
     "exposure apply exposure.yaml",
+    "messages set channels.yaml",
+    "messages test",
+    "messages retry",
     "exposure ack EXPOSURE --why reason",
     "exposure accept EXPOSURE --until 9999-01-01 --why reason",
     "exposure reopen EXPOSURE",
@@ -235,6 +240,7 @@ class DeployedStack:
             "ReportQueue",
             "CompletionQueue",
             "ExposureQueue",
+            "MessageQueue",
             "RequestQueue",
             "ControlQueue",
         }
