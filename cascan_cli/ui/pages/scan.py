@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
 from cascan.events.control import Action
-from cascan.findings.redact import redact_finding
+from cascan.findings.redact import redact_finding, redact_parameters
 from cascan.formats.records import Export
 from cascan.formats.registry import FORMATS, find_format, render_records
 from cascan.formats.select_records import select_scan_records
@@ -153,6 +153,7 @@ def _describe(console: Console, scan: Scan) -> dict[str, Any]:
         "reasons": reasons,
         "more_reasons": max(0, scan.reasons.count - len(reasons)),
         "cost": format_cost(scan),
+        "options": " ".join(redact_parameters(scan.request.parameters)) if scan.request else "",
         "permission": describe_permission(scan.request) if scan.request else "",
     }
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from cascan.findings import build_findings
 from cascan.findings.by_host import group_by_host
 from cascan.html_report.build_report import build_report
+from cascan.html_report.overview import clean_tree
 from cascan.html_report.render_report import render_report
 from cascan.html_report.texts import make_visible
 from cascan.ids import derive_scan_id
@@ -197,6 +198,27 @@ def test_passwords_are_left_out_unless_they_are_asked_for() -> None:
     table = a_table_with(a_finding(attributes=attributes), scan=scan)
     assert b"hunter2" not in render(table, scan)
     assert render(table, scan, shows_secrets=True).count(b"hunter2") == 2
+
+
+def test_the_options_of_scans_that_followed_have_no_secret() -> None:
+    tree = {"children": ({"parameters": ("--script-args", "smbpassword=hunter2"), "children": [], "targets": 1},)}
+    (child,) = clean_tree(tree, shows_secrets=False)["children"]
+    assert child["parameters"] == ["--script-args", "smbpassword=(redacted)"]
+    (child,) = clean_tree(tree, shows_secrets=True)["children"]
+    assert child["parameters"] == ["--script-args", "smbpassword=hunter2"]
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 10**30])
+def test_a_stored_finding_with_an_impossible_port_is_listed_without_it(port: int) -> None:
+    finding = a_finding(attributes={"ip_addresses": ["10.0.0.1"], "port": port, "protocol": "tcp"})
+    assert numbers(read_data(render(a_table_with(finding))), "port") == [0]
+
+
+def test_the_end_of_a_certificate_is_any_text_of_the_host() -> None:
+    attributes = {"ip_addresses": ["10.0.0.1"], "port": 443, "not_after": "2026\u202e" + "x" * 30_000}
+    page = render(a_table_with(a_finding(category="TLS Certificate", attributes=attributes))).decode()
+    assert "\u202e" not in page
+    assert len(read_data(page.encode())["findings"]["certificates"][0][0]) < 21_000
 
 
 def test_findings_beyond_the_limit_are_counted_in_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
