@@ -49,8 +49,10 @@ def read_message_work(body: str) -> list[MessageWork | MessageReady]:
         notices = [(build_exposure_key(event.exposure_id), {})]
     else:
         notices = list(build_notices(event))
-    about = {"scan_id": event.scan_id, "cause_id": event.event_id}
-    return [MessageWork(**about, hop=event.hop, key=key, notice=notice) for key, notice in notices]
+    return [
+        MessageWork(scan_id=event.scan_id, cause_id=event.event_id, hop=event.hop, key=key, notice=notice)
+        for key, notice in notices
+    ]
 
 
 def continue_on(work: MessageWork, channel: str, *, is_due: bool) -> MessageWork:
