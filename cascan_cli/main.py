@@ -93,7 +93,7 @@ def _run(arguments: list[str]) -> int:
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Parse as argparse does, but accept targets both before and after options."""
-    parser = build_parser()
+    parser = build_parser(arguments[0] if arguments else "")
     args, unparsed = parser.parse_known_args(arguments)
     if not unparsed:
         return args

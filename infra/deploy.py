@@ -315,7 +315,8 @@ def describe_network(network: str, prices: Mapping[str, float]) -> str:
 
 def refuse_unreachable_targets(allowed: str, network: str) -> None:
     """A VPC of the stack leads to the internet alone, or not at all to it. Raises: Refused: names the targets."""
-    private, public = [], []
+    private: list[str] = []
+    public: list[str] = []
     for entry in filter(None, (entry.strip() for entry in allowed.split(","))):
         try:
             addresses = ip_network(entry, strict=False)

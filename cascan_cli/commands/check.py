@@ -14,10 +14,9 @@ from cascan.nmap.scripts import ScriptVerdict, Verdict
 from cascan.planning.explain import Explanation, TargetVerdict
 from cascan_cli.commands.scan import build_request
 from cascan_cli.errors import EXIT_REFUSED, BadInput
-from cascan_cli.input.request_files import read_request_file, read_vuls_requests, split_requests
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import pluralize, print_json, print_message, printable
-from cascan_cli.stack.explain_request import explain_manifest, explain_request
+from cascan_cli.stack.explain_request import explain_request
 
 MAX_HARMLESS_SHOWN = 8  # scripts of one verdict that get a row each
 HARMLESS = {
@@ -34,6 +33,10 @@ def run(args: Namespace) -> int:
         raise BadInput("name either targets or a file (-f FILE, --vuls FILE)")
     if not args.file:
         return _report(explain_request(json.dumps(build_request(args)), args), args)
+    # Here, because a request from options needs neither
+    from cascan_cli.input.request_files import read_request_file, split_requests
+    from cascan_cli.stack.explain_manifest import explain_manifest
+
     bodies = split_requests(args.file, read_request_file(args.file))
     if len(bodies) == 1:
         return _report(explain_manifest(bodies[0], args), args)
@@ -51,6 +54,8 @@ def _report(explained: Explanation, args: Namespace) -> int:
 
 
 def _run_vuls(args: Namespace) -> int:
+    from cascan_cli.input.request_files import read_vuls_requests
+
     try:
         bodies = read_vuls_requests(args.vuls, args.targets)
     except RequestRefused as refused:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cascan.clock import utc_now
 from cascan.formats.change_records import select_change_records
+from cascan.formats.hub_product import read_product_of
 from cascan.formats.records import Export
 from cascan.formats.registry import render_records
 from cascan.formats.select_records import select_current_records, select_scan_records
@@ -16,12 +17,13 @@ from cascan_cli.output.export_file import write_document
 from cascan_cli.output.scan import print_reasons, scan_exit_code
 from cascan_cli.output.text import pluralize, print_message
 from cascan_cli.stack.find_scan import find_scan
-from cascan_cli.stack.open import open_stack
+from cascan_cli.stack.open import describe_stack, open_stack
 from cascan_cli.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cascan.formats.hub_product import HubProduct
     from cascan.formats.records import Record
     from cascan.gateways import ScanTable
     from cascan.model.inventory import Change
@@ -29,9 +31,13 @@ if TYPE_CHECKING:
     from cascan.queries.finding_query import FindingQuery
     from cascan_cli.stack.open import StackGateways
 
+XML = "xml"
+
 
 def export_findings(query: FindingQuery, args: Namespace) -> int:
     """Write the findings of a scan, those of a series, or the current ones. Returns the exit code of the scan."""
+    if args.form == XML and (args.now or args.series or args.changes):
+        raise BadInput("--as xml is the report of one scan: give SCAN, and leave out --now, --series and --changes")
     with open_stack(args) as stack:
         if args.now:
             write_records(select_current_records(stack.table, query), args, title="current findings")
@@ -40,12 +46,36 @@ def export_findings(query: FindingQuery, args: Namespace) -> int:
             scan = _export_series(query, args, stack)
         else:
             scan = find_scan(stack.table, args.scan)
+            if args.form == XML:
+                return _export_xml(scan, query, args, stack)
             select = _select_changes if args.changes else select_scan_records
             records = select(stack.table, scan, query)
             title = f"{scan.name}, {'changes of ' if args.changes else ''}scan {scan.scan_id}"
             write_records(records, args, title=title, vantage="" if scan.members else scan.vantage)
     if scan.error_description:
         print_message(f"scan {scan.scan_id}: {scan.error_description}")
+    print_reasons(scan)
+    return scan_exit_code(scan)
+
+
+def _export_xml(scan: Scan, query: FindingQuery, args: Namespace, stack: StackGateways) -> int:
+    """Write the reports of the scan as one. Raises: BadInput: the selection cannot be written as XML."""
+    from cascan.formats.nmap_xml import NmapXmlSelection  # imports the readers of reports
+    from cascan.scans.merged_report import open_merged_report
+
+    if scan.members:
+        ids = ", ".join(scan.members)
+        raise BadInput(
+            f"scan {scan.scan_id} looked from several vantages; each of these has a report of its own: {ids}"
+        )
+    try:
+        selection = NmapXmlSelection(query, shows_secrets=args.with_secrets)
+    except ValueError as exc:
+        raise BadInput(str(exc)) from exc
+    merged = open_merged_report(scan.scan_id, table=stack.table, reports=stack.reports, editor=selection)
+    if not merged.reports:
+        raise BadInput(f"scan {scan.scan_id} has no report: {scan.error_description or scan.state}")
+    write_document(merged.chunks, args.output)
     print_reasons(scan)
     return scan_exit_code(scan)
 
@@ -92,8 +122,15 @@ def render_export(records: Iterable[Record], args: Namespace, *, title: str, van
         version=VERSION,
         vantage=vantage,
         shows_secrets=args.with_secrets,
+        hub_product=_find_hub_product(args),
     )
     return render_records(args.form, records, export)
+
+
+def _find_hub_product(args: Namespace) -> HubProduct | None:
+    """The product of the stack's account, which ASFF names in each finding. None: the account is not known."""
+    stack = getattr(args, "stack", "")
+    return read_product_of(describe_stack(stack)["StackId"]) if args.form == "asff" and stack else None
 
 
 def check_export_options(args: Namespace) -> None:

@@ -63,9 +63,9 @@ DROPPED = (  # where the terminal is narrow
     "OPTIONS",
     "CHANGES",
     "DURATION",
+    "FINDINGS",
     "SEVERITIES",
     "TARGETS",
-    "FINDINGS",
     "REQUESTED",
     "OUTCOME",
 )

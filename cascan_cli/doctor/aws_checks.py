@@ -26,6 +26,7 @@ LAMBDA_QUOTA = ("lambda", "L-B99A9384", "concurrent executions of Lambda")
 ON_DEMAND_QUOTA = ("fargate", "L-3032A538", "vCPUs of Fargate on demand")
 SPOT_QUOTA = ("fargate", "L-36FBB829", "vCPUs of Fargate Spot")
 ENDPOINTS = ("dynamodb", "ecr.api", "ecr.dkr", "logs", "s3", "sqs")  # what a worker calls
+HUB_IS_MISSING = ("InvalidAccessException", "ResourceNotFoundException")  # codes of DescribeHub
 SHARD_QUEUES = ("ExpressShardQueue", "ConnectShardQueue", "RawShardQueue")
 
 
@@ -66,6 +67,7 @@ def aws_checks(stack: DeployedStack, open_client: OpenClient, now: datetime) -> 
             lambda: check_fargate_quota(stack, open_client("service-quotas")),
             "servicequotas:GetServiceQuota",
         ),
+        Check("Security Hub", lambda: check_security_hub(stack, open_client), "securityhub:DescribeHub"),
         Check(
             "network",
             lambda: check_network(stack, open_client("ec2")),
@@ -198,6 +200,23 @@ def _read_quota(quotas: Any, service: str, code: str) -> float:
             raise
         response = quotas.get_aws_default_service_quota(ServiceCode=service, QuotaCode=code)
     return float(response["Quota"]["Value"])
+
+
+def check_security_hub(stack: DeployedStack, open_client: OpenClient) -> Iterator[Result]:
+    """Security Hub is enabled, if the stack imports findings into it."""
+    if stack.parameters.get("SecurityHub", "disabled") != "enabled":
+        return
+    try:
+        open_client("securityhub").describe_hub()
+    except ClientError as exc:
+        if exc.response["Error"]["Code"] not in HUB_IS_MISSING:
+            raise
+        yield Result.problem(
+            "AWS Security Hub is not enabled in this account and Region: no finding is imported",
+            "aws securityhub enable-security-hub --no-enable-default-standards; or deploy with SecurityHub=disabled",
+        )
+    else:
+        yield Result.ok("findings are imported into AWS Security Hub, which is enabled")
 
 
 def check_network(stack: DeployedStack, ec2: Any) -> Iterator[Result]:

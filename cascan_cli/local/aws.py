@@ -41,6 +41,8 @@ def aws_environment(endpoint: Endpoint) -> dict[str, str]:
 
 def use_endpoint(endpoint: Endpoint) -> None:
     """Connect every AWS client that this process opens from now on to the emulator."""
+    from cascan.aws import clients  # imported here, because a process of the stack imports this module
+
     os.environ.pop("AWS_PROFILE", None)  # the profile is not in these empty files
     nothing = {
         "AWS_CONFIG_FILE": os.devnull,
@@ -48,6 +50,7 @@ def use_endpoint(endpoint: Endpoint) -> None:
         "NO_PROXY": "127.0.0.1",
     }
     os.environ.update(aws_environment(endpoint) | nothing)
+    clients.use_token(endpoint.url, endpoint.secret)
 
 
 def open_session(endpoint: Endpoint) -> Session:

@@ -24,11 +24,9 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cascan_cli.errors import DiskFull, StateUnreadable
-from cascan_cli.local.endpoint import Endpoint, find_free_port, read_secret
-from cascan_cli.local.guard import HOST
 from cascan_cli.local.leftovers import clear_scratch, drop_drafts, is_inconsistent
 from cascan_cli.local.private import (
     FILE_MODE,
@@ -39,6 +37,9 @@ from cascan_cli.local.private import (
     replace_file,
     tighten,
 )
+
+if TYPE_CHECKING:
+    from cascan_cli.local.endpoint import Endpoint
 
 # The functions take 30 MB unpacked, the emulator 7, and reports come on top
 LEAST_FREE_BYTES = 64_000_000
@@ -111,6 +112,9 @@ class StateDir:
         """The port of this directory, chosen on first use."""
         stored = self._read("machine.json")
         if stored is None:
+            from cascan_cli.local.endpoint import find_free_port
+            from cascan_cli.local.guard import HOST
+
             create_file(self.root / "machine.json", json.dumps({"port": find_free_port(HOST)}))
             stored = self._read("machine.json") or {}
         port = stored.get("port")
@@ -120,6 +124,9 @@ class StateDir:
 
     def endpoint(self) -> Endpoint:
         """The port of the emulator, with its secret."""
+        # `cascan check` reads the policy in this directory, and needs no HTTP
+        from cascan_cli.local.endpoint import Endpoint, read_secret
+
         return Endpoint(self.port(), read_secret(self.root / "secret"))
 
     def deployment(self) -> Deployment | None:

@@ -33,9 +33,12 @@ def print_explanation(explanation: Explanation) -> None:
     print_title("Why")
     source = f"script {explanation.script}" if explanation.script else "nmap's own result"
     print_lines([f"{finding.description.rstrip('.')}. Source: {source}."])
-    if explanation.evidence:
+    if explanation.evidence and explanation.script:
         print_title("Evidence, as nmap wrote it")
         print_block(explanation.evidence)
+    elif explanation.evidence:
+        print_title("Evidence")
+        print_lines([explanation.evidence])
     print_title("What it means")
     print_lines([explanation.advice.meaning])
     print_title("What to do")

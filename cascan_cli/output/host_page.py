@@ -10,7 +10,7 @@ from cascan.findings.to_json import scan_fields, to_json
 from cascan_cli.output.fields import print_fields, print_lines, print_title
 from cascan_cli.output.history import describe_service, format_look, format_port, format_time, look_to_json
 from cascan_cli.output.history import service_to_json as seen_service_to_json
-from cascan_cli.output.scan import FINDING_COLUMNS, FINDING_DROPPED, build_finding_row
+from cascan_cli.output.scan import build_finding_row, print_finding_rows
 from cascan_cli.output.table import print_table
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def _print_tables(view: HostView) -> None:
     if view.findings:
         print_title("Findings")
         now = utc_now()
-        findings = (build_finding_row(finding, now) for finding, _ in view.findings)
-        print_table(FINDING_COLUMNS, findings, drop=FINDING_DROPPED)
+        print_finding_rows(build_finding_row(finding, now) for finding, _ in view.findings)
     if view.exposures:
         print_title("Exposures")
         print_table(EXPOSURE_COLUMNS, map(_build_exposure_row, view.exposures))

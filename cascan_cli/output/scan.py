@@ -11,7 +11,7 @@ from cascan_cli.output.table import print_table
 from cascan_cli.output.text import pluralize, print_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from cascan.gateways import Shards
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cascan.model.reason import Reason
     from cascan.model.request import ScanRequest
     from cascan.model.scan import Scan
-    from cascan.model.shard import Shard
+    from cascan.model.shard import Progress, Shard
 
 EXIT_DONE, EXIT_PARTIAL, EXIT_FOUND = 0, 1, 4  # EXIT_FOUND: a condition of --fail-on is met, or a violation found
 SHOWN_REASONS = 10  # --json has all that are stored
@@ -33,6 +33,8 @@ CHANGE_LABELS = {
 }  # the values of cascan.model.inventory.ChangeKind, which is slow to import
 FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL", "ID")
 FINDING_DROPPED = ("ID", "CATEGORY", "DETAIL")
+FINDING_WHOLE = ("LOCATION", "ID")  # are copied
+FINDING_COMFORT = {"FINDING": 20, "DETAIL": 16}
 SHOWN_ID_CHARS = 8  # of a finding: enough for `cascan explain`
 
 
@@ -79,9 +81,14 @@ def print_findings(
         return build_finding_row(finding, now)
 
     shown = cut(listed) if cut else listed
-    print_table(FINDING_COLUMNS, map(build_row, shown), drop=FINDING_DROPPED)
+    print_finding_rows(map(build_row, shown))
     if not ordered.is_sorted and cut is None:
         _print_counts(counts)
+
+
+def print_finding_rows(rows: Iterable[Sequence[object]]) -> None:
+    """Print rows of `build_finding_row` as a table."""
+    print_table(FINDING_COLUMNS, rows, drop=FINDING_DROPPED, whole=FINDING_WHOLE, comfort=FINDING_COMFORT)
 
 
 def build_finding_row(finding: Finding, now: datetime) -> tuple[object, ...]:
@@ -273,17 +280,15 @@ def format_reason(reason: Reason) -> str:
     return reason.sentence if names_subject else f"{reason.subject}: {reason.sentence}"
 
 
-def scan_progress(scan: Scan, running: str = "") -> str:
-    """The progress in one line; `running` is the progress of the shards that are running."""
-    done = scan.shards - scan.shards_open
-    shards, findings = pluralize(scan.shards, "shard"), pluralize(scan.findings.count, "finding")
-    line = f"{scan.name}: {scan.state}, {done} of {shards}, {findings}"
-    return f"{line}; {running}" if running else line
-
-
 def running_progress(shards: Iterable[Shard]) -> str:
-    """The progress of running shards: the task and percentage of nmap, or a range of several."""
+    """The progress of running shards, with how many of their hosts are done."""
     progress = [shard.progress for shard in shards if shard.progress]
+    hosts_done = sum(entry.hosts_done for entry in progress)
+    return f"{describe_running(progress)}, {pluralize(hosts_done, 'host')} done" if progress else ""
+
+
+def describe_running(progress: Sequence[Progress]) -> str:
+    """The task and percentage of nmap, or a range of several; empty if none runs."""
     if not progress:
         return ""
     percents = [entry.percent for entry in progress]
@@ -291,8 +296,7 @@ def running_progress(shards: Iterable[Shard]) -> str:
     span = f"{low} to {high} %" if low != high else f"{low} %"
     tasks = {entry.task for entry in progress}
     activity = tasks.pop() if len(tasks) == 1 else f"{len(progress)} shards run"
-    hosts_done = sum(entry.hosts_done for entry in progress)
-    return f"{activity} {span}, {pluralize(hosts_done, 'host')} done"
+    return f"{activity} {span}"
 
 
 def finding_detail(finding: Finding, now: datetime) -> str:

@@ -46,7 +46,7 @@ def print_scan_page(page: ScanPage) -> None:
     if missing:
         print_title("Not scanned, and why")
         print_lines(missing)
-    related = list(_list_related(page))
+    related = [(label, value) for label, value in _list_related(page) if value]
     if related:
         print_title("Cascade")
         print_fields(related)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -21,7 +21,7 @@ READABLE_WORD = 14  # to show this much of a word is better than to leave out a 
 MIN_WIDTH = 6  # words are not cut shorter; the terminal then wraps the lines
 MAX_FITTED_ROWS = 10_000  # the widths of the columns fit the first rows; only so many are in memory
 MAX_PRINTED_ROWS = 500  # that rich renders at once: each of its cells takes ten times the memory of a text
-TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\dZ)")
+TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d+)?Z)")
 
 
 @dataclass(slots=True)
@@ -29,11 +29,13 @@ class Column:
     """A column; it needs the width `natural` for its longest cell, `tight` for its longest word.
 
     `width` is the width that it gets. The cells of a column that `is_whole` are not folded or cut.
+    Other columns are left out before it is made narrower than `comfort`.
     """
 
     title: str
     cells: list[str]
     is_whole: bool
+    comfort: int = 0
     natural: int = 0
     tight: int = 0
     width: int = 0
@@ -48,7 +50,11 @@ class Column:
             return
         self.cells = [TIMESTAMP.sub(r"\1 \2", cell) for cell in self.cells]
         words = (word for text in (self.title, *self.cells) for word in text.split())
-        self.tight = min(_max_width(words), MAX_WORD)
+        self.tight = max(min(_max_width(words), MAX_WORD), self.comfortable)
+
+    @property
+    def comfortable(self) -> int:
+        return min(self.natural, self.comfort)
 
 
 def _max_width(texts: Iterable[str]) -> int:
@@ -64,13 +70,15 @@ def print_table(
     drop: Sequence[str] = (),
     whole: Sequence[str] = (),
     optional: Sequence[str] = (),
+    comfort: Mapping[str, int] | None = None,
 ) -> None:
     """Print one line per row, as the rows come.
 
     `drop` names the columns that a narrow terminal leaves out, in this order. `whole` names the
     columns whose cells are copied elsewhere, and so must not be folded or cut. `optional` names the
     last columns that are only there for the rows that need them: a terminal shows them if one of the
-    first rows does, and a line of text ends before them where they are empty.
+    first rows does, and a line of text ends before them where they are empty. `comfort`: columns are left
+    out before the columns that it names become narrower.
     """
     texts = ([printable(cell) for cell in row] for row in rows)
     if not sys.stdout.isatty():
@@ -80,6 +88,8 @@ def print_table(
             print("\t".join(cells))
         return
     columns = _build_columns(titles, islice(texts, MAX_FITTED_ROWS), whole)
+    for column in columns:
+        column.comfort = (comfort or {}).get(column.title, 0)
     needed = [column for column in columns if column.title not in optional or any(column.cells)]
     shown = _print_first(needed, drop)
     widths = {column.title: column.width for column in shown}
@@ -145,23 +155,26 @@ def _drop_columns(columns: list[Column], width: int, drop: Sequence[str]) -> lis
     """Leave out empty columns, then those in `drop` until the others fit with readable words."""
     shown = [column for column in columns if any(column.cells)] or columns
     for title in drop:
-        if _squeeze(shown, width, READABLE_WORD) <= width:
+        if _squeeze(shown, width, READABLE_WORD, comfortably=True) <= width:
             break
         shown = [column for column in shown if column.title != title]
     return shown
 
 
-def _squeeze(columns: list[Column], width: int, shortest: int) -> int:
-    """Narrow the widest columns until all fit or words are cut to `shortest`.
+def _squeeze(columns: list[Column], width: int, shortest: int, *, comfortably: bool = False) -> int:
+    """Narrow the widest columns until all fit or words are cut to `shortest`; `comfortably`: or to the
+    comfort of their column.
 
     Returns the total width.
     """
     for column in columns:
         column.width = column.tight
     while (total := _total_width(column.width for column in columns)) > width:
-        flexible = [column for column in columns if not column.is_whole]
+        flexible = [column for column in columns if not column.is_whole and column.width > shortest]
+        if comfortably:
+            flexible = [column for column in flexible if column.width > column.comfortable]
         widest = max(flexible, key=lambda column: column.width, default=None)
-        if widest is None or widest.width <= shortest:
+        if widest is None:
             break
         widest.width -= 1
     return total

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -91,20 +93,40 @@ def pluralize(count: int, singular: str, plural: str = "") -> str:
 
 
 class Progress:
-    """A line on standard error that shows the progress; nothing unless that is a terminal."""
+    """A line on standard error that shows the progress; nothing unless that is a terminal.
 
-    def __init__(self) -> None:
-        self._is_terminal = sys.stderr.isatty()
+    `line_every_s`: elsewhere, print a line of its own at most so often; None: none.
+    """
+
+    def __init__(self, line_every_s: float | None = None) -> None:
+        self.is_terminal = sys.stderr.isatty()
+        self._line_every_s = line_every_s
+        self._printed_at = time.monotonic()
         self._shown = ""
 
     def __enter__(self) -> Progress:
         return self
 
     def show(self, sentence: str) -> None:
-        if self._is_terminal and sentence != self._shown:
-            sys.stderr.write(f"\r\x1b[2K{printable(sentence)}")
+        if sentence == self._shown:
+            return
+        if self.is_terminal:
+            sys.stderr.write(f"\r\x1b[2K{_cut_to_width(printable(sentence))}")
             sys.stderr.flush()
             self._shown = sentence
+        elif self._line_every_s is not None and time.monotonic() - self._printed_at >= self._line_every_s:
+            print_message(sentence)
+            self._shown, self._printed_at = sentence, time.monotonic()
+
+    def print_above(self, sentence: str) -> None:
+        """Print a line that stays, above the one that changes."""
+        if not self.is_terminal:
+            print_message(sentence)
+            return
+        sys.stderr.write(f"\r\x1b[2K{printable(sentence)}\n")
+        shown, self._shown = self._shown, ""
+        if shown:
+            self.show(shown)
 
     def __exit__(
         self,
@@ -112,5 +134,11 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._shown:
+        if self._shown and self.is_terminal:
             sys.stderr.write("\r\x1b[2K")
+
+
+def _cut_to_width(text: str) -> str:
+    """The beginning of the text that fits in one line of the terminal."""
+    width = shutil.get_terminal_size().columns - 1
+    return text if len(text) <= width else f"{text[: width - 1]}…"

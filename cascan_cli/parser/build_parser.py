@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cascan_cli.parser import SCAN_HELP, add_command, sentence
 from cascan_cli.parser.cascades import add_cascade_commands
@@ -22,7 +22,7 @@ from cascan_cli.parser.redrive import add_redrive_commands
 from cascan_cli.parser.reparse import add_reparse_command
 from cascan_cli.parser.schedule import add_schedule_commands
 from cascan_cli.parser.search import add_search_command
-from cascan_cli.parser.sentence_parser import SentenceParser
+from cascan_cli.parser.sentence_parser import OneCommand, SentenceParser
 from cascan_cli.parser.severity import add_severity_commands
 from cascan_cli.parser.shared_options import (
     FOR_THIS_SCAN,
@@ -67,6 +67,7 @@ stack in AWS.
   cascan at 2026-03-03 --port 6379           what was open at a time
   cascan reach 10.0.0.5                      from where its ports are reachable
   cascan report latest --xml                 print the XML that nmap wrote
+  cascan watch                               progress of running scans
   cascan wait latest --fail-on high          wait for the end of a scan
   cascan delete latest                       remove a scan; its history stays
   cascan cancel latest                       end a scan; also suspend, resume
@@ -101,10 +102,26 @@ Scan only what you have permission to scan."""
 RAW = RawDescriptionHelpFormatter
 
 
-def build_parser() -> SentenceParser:
+def build_parser(command: str = "") -> SentenceParser:
+    """The parser of all commands; or only of this one, if there is a command of this name."""
+    top, commands = _build_top()
+    if command:
+        one = OneCommand(commands, command)
+        _add_commands(cast("Commands", one))
+        if one.is_found:
+            return top
+    _add_commands(commands)
+    return top
+
+
+def _build_top() -> tuple[SentenceParser, Commands]:
     top = SentenceParser(prog="cascan", description=DESCRIPTION, epilog=EPILOG, formatter_class=RAW)
     top.add_argument("--version", action=PrintVersion, help="print the versions of cascan and nmap, and end")
     commands: Commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    return top, commands
+
+
+def _add_commands(commands: Commands) -> None:
     stack, output, request = stack_options(), output_options(), request_options()
     _add_scanning(commands, stack, request, output)
     _add_reading(commands, stack, output)
@@ -129,7 +146,6 @@ def build_parser() -> SentenceParser:
     add_worker_command(commands, stack)
     add_ui_command(commands, stack)
     add_completion_command(commands)
-    return top
 
 
 def _add_scanning(
@@ -198,6 +214,15 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     add_end_options(wait)
     wait.set_defaults(run="wait")
 
+    watch = add_command(commands, "watch", [stack, output], "show the progress of running scans until they end")
+    watch.epilog = (
+        "In a terminal one line with percent, time, hosts and findings, and new findings above it; elsewhere a line "
+        "now and then. With SCAN, the exit code is that of the scan. After Ctrl-C it says what becomes of "
+        "the scans."
+    )
+    watch.add_argument("scan", nargs="?", metavar="SCAN", help=f"{SCAN_HELP}; default: every scan that runs")
+    watch.set_defaults(run="watch")
+
     findings = add_command(commands, "findings", [stack, output], "print the findings of a scan")
     findings.epilog = (
         "With --now, print the current state of the whole inventory instead: for each open port, the findings of the "
@@ -219,7 +244,7 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     add_as_targets(findings)
     add_finding_selection(findings)
     add_paging(findings, None, "findings")
-    add_export_options(findings)
+    add_export_options(findings, others=("xml",))
     findings.set_defaults(run="findings")
 
     report = add_command(commands, "report", [stack, output], "make an HTML report of a scan, or list its XML")
@@ -243,7 +268,7 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
         metavar="DIR",
         help="write all reports of the scan to this folder",
     )
-    add_export_options(report, others=("html",))
+    add_export_options(report, others=("html", "xml"))
     report.set_defaults(run="report", now=False, changes=False)
 
 

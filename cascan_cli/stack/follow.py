@@ -18,9 +18,7 @@ from cascan_cli.output.scan import (
     print_findings,
     print_outcome,
     report_keys,
-    running_progress,
     scan_exit_code,
-    scan_progress,
     scan_summary,
 )
 from cascan_cli.output.text import Progress, pluralize, print_json, print_message
@@ -33,14 +31,13 @@ from cascan_cli.stack.scan_ids import expected_scan_id, possible_scan_ids
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cascan.gateways import Scans, Shards
+    from cascan.gateways import Scans
     from cascan.model.finding import Finding
     from cascan.model.scan import Scan
+    from cascan_cli.stack.scan_display import ScanDisplay, WatchedScans
 
 POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.25,)  # the pauses between polls; the last one repeats
-HEALTH_AFTER_POLLS = 25  # half a second: most short scans are done by then
-POLLS_PER_PROGRESS = 20  # shards report their progress every few seconds, and reading it is a query
-MAX_SHARDS_QUERIED = 200  # for a wider scan, the number of its shards is progress enough
+DISPLAY_AFTER_POLLS = 25  # half a second: most short scans are done by then
 PLANNED_WITHIN_S = 60.0  # if a request is not planned by then, the stack does not work
 
 
@@ -139,30 +136,41 @@ def _replace_ended(open_ids: list[str], stack: StackGateways) -> int:
     return count
 
 
-def wait_for_end(read_scan: Callable[[], Scan | None], table: Shards, timeout_s: float, watch: StackWatch) -> Scan:
-    """Wait until the scan that `read_scan` returns is in a final state, or suspended.
+def wait_for_end(
+    read_scan: Callable[[], Scan | None], table: WatchedScans, timeout_s: float, watch: StackWatch
+) -> Scan:
+    """Wait until the scan that `read_scan` returns is in a final state, or suspended. Show its progress meanwhile.
 
     None: it is not planned yet.
 
     Raises: CliError: it is not planned within PLANNED_WITHIN_S, or has not ended after `timeout_s`.
     """
     # Imported while the request is on its way.
+    from cascan.limits import PROGRESS_LINE_EVERY_S
     from cascan.model.scan import FINAL_STATES, ScanState
 
-    polls, running = _Polls(), ""
-    with Progress() as progress:
+    polls, display = _Polls(), None
+    with Progress(PROGRESS_LINE_EVERY_S) as progress:
         while True:
             scan = read_scan()
             if scan and scan.state in (*FINAL_STATES, ScanState.SUSPENDED):
                 return scan
             _check_patience(scan, polls.waited_s, timeout_s)
-            if scan and polls.reads_progress:
-                running = _running(table, scan)
-            if polls.count >= HEALTH_AFTER_POLLS:
+            if polls.count >= DISPLAY_AFTER_POLLS:
                 watch.look()
-            state = scan_progress(scan, running) if scan else "queued"
-            progress.show(f"halted; {state}" if watch.halted else state)
+                display = display or _open_display(table, progress)
+            if scan and display:
+                progress.show(display.describe(scan, is_halted=watch.halted))
+            else:
+                state = f"{scan.name}: {scan.state}" if scan else "queued"
+                progress.show(f"halted; {state}" if watch.halted else state)
             polls.wait()
+
+
+def _open_display(table: WatchedScans, progress: Progress) -> ScanDisplay:
+    from cascan_cli.stack.scan_display import ScanDisplay  # imported here: short scans do not need it
+
+    return ScanDisplay(table, progress)
 
 
 class _Polls:
@@ -175,10 +183,6 @@ class _Polls:
     @property
     def waited_s(self) -> float:
         return time.monotonic() - self._started
-
-    @property
-    def reads_progress(self) -> bool:
-        return self.count >= len(POLL_S) and self.count % POLLS_PER_PROGRESS == 0
 
     def wait(self) -> None:
         time.sleep(POLL_S[min(self.count, len(POLL_S) - 1)])
@@ -208,12 +212,3 @@ def _print_accepted(scan_id: str, stack: StackGateways, *, as_json: bool) -> Non
         print_message(describe_halt(switch))
     if not stack.stays_up:
         print_message("queued; it runs once the local stack is up (cascan local up)")
-
-
-def _running(table: Shards, scan: Scan) -> str:
-    """The progress of the shards that are running; empty if there are none, or too many to query."""
-    from cascan.model.shard import ShardState
-
-    if scan.shards > MAX_SHARDS_QUERIED or not scan.shards_in_flight:
-        return ""
-    return running_progress(table.list_shards_in(scan.scan_id, ShardState.RUNNING))

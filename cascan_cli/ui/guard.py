@@ -133,8 +133,8 @@ class Guard:
             raise Refused(NO_SESSION)
         # No redirect: a browser sends a strict cookie only if one of our pages asks
         place = escape(_build_place(scope["path"], query))
-        page = f'<meta charset="utf-8"><meta http-equiv="refresh" content="0;url={place}"><a href="{place}">Console</a>'
-        response = HTMLResponse(f'<!doctype html><html lang="en"><title>cascan</title>{page}</html>')
+        refresh = f'<meta http-equiv="refresh" content="0;url={place}">'
+        response = _build_plain_page(f'<p><a href="{place}">The console</a></p>', refresh)
         response.set_cookie(
             self._cookie, session.key, max_age=CONSOLE_SESSION_S, path="/", httponly=True, samesite="strict"
         )
@@ -188,8 +188,15 @@ def _refuse(scope: Scope, headers: Headers, refused: Refused) -> Response:
     query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
     query.pop("token", None)
     place = escape(_build_place(scope["path"], query))
-    page = f'<p>{escape(sentence)}</p><p><a href="{place}">Go on if it has one</a></p>'
-    return HTMLResponse(f'<!doctype html><html lang="en"><title>cascan</title>{page}</html>', refused.status)
+    text = f'<p>{escape(sentence)}</p><p><a href="{place}">Go on if it has one</a></p>'
+    return _build_plain_page(text, status=refused.status)
+
+
+def _build_plain_page(body: str, head: str = "", status: int = 200) -> Response:
+    """A page that needs no session."""
+    icon = '<link rel="icon" href="/static/icon.svg">'
+    head = f'<meta charset="utf-8"><title>cascan</title>{icon}{head}'
+    return HTMLResponse(f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>', status)
 
 
 def _add_headers(send: Send) -> Send:

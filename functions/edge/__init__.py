@@ -19,12 +19,14 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cascan import stored
+from cascan.aws import clients
 from cascan.errors import Rejected, UnreadableItem
 from cascan.log_context import add_log_context, clear_log_context, read_log_context
 from cascan.traces import build_segment
 from edge.daemon import send_to_daemon
 from edge.logs import build_logger, format_libraries, is_on_lambda
 
+clients.load()
 Handler = Callable[[dict[str, Any], LambdaContext], Any]
 
 UNITS = {"NmapSeconds": MetricUnit.Seconds, "ReportBytes": MetricUnit.Bytes}  # others are counts

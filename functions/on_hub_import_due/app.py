@@ -26,7 +26,7 @@ from cascan.aws.sqs.request_queue import SqsRequestQueue
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.tables.sent_findings import DynamoSentFindings
 from cascan.clock import utc_now
-from cascan.formats.hub_product import read_product_arn
+from cascan.formats.hub_product import read_product_of
 from cascan.gateways import RefusedFinding
 from cascan.limits import MAX_REFUSED_LISTED
 from cascan.model.finding import Severity
@@ -60,7 +60,7 @@ def wire() -> Callable[..., ImportOutcome]:
         queue=SqsRequestQueue(settings.import_queue_url, "import queue"),
         clock=utc_now,
     )
-    import_settings = ImportSettings(read_product_arn(settings.hub_product_arn), settings.minimum_severity)
+    import_settings = ImportSettings(read_product_of(settings.hub_product_arn), settings.minimum_severity)
     return partial(import_scan, gateways=gateways, settings=import_settings)
 
 

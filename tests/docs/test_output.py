@@ -76,6 +76,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan scans": ["scans"],
     "cascan cancel": ["cancel RUNNING"],
     "cascan wait": ["wait SCANNED"],
+    "cascan watch": ["watch SCANNED"],
     "cascan delete": ["delete SCANNED --yes --no-wait"],
     "cascan suspend": ["suspend RUNNING"],
     "cascan resume": ["resume SUSPENDED"],

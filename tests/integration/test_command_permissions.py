@@ -73,6 +73,7 @@ ANSWERS: dict[str, dict[str, Any] | str] = {
     "DescribeSubnets": {"Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1"}]},
     "DescribeRouteTables": {"RouteTables": []},
     "DescribeVpcEndpoints": {"VpcEndpoints": []},
+    "DescribeHub": {},
 }
 READERS = [
     "scans",
@@ -104,6 +105,7 @@ READERS = [
     "network list",
     "cost 10.0.0.1",
     "wait SCANNED --fail-on new",
+    "watch SCANNED",
     "reach 10.0.0.1",
     "exposure list",
     "exposure init",
@@ -262,6 +264,7 @@ class DeployedStack:
             schedules=SCHEDULES,
             schedule_role="Messaging/SchedulerRole.Arn",
             stack=STACK,
+            hub=f"{ACCOUNT.format(service='securityhub')}:hub/default",
             repositories={"workers": "Workers/WorkerRepository.Arn"},
         )
         self.recorder = Recorder(resources, self._act)
@@ -343,6 +346,7 @@ class DeployedStack:
             parameters = [{"ParameterKey": "AllowedTargets", "ParameterValue": "10.0.0.0/8"}]
             parameters.append({"ParameterKey": "WorkerSubnets", "ParameterValue": "subnet-1"})
             parameters.append({"ParameterKey": "WorkerPublicIp", "ParameterValue": "DISABLED"})
+            parameters.append({"ParameterKey": "SecurityHub", "ParameterValue": "enabled"})
             parameters.append({"ParameterKey": "WorkerImageTag", "ParameterValue": "0.1.0"})
             return {"Outputs": described, "Parameters": parameters, "StackStatus": "CREATE_COMPLETE"}
 

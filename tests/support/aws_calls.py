@@ -62,6 +62,7 @@ class ResourceNames:
     schedule_role: str = ""
     stack: str = ""
     repositories: Mapping[str, str] = field(default_factory=dict)
+    hub: str = ""  # of Security Hub
     hub_products: Mapping[str, str] = field(default_factory=dict)  # of Security Hub, by ARN
 
 
@@ -198,6 +199,9 @@ def _in_repository(operation: str, request: Request, names: ResourceNames) -> It
 
 
 def _in_security_hub(operation: str, request: Request, names: ResourceNames) -> Iterator[Permission]:
+    if operation == "DescribeHub":
+        yield Permission("securityhub:DescribeHub", names.hub)
+        return
     if operation != "BatchImportFindings":
         raise UnknownCall(f"securityhub:{operation}")
     for product in {finding["ProductArn"] for finding in request["Findings"]}:

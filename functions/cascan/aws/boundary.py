@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from time import sleep
 from typing import TypeVar
 
-from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cascan.errors import GatewayUnavailable
@@ -30,8 +30,18 @@ def translate_errors(gateway: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ClientError, BotoCoreError, Boto3Error) as exc:
+    except Exception as exc:
+        if not _is_aws_error(exc):
+            raise
         raise GatewayUnavailable(f"{gateway}: {exc}{_name_request(exc)}") from exc
+
+
+def _is_aws_error(exc: Exception) -> bool:
+    if isinstance(exc, ClientError | BotoCoreError):
+        return True
+    # Importing it would import all of boto3; while it is not imported, it cannot be raised
+    boto3_exceptions = sys.modules.get("boto3.exceptions")
+    return boto3_exceptions is not None and isinstance(exc, boto3_exceptions.Boto3Error)
 
 
 def tries(limit: int = MAX_TRIES, longest_pause_s: float = LONGEST_PAUSE_S) -> Iterator[int]:

@@ -6,18 +6,22 @@ the workers of a vantage, and their launcher, may run in another region than the
 botocore tries a call up to MAX_ATTEMPTS times in its standard mode (backoff, jitter, a retry quota);
 after that, the caller's message returns to its queue. botocore does not retry a batch of which the
 service did only a part: the gateways do.
+
+boto3 is imported when it is needed, because a command on the local stack may do without it
+(token_client.py). Functions call `load`, so that it is imported while they start.
 """
 
 from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-import boto3
-from botocore.config import Config
+from cascan.aws.token_client import TokenClient, TokenEndpoint
 
 if TYPE_CHECKING:
+    import boto3
+    from botocore.config import Config
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
@@ -30,13 +34,33 @@ MAX_ATTEMPTS = 4
 CONNECT_TIMEOUT_S = 3  # also across an ocean
 
 
+_token_endpoints: list[TokenEndpoint] = []  # one, if DynamoDB and SQS are called with a token
+
+
+def use_token(endpoint_url: str, token: str) -> None:
+    """Call DynamoDB and SQS at this endpoint with the token, from the next use of a client on."""
+    _token_endpoints[:] = [TokenEndpoint(endpoint_url, token)]
+    forget()
+
+
+def load() -> None:
+    """Import what the clients need. In the init phase of a function, Lambda gives it a whole processor."""
+    import boto3  # noqa: F401, PLC0415
+
+    from cascan.aws.dynamodb import signing  # noqa: F401, PLC0415
+
+
 @cache
 def session() -> boto3.Session:
+    import boto3  # noqa: PLC0415 - see above
+
     return boto3.Session(region_name=os.environ.get("STACK_REGION") or None)
 
 
 @cache
 def dynamodb() -> DynamoDBClient:
+    if _token_endpoints:
+        return cast("DynamoDBClient", _build_token_client("dynamodb"))
     return session().client("dynamodb", config=_config(read_timeout_s=5, checks_parameters=False))
 
 
@@ -52,6 +76,8 @@ def events() -> EventBridgeClient:
 
 @cache
 def sqs() -> SQSClient:
+    if _token_endpoints:
+        return cast("SQSClient", _build_token_client("sqs"))
     return session().client("sqs", config=_config(read_timeout_s=30))  # a long poll takes 20 s
 
 
@@ -63,6 +89,8 @@ def scheduler() -> EventBridgeSchedulerClient:
 @cache
 def ecs() -> ECSClient:
     """In the region of this process: a launcher starts workers where it is."""
+    import boto3  # noqa: PLC0415 - see above
+
     here = boto3.Session().region_name
     return session().client("ecs", region_name=here, config=_config(read_timeout_s=20))
 
@@ -78,7 +106,13 @@ def forget() -> None:
         built.cache_clear()
 
 
+def _build_token_client(service: str) -> object:
+    return TokenClient(service, _token_endpoints[0])
+
+
 def _config(read_timeout_s: int, *, checks_parameters: bool = True) -> Config:
+    from botocore.config import Config  # noqa: PLC0415 - see above
+
     return Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=read_timeout_s,

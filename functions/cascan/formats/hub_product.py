@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
-ARN_PARTS = 6
+ARN = re.compile(r"arn:(?P<partition>aws[a-z-]*):[a-z0-9-]+:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):")
 
 
 class HubProduct(msgspec.Struct, frozen=True):
@@ -23,11 +25,9 @@ class HubProduct(msgspec.Struct, frozen=True):
 UNKNOWN_PRODUCT = HubProduct("000000000000", "us-east-1")
 
 
-def read_product_arn(arn: str) -> HubProduct:
-    """Raises: ValueError: not the ARN of a default product."""
-    parts = arn.split(":")
-    if len(parts) == ARN_PARTS:
-        product = HubProduct(account=parts[4], region=parts[3], partition=parts[1])
-        if product.arn == arn:
-            return product
-    raise ValueError(f"{arn!r} is not the ARN of an account's default product in AWS Security Hub")
+def read_product_of(arn: str) -> HubProduct:
+    """The default product in the account and Region of an ARN. Raises: ValueError: it has none of both."""
+    match = ARN.match(arn)
+    if match is None:
+        raise ValueError(f"{arn!r} is not the ARN of something in an account and a Region")
+    return HubProduct(account=match["account"], region=match["region"], partition=match["partition"])

@@ -17,7 +17,7 @@ from cascan.ids import ReportKey
 from cascan.inventory.scanned_addresses import ReassignedHosts
 from cascan.model.host import Host
 from cascan.model.shard import Shard
-from cascan.nmap.report.merge import MergeInput, merge_reports
+from cascan.nmap.report.merge import ElementEditor, MergeInput, merge_reports
 from cascan.nmap.report.read import read_report
 
 
@@ -29,12 +29,14 @@ class MergedReport:
     chunks: Iterator[bytes]
 
 
-def open_merged_report(scan_id: str, *, table: Shards, reports: ReportStore) -> MergedReport:
+def open_merged_report(
+    scan_id: str, *, table: Shards, reports: ReportStore, editor: ElementEditor | None = None
+) -> MergedReport:
     """Merge the reports of the scan; they are read from the store while the result is consumed.
 
     If the report of a shard is missing, the merged report says `exit="error"`; a shard without
     targets needs none. A host that was scanned twice, because it had timed out or could not be cut
-    off, is taken from the later report.
+    off, is taken from the later report. `editor`: changes or leaves out elements.
     """
     shards = list(table.shards(scan_id))
     keys = select_reports(shards, reports.report_keys(scan_id))
@@ -47,6 +49,7 @@ def open_merged_report(scan_id: str, *, table: Shards, reports: ReportStore) -> 
         missing=len(scanned) - report_count,
         started_at=min(started, default=None),
         has_same_ports=len({_find_ports(shard) for shard in scanned}) <= 1,
+        editor=editor,
     )
     return MergedReport(report_count, chunks)
 

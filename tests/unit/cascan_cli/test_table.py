@@ -150,3 +150,16 @@ def test_a_list_that_is_printed_as_it_comes_looks_like_any_other(
     whole = capsys.readouterr().out
     print_json_list(iter(values))
     assert capsys.readouterr().out == whole
+
+
+def test_columns_are_left_out_before_one_is_narrower_than_its_comfort(show: Show) -> None:
+    titles, row = ("SEVERITY", "CATEGORY", "FINDING"), ("HIGH", "Open Port", "Open Port: 8099 (http)")
+    options: dict[str, Any] = {"drop": ("CATEGORY",), "columns": 34}
+    assert "CATEGORY" in show(titles, [row], **options)
+    assert show(titles, [row], comfort={"FINDING": 22}, **options).splitlines()[1].split("  ")[-1] == row[2]
+
+
+def test_a_time_with_milliseconds_is_folded_between_its_date_and_its_hour(show: Show) -> None:
+    out = show(("REQUESTED", "REMARK"), [("2026-03-01T18:20:57.123Z", "a remark of some length")], columns=38)
+    assert "2026-03-01 " in out
+    assert "18:20:57.123Z" in out

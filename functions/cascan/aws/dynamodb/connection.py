@@ -18,20 +18,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSPreparedRequest, AWSRequest
-from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
-from botocore.httpsession import ProxyConfiguration, where
-from botocore.utils import get_environ_proxies
+from botocore.exceptions import ClientError, HTTPClientError
 
-from cascan.aws import clients
+from cascan.aws.token_client import TokenClient
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-SERVICE = "dynamodb"
-CONTENT_TYPE = "application/x-amz-json-1.0"
 TIMEOUT_S = 5  # of a read, and of a connect
+LONG_TIMEOUT_S = 30  # of a local stack, which may be slow, and whose queues are polled for up to 20 s
 # A function may have been frozen since the last call. Meanwhile the server may have closed the
 # connection.
 MAX_IDLE_S = 50
@@ -58,10 +53,15 @@ class Connection:
     Call `send`, do something else, then read the `answer`.
     """
 
-    def __init__(self, client: DynamoDBClient) -> None:
+    def __init__(self, client: DynamoDBClient | TokenClient) -> None:
         self._client = client
         self._operation = ""
-        self._http = _build_connection(client.meta.endpoint_url)  # connects when it sends
+        # They connect when they send
+        if isinstance(client, TokenClient):
+            url = urlsplit(client.endpoint_url)
+            self._http = HTTPConnection(url.hostname or "", url.port, timeout=LONG_TIMEOUT_S)
+        else:
+            self._http = _build_connection(client.meta.endpoint_url)
         self._used_at = 0.0
         self._outcome: Answer | Exception | None = None  # known before an answer is read
 
@@ -71,21 +71,30 @@ class Connection:
         Raises: BotoCoreError: the call cannot be signed.
         """
         self._operation, self._outcome = operation, None
-        request = _sign(self._client, operation, body)
-        event = f"before-send.{SERVICE}.{operation}"
-        for _, response in self._client.meta.events.emit(event, request=request):
-            if response is not None:  # a hook answers instead of the service
-                headers = _lower_names(response.headers)
-                headers.pop("x-amz-crc32", None)  # the checksum of a transfer that did not happen
-                self._outcome = Answer(response.status_code, headers, response.content)
-                return
+        headers = self._prepare(operation, body)
+        if self._outcome is not None:
+            return
         if time.time() > self._used_at + MAX_IDLE_S:
             self.close()
         self._used_at = time.time()
         try:
-            self._http.request("POST", "/", body, dict(request.headers))
+            self._http.request("POST", "/", body, headers)
         except (OSError, HTTPException) as exc:
             self._outcome = exc
+
+    def _prepare(self, operation: str, body: bytes) -> dict[str, str]:
+        """The headers of the call. Sets the outcome if a hook answers instead of the service."""
+        if isinstance(self._client, TokenClient):
+            return self._client.headers(operation)
+        from cascan.aws.dynamodb import signing  # noqa: PLC0415 - see clients.load
+
+        request = signing.sign(self._client, operation, body)
+        response = signing.call_hooks(self._client, operation, request)
+        if response is not None:
+            headers = _lower_names(response.headers)
+            headers.pop("x-amz-crc32", None)  # the checksum of a transfer that did not happen
+            self._outcome = Answer(response.status_code, headers, response.content)
+        return dict(request.headers)
 
     def answer(self) -> dict[str, Any]:
         """Wait for the call's answer.
@@ -126,19 +135,6 @@ class Connection:
             return Answer(response.status, _lower_names(response.headers), response.read())
 
 
-def _sign(client: DynamoDBClient, operation: str, body: bytes) -> AWSPreparedRequest:
-    credentials = clients.session().get_credentials()
-    if credentials is None:
-        raise NoCredentialsError
-    # Frozen, so that a renewal in another thread cannot mix two sets
-    frozen: Any = credentials.get_frozen_credentials()
-    target = f"{client.meta.service_model.metadata['targetPrefix']}.{operation}"
-    headers = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": target}
-    request = AWSRequest("POST", f"{client.meta.endpoint_url}/", headers, body)
-    SigV4Auth(frozen, SERVICE, client.meta.region_name).add_auth(request)
-    return request.prepare()
-
-
 def _lower_names(headers: Any) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
@@ -173,6 +169,9 @@ def _build_connection(endpoint_url: str) -> HTTPConnection:
     host, port = url.hostname or "", url.port
     if url.scheme != "https":
         return HTTPConnection(host, port, timeout=TIMEOUT_S)
+    from botocore.httpsession import ProxyConfiguration  # noqa: PLC0415 - see clients.load
+    from botocore.utils import get_environ_proxies  # noqa: PLC0415
+
     proxies = ProxyConfiguration(get_environ_proxies(endpoint_url))
     proxy_url = proxies.proxy_url_for(endpoint_url)
     if not proxy_url:
@@ -186,6 +185,8 @@ def _build_connection(endpoint_url: str) -> HTTPConnection:
 @cache
 def _trust() -> ssl.SSLContext:
     """The certificates that botocore trusts."""
+    from botocore.httpsession import where  # noqa: PLC0415 - see clients.load
+
     return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or where())
 
 

@@ -11,8 +11,9 @@ ReportReader reads them (its `source`). The frame around them is new:
                finished: the latest time; the time elapsed from the start to it; exit is success if
                every report has success
 
-A host that is taken from another report is neither copied nor counted. A damaged report adds the
-hosts that can be read. Elements that are not in nmap.dtd are left out.
+A host that is taken from another report is neither copied nor counted. Where some hosts are left
+out, the counts are of those that are written. A damaged report adds the hosts that can be read.
+Elements that are not in nmap.dtd are left out.
 
 Source: nmap.dtd.
 """
@@ -23,7 +24,7 @@ import time
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
@@ -54,6 +55,19 @@ class MergeInput(NamedTuple):
     left_out: Container[str] = ()  # addresses whose hosts are taken from another report
 
 
+class ElementEditor(Protocol):
+    """Changes what is copied."""
+
+    @property
+    def is_partial(self) -> bool:
+        """Some hosts are left out, so that the counts are of those that are written."""
+
+    def edit(self, item: Host | Item) -> Host | Item | None:
+        """The element as it is to be written; the same object: as it is; None: left out."""
+
+    def edit_head(self, head: Head) -> Head: ...
+
+
 def merge_reports(
     reports: Iterable[MergeInput],
     *,
@@ -61,6 +75,7 @@ def merge_reports(
     missing: int = 0,
     started_at: datetime | None = None,
     has_same_ports: bool = True,
+    editor: ElementEditor | None = None,
 ) -> Iterator[bytes]:
     """The merged report in chunks of about CHUNK_CHARS. No chunks, if no stream is a report.
 
@@ -68,7 +83,8 @@ def merge_reports(
     the top; it must not contain `--`. `missing`: how many reports should exist and do not.
     `started_at`: when the scan began. `has_same_ports`: every report is about the same ports.
     """
-    return ReportMerge(comment, missing, started_at, has_same_ports=has_same_ports).chunks(reports)
+    merge = ReportMerge(comment, missing, started_at, has_same_ports=has_same_ports, editor=editor)
+    return merge.chunks(reports)
 
 
 @dataclass
@@ -101,11 +117,13 @@ class ReportMerge:
         started_at: datetime | None = None,
         *,
         has_same_ports: bool = True,
+        editor: ElementEditor | None = None,
     ) -> None:
         self.flaws = missing
         self.warnings: tuple[str, ...] = ()
         self._comment = comment
         self._has_same_ports = has_same_ports
+        self._editor = editor
         # seconds since 1970; 0: not known yet
         self._started = int(started_at.timestamp()) if started_at else 0
         self._finished = 0
@@ -164,13 +182,19 @@ class ReportMerge:
                 if left_out and item.address in left_out:
                     elsewhere.add_host(item)
                     continue
+            edited = self._editor.edit(item) if self._editor else item
+            if edited is None:
+                if isinstance(item, Host):
+                    elsewhere.add_host(item)
+                continue
             yield from self._render_start(frame)
-            yield report.source
+            yield report.source if edited is item else render_item(edited)
         self._add(ends, present, elsewhere)
         self.flaws += not (report.complete and _succeeded(ends))
 
     def _keep_head(self, head: Head) -> None:
         """Keep the first head that has a version, since a failed nmap may not write one."""
+        head = self._editor.edit_head(head) if self._editor else head
         if self._head is None or (head.version is not None and self._head.version is None):
             self._head = head
 
@@ -179,7 +203,8 @@ class ReportMerge:
         counted = _Counts()
         for hosts in (end.hosts for end in ends if end.hosts):
             counted.add(hosts)
-        if not any(end.hosts for end in ends):
+        is_partial = self._editor is not None and self._editor.is_partial
+        if is_partial or not any(end.hosts for end in ends):
             counted = present
         self._up += max(0, counted.up - elsewhere.up)
         self._total += max(0, counted.total - elsewhere.total)

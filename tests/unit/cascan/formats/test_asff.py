@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from cascan.findings import build_findings
 from cascan.findings.redact import redact_finding
 from cascan.formats.asff import build_id, to_asff
-from cascan.formats.hub_product import HubProduct
+from cascan.formats.hub_product import HubProduct, read_product_of
 from cascan.formats.records import Export, Record, Status
 from cascan.formats.registry import render_records
 from cascan.ids import derive_scan_id
@@ -71,6 +71,14 @@ def test_the_id_names_product_vantage_and_fingerprint_and_no_scan() -> None:
     assert asff["ProductArn"] == f"arn:aws:securityhub:eu-west-1:{ACCOUNT}:product/{ACCOUNT}/default"
     china = HubProduct(ACCOUNT, "cn-north-1", "aws-cn")
     assert china.arn.startswith("arn:aws-cn:securityhub:cn-north-1:")
+
+
+def test_a_product_is_read_of_any_arn_with_account_and_region() -> None:
+    stack = f"arn:aws-us-gov:cloudformation:us-gov-west-1:{ACCOUNT}:stack/cascan/1"
+    assert read_product_of(stack) == HubProduct(ACCOUNT, "us-gov-west-1", "aws-us-gov")
+    assert read_product_of(PRODUCT.arn) == PRODUCT
+    with pytest.raises(ValueError, match="not the ARN"):
+        read_product_of("arn:aws:s3:::bucket")
 
 
 def test_hostile_text_is_printable_and_cut_on_characters() -> None:

@@ -19,7 +19,8 @@ from cascan.errors import GatewayUnavailable
 from cascan.formats.registry import FORMATS
 from cascan.ids import derive_scan_id
 from cascan.model.scan import Outcome, ScanState
-from cascan_cli.commands import diff, export_findings, findings, inventory
+from cascan.nmap.report.read import read_report
+from cascan_cli.commands import diff, export_findings, findings, inventory, report
 from cascan_cli.main import main
 from cascan_cli.output.export_file import write_document
 from tests.data.reports import FOLDER as REPORTS
@@ -31,6 +32,7 @@ SELECTIONS = (
     ["findings", "latest", "--severity", "informational", "--port", "22"],
     ["findings", "latest", "--changes"],
     ["findings", "--now"],
+    ["report", "latest"],
     ["findings", "--series", "lan"],
     ["diff"],
     ["diff", "latest", derive_scan_id("scan at 0"), "--all"],
@@ -49,7 +51,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     def access(_: Any) -> Iterator[Any]:
         yield SimpleNamespace(table=world.table, reports=world.reports)
 
-    for command in (diff, inventory, findings, export_findings):
+    for command in (diff, inventory, findings, export_findings, report):
         monkeypatch.setattr(command, "open_stack", access)
     for hour, hosts in enumerate(
         ({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}, {"10.0.0.1": (22, 23), "10.0.0.3": (22,)})
@@ -100,6 +102,17 @@ def test_a_series_without_a_scan_that_is_done_is_refused(capsys: pytest.CaptureF
 def test_a_filter_selects_what_is_exported(tmp_path: Path) -> None:
     text = export(tmp_path, "findings", "latest", "--port", "23", "--as", "csv").decode()
     assert [row["port"] for row in csv.DictReader(io.StringIO(text))] == ["23"]
+
+
+@pytest.mark.parametrize("command", ["findings", "report"])
+def test_the_reports_of_a_scan_are_exported_as_one(command: str, tmp_path: Path) -> None:
+    hosts = list(read_report(io.BytesIO(export(tmp_path, command, "latest", "--as", "xml"))))
+    assert [host.address for host in hosts] == ["10.0.0.1", "10.0.0.3"]
+
+
+def test_some_hosts_of_the_reports_are_exported(tmp_path: Path) -> None:
+    data = export(tmp_path, "findings", "latest", "--host", "10.0.0.3", "--as", "xml")
+    assert [host.address for host in read_report(io.BytesIO(data))] == ["10.0.0.3"]
 
 
 def test_the_export_of_a_report_is_valid_and_of_several_files_at_once(tmp_path: Path) -> None:
@@ -160,6 +173,9 @@ class TestOptions:
             (["findings", "--series", "lan"], "--series lan needs --as FORMAT"),
             (["findings", "latest", "--changes"], "give SCAN and --as FORMAT"),
             (["findings", "--now", "--changes", "--as", "md"], "give SCAN and --as FORMAT"),
+            (["findings", "latest", "--as", "xml", "--port", "22"], "so --port cannot select a part of them"),
+            (["findings", "--now", "--as", "xml"], "--as xml is the report of one scan"),
+            (["inventory", "--as", "xml"], "'jsonl', 'csv', 'md', 'sarif'"),
             (["read", str(REPORTS / "versions.xml"), "--with-secrets"], "leaves nothing out"),
         ],
     )
@@ -171,3 +187,11 @@ class TestOptions:
         except SystemExit as exc:  # of the parser of arguments
             code = int(exc.code or 0)
         assert (code, sentence in capsys.readouterr().err) == (2, True)
+
+
+def test_asff_of_a_stack_on_aws_names_its_account_and_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = {"StackId": "arn:aws-cn:cloudformation:cn-north-1:123456789012:stack/prod/1"}
+    monkeypatch.setattr(export_findings, "describe_stack", lambda _: stack)
+    documents = json.loads(export(tmp_path, "findings", "latest", "--as", "asff", "--stack", "prod"))
+    accounts = {(document["AwsAccountId"], document["ProductArn"].split(":product/")[0]) for document in documents}
+    assert accounts == {("123456789012", "arn:aws-cn:securityhub:cn-north-1:123456789012")}

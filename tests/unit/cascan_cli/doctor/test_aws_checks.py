@@ -267,3 +267,28 @@ def test_each_check_names_the_actions_that_it_needs() -> None:
     checks = aws_checks.aws_checks(a_stack(), client, NOW)
 
     assert [check.name for check in checks if not check.actions] == ["stack", "version", "retention"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "words"),
+    [
+        ({}, Status.OK, ""),
+        ("InvalidAccessException", Status.PROBLEM, "enable-security-hub"),
+        ("ResourceNotFoundException", Status.PROBLEM, "enable-security-hub"),
+        ("AccessDeniedException", Status.WARNING, "allow an:Action"),
+    ],
+)
+def test_security_hub_has_to_be_enabled_where_findings_are_imported(
+    answering: Open, answer: dict[str, Any] | str, expected: Status, words: str
+) -> None:
+    hub = answering("securityhub", ("describe_hub", answer))
+    result = run_one(lambda: aws_checks.check_security_hub(a_stack(SecurityHub="enabled"), lambda _: hub))
+    assert result.status is expected
+    assert words in result.remedy
+
+
+def test_a_stack_that_imports_nothing_is_not_asked_for_security_hub() -> None:
+    def open_client(service: str) -> Any:
+        raise AssertionError(service)
+
+    assert run(lambda: aws_checks.check_security_hub(a_stack(), open_client)) == []

@@ -13,7 +13,6 @@ import pytest
 
 from cascan_cli.errors import DiskFull, StateUnreadable
 from cascan_cli.local import endpoint as endpoint_module
-from cascan_cli.local import state as state_module
 from cascan_cli.local.state import Deployment, Running, StateDir, default_root
 
 DEPLOYMENT = Deployment(
@@ -183,7 +182,7 @@ def test_of_two_commands_at_once_both_go_by_the_port_of_the_first(
             assert StateDir(tmp_path).port() == 2_001
         return own
 
-    monkeypatch.setattr(state_module, "find_free_port", slowly)
+    monkeypatch.setattr(endpoint_module, "find_free_port", slowly)
     assert StateDir(tmp_path).port() == 2_001
     assert chosen == [2_000, 2_001]
     assert [path.name for path in tmp_path.glob("machine.json*")] == ["machine.json"]

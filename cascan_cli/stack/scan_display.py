@@ -1,0 +1,93 @@
+"""What a command shows while a scan runs: a line with its progress, and its findings as they come.
+
+In a terminal the line is redrawn, with the findings above it. Elsewhere there is a line every
+LINE_EVERY_S seconds, without them.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from cascan.clock import utc_now
+from cascan.limits import MAX_LIVE_FINDINGS, MAX_LIVE_FINDINGS_AT_ONCE, MAX_LIVE_SHARDS
+from cascan.model.scan import FINAL_STATES, Scan
+from cascan.model.shard import ShardState
+from cascan.queries.finding_query import order_findings
+from cascan.queries.read_findings import read_findings
+from cascan.queries.scan_progress import TaskPace, find_usual_duration, measure_progress
+from cascan.rules.severity import to_count_key
+from cascan_cli.output.progress import describe_progress
+from cascan_cli.output.scan import finding_detail, next_opening
+from cascan_cli.output.text import Progress, pluralize
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from cascan.gateways import Shards
+    from cascan.model.finding import Finding
+    from cascan.model.shard import Progress as ShardProgress
+    from cascan.queries.reachability_findings import FindingsAndLooks
+
+    class WatchedScans(FindingsAndLooks, Shards, Protocol): ...
+
+
+READ_EVERY_S = 5.0  # shards report their progress every few seconds, and reading it is a query
+
+
+class ScanDisplay:
+    """Describes one scan, reading no more often than every READ_EVERY_S seconds."""
+
+    def __init__(self, table: WatchedScans, progress: Progress) -> None:
+        self._table, self._progress = table, progress
+        self._pace = TaskPace()
+        self._running: list[ShardProgress] = []
+        self._read_at = -READ_EVERY_S
+        self._usual_s: float | None = None
+        self._is_known = False
+        self._shown_count = 0
+        self._shown: set[str] = set()  # ids of findings
+
+    def describe(self, scan: Scan, *, is_halted: bool = False) -> str:
+        """The line; findings that are new are printed above it."""
+        if not self._is_known:
+            self._usual_s, self._is_known = find_usual_duration(scan, self._table), True
+        now = time.monotonic()
+        if now - self._read_at >= READ_EVERY_S:
+            self._read_at = now
+            self._running = self._read_running(scan)
+            self._show_findings(scan)
+        at = utc_now()
+        is_held = is_halted or next_opening(scan, at) is not None
+        measured = measure_progress(scan, self._running, at, pace=self._pace, usual_s=self._usual_s, is_held=is_held)
+        line = describe_progress(scan, measured, self._running)
+        return f"halted; {line}" if is_halted else line
+
+    def _read_running(self, scan: Scan) -> list[ShardProgress]:
+        """Of the shards that run; empty if there are too many to query."""
+        if scan.shards > MAX_LIVE_SHARDS or not scan.shards_in_flight or scan.members:
+            return []
+        shards = self._table.list_shards_in(scan.scan_id, ShardState.RUNNING)
+        return [shard.progress for shard in shards if shard.progress]
+
+    def _show_findings(self, scan: Scan) -> None:
+        """Print findings that came since the last call, the worst first. An ended scan has a table of its own."""
+        count = scan.findings.count
+        if not self._progress.is_terminal or scan.state in FINAL_STATES or count == self._shown_count:
+            return
+        self._shown_count = count
+        if count > MAX_LIVE_FINDINGS:
+            return
+        added = [finding for finding in read_findings(scan, self._table) if finding.id not in self._shown]
+        self._shown |= {finding.id for finding in added}
+        ordered = list(order_findings(added).findings)
+        for finding in ordered[:MAX_LIVE_FINDINGS_AT_ONCE]:
+            self._progress.print_above(describe_finding(finding))
+        others = len(ordered) - MAX_LIVE_FINDINGS_AT_ONCE
+        if others > 0:
+            self._progress.print_above(f"and {pluralize(others, 'more finding')}")
+
+
+def describe_finding(finding: Finding) -> str:
+    parts = (to_count_key(finding), finding.location, finding.name, finding_detail(finding, utc_now()))
+    return "  ".join(filter(None, parts))

@@ -1,0 +1,68 @@
+"""Clients for an endpoint that checks a token instead of signatures: that of a local stack.
+
+A command on the local stack spends most of its time on importing boto3 and building its clients.
+The guard of the local stack (ADR 27) compares one header, so DynamoDB and SQS, which speak JSON, can be
+called without either. An operation is called as on a client of boto3, and raises the same errors.
+Binary values are returned as base64 text.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from cascan.aws.dynamodb.connection import Connection
+
+TARGETS = {"dynamodb": "DynamoDB_20120810", "sqs": "AmazonSQS"}
+CONTENT_TYPE = "application/x-amz-json-1.0"
+TOKEN_HEADER = "X-Amz-Security-Token"  # noqa: S105 - a header's name
+
+
+class TokenEndpoint(NamedTuple):
+    url: str
+    token: str
+
+
+class TokenClient:
+    """A client of one service. Its attributes are the operations: `client.get_item(TableName=…)`."""
+
+    def __init__(self, service: str, endpoint: TokenEndpoint) -> None:
+        self.endpoint_url = endpoint.url
+        self._token = endpoint.token
+        self._target = TARGETS[service]
+        self._thread = threading.local()
+
+    def headers(self, operation: str) -> dict[str, str]:
+        return {
+            "Content-Type": CONTENT_TYPE,
+            "X-Amz-Target": f"{self._target}.{operation}",
+            TOKEN_HEADER: self._token,
+        }
+
+    def close(self) -> None:
+        """Close the connection of this thread."""
+        self._connection().close()
+
+    def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        operation = "".join(word.capitalize() for word in name.split("_"))
+
+        def call(**request: Any) -> dict[str, Any]:
+            connection = self._connection()
+            connection.send(operation, msgspec.json.encode(request))
+            return connection.answer()
+
+        return call
+
+    def _connection(self) -> Connection:
+        from cascan.aws.dynamodb.connection import Connection  # noqa: PLC0415 - it imports this module
+
+        if not hasattr(self._thread, "connection"):
+            self._thread.connection = Connection(self)
+        connection: Connection = self._thread.connection
+        return connection
