@@ -103,6 +103,7 @@ bench: nmap setup  ## the figures of docs/performance.md (without benchmarks.lar
 	@$(BIN)/python -m benchmarks.inventory
 	@$(BIN)/python -m benchmarks.history
 	@$(BIN)/python -m benchmarks.streaming
+	@$(BIN)/python -m benchmarks.exports
 	@$(BIN)/python -m benchmarks.workers
 	@$(BIN)/python -m benchmarks.reading
 	@$(BIN)/python -m benchmarks.cascading

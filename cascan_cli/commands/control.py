@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from math import inf
 
-from cascan.events.control import Action, ControlRequested
+from cascan.events.control import Action
 from cascan.limits import MAX_LABEL_CHARS
 from cascan.model.scan import Scan, ScanState
 from cascan.recovery.operator_records import is_switch_recorded
@@ -16,6 +15,7 @@ from cascan.scans.close import ENDED_STATES
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.output.scan import scan_summary
 from cascan_cli.output.text import Progress, pluralize, print_json, print_message
+from cascan_cli.stack.control_scan import find_obstacle, send_control
 from cascan_cli.stack.find_scan import find_scans_to_act_on
 from cascan_cli.stack.open import StackGateways, open_stack
 
@@ -41,7 +41,7 @@ def run(args: Namespace) -> int:
         for scan in scans:
             _check(action, scan)
         for scan in scans:
-            _send(action, scan.scan_id, stack, args)
+            send_control(action, scan.scan_id, stack, args.reason)
         changed = [_wait_for(action, scan, stack, args) for scan in scans]
     if args.json:
         print_json([scan_summary(scan) for scan in changed])
@@ -56,29 +56,20 @@ def _find_scans(action: Action, stack: StackGateways, names: Sequence[str]) -> l
     """
     scans: dict[str, Scan] = {}
     for name in names:
-        for scan in find_scans_to_act_on(stack.table, name, lambda scan: not _find_obstacle(action, scan)):
+        for scan in find_scans_to_act_on(stack.table, name, lambda scan: not find_obstacle(action, scan)):
             scans.setdefault(scan.scan_id, scan)
     return list(scans.values())
 
 
 def _check(action: Action, scan: Scan) -> None:
     """Raises: BadInput: the action is not possible in the state of the scan."""
-    obstacle = _find_obstacle(action, scan)
+    obstacle = find_obstacle(action, scan)
     if obstacle:
         raise BadInput(f"scan {scan.scan_id} ({scan.name}) {obstacle}")
 
 
-def _find_obstacle(action: Action, scan: Scan) -> str:
-    """Why the action is not possible in the state of the scan; empty if it is."""
-    if scan.state in ENDED_STATES:
-        return f"has ended, it is {scan.state}: there is nothing to {action}"
-    if action is Action.RESUME and scan.state is not ScanState.SUSPENDED:
-        return f"is not suspended, it is {scan.state}"
-    return ""
-
-
 def _switch(action: Action, stack: StackGateways, args: Namespace) -> int:
-    _send(action, "", stack, args)
+    send_control(action, "", stack, args.reason)
     halted = action is Action.HALT
     _wait(lambda: _is_halted(stack) is halted, f"{action}: sent", args.timeout)
     if args.json:
@@ -96,11 +87,6 @@ def _is_halted(stack: StackGateways) -> bool | None:
     if not stack.stays_up and not is_switch_recorded(switch, stack.operator_records):
         return None
     return switch is not None
-
-
-def _send(action: Action, scan_id: str, stack: StackGateways, args: Namespace) -> None:
-    request = ControlRequested(action=action, scan_id=scan_id, by=getpass.getuser(), reason=args.reason)
-    stack.control_queue.send(request.to_wire())
 
 
 def _wait_for(action: Action, scan: Scan, stack: StackGateways, args: Namespace) -> Scan:

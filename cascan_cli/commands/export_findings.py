@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cascan_cli.stack.open import StackGateways
 
 XML = "xml"
+PLAIN_JSON = ("json", "jsonl")  # a read of the inventory for each host would double their time
 
 
 def export_findings(query: FindingQuery, args: Namespace) -> int:
@@ -40,7 +41,8 @@ def export_findings(query: FindingQuery, args: Namespace) -> int:
         raise BadInput("--as xml is the report of one scan: give SCAN, and leave out --now, --series and --changes")
     with open_stack(args) as stack:
         if args.now:
-            write_records(select_current_records(stack.table, query), args, title="current findings")
+            records = _add_times(select_current_records(stack.table, query), args, stack)
+            write_records(records, args, title="current findings")
             return 0
         if args.series:
             scan = _export_series(query, args, stack)
@@ -48,14 +50,23 @@ def export_findings(query: FindingQuery, args: Namespace) -> int:
             scan = find_scan(stack.table, args.scan)
             if args.form == XML:
                 return _export_xml(scan, query, args, stack)
-            select = _select_changes if args.changes else select_scan_records
-            records = select(stack.table, scan, query)
+            if args.changes:
+                records = _select_changes(stack.table, scan, query)
+            else:
+                records = _add_times(select_scan_records(stack.table, scan, query), args, stack)
             title = f"{scan.name}, {'changes of ' if args.changes else ''}scan {scan.scan_id}"
             write_records(records, args, title=title, vantage="" if scan.members else scan.vantage)
     if scan.error_description:
         print_message(f"scan {scan.scan_id}: {scan.error_description}")
     print_reasons(scan)
     return scan_exit_code(scan)
+
+
+def _add_times(records: Iterator[Record], args: Namespace, stack: StackGateways) -> Iterator[Record]:
+    """The records with the time at which each place was first seen, unless that would take longer than the export."""
+    from cascan.formats.first_seen import add_first_seen
+
+    return records if args.form in PLAIN_JSON else add_first_seen(records, stack.table)
 
 
 def _export_xml(scan: Scan, query: FindingQuery, args: Namespace, stack: StackGateways) -> int:
@@ -85,7 +96,7 @@ def _export_series(query: FindingQuery, args: Namespace, stack: StackGateways) -
     series = Series(args.series, stack.table)
     if series.newest is None:
         raise BadInput(f"no scan of series {args.series!r} is Done; see cascan scans")
-    write_records(series.select_records(query), args, title=f"series {args.series}")
+    write_records(_add_times(series.select_records(query), args, stack), args, title=f"series {args.series}")
     if series.unread:
         scans = pluralize(series.unread, "older scan")
         print_message(f"{scans} of series {args.series!r} not read: what they alone looked at is missing")

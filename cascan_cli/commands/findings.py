@@ -6,12 +6,9 @@ from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from cascan.findings.to_json import scan_fields, to_json
 from cascan.model.finding import Finding
-from cascan.queries.current_findings import OPEN_PORT
 from cascan.queries.finding_query import FindingQuery
 from cascan.queries.select_findings import FindingPage, SelectedFindings
-from cascan_cli.commands.export_findings import check_export_options, export_findings
 from cascan_cli.errors import BadInput
 from cascan_cli.input.finding_query import parse_finding_query
 from cascan_cli.output.scan import print_findings, print_reasons, scan_exit_code
@@ -23,12 +20,20 @@ from cascan_cli.stack.open import open_stack
 if TYPE_CHECKING:
     from cascan.model.scan import Scan
 
+OPEN_PORT = "Open Port"  # a category: cascan.findings.ports
+
 
 def run(args: Namespace) -> int:
     """Returns the exit code of the scan, so that a script learns whether the findings are complete."""
     _check_arguments(args)
+    if args.form or args.output or args.with_secrets:
+        from cascan_cli.commands.export_findings import check_export_options  # imports every format
+
+        check_export_options(args)
     query = parse_finding_query(args)
     if args.form:
+        from cascan_cli.commands.export_findings import export_findings
+
         return export_findings(query, args)
     if args.now:
         return _print_current(query, args)
@@ -41,6 +46,8 @@ def run(args: Namespace) -> int:
         elif args.limit is not None:
             _print_page(selected, scan, args)
         elif args.json:
+            from cascan.findings.to_json import scan_fields, to_json  # imports every reader of scripts
+
             fields = scan_fields(scan)
             print_json_list(to_json(finding, fields) for finding in selected)
         else:
@@ -71,7 +78,6 @@ def _check_arguments(args: Namespace) -> None:
         raise BadInput("--limit lists the findings of a SCAN; leave out --now and --as-targets")
     if args.limit is not None and args.form:
         raise BadInput(f"--as {args.form} writes the whole selection; leave out --limit")
-    check_export_options(args)
     if args.limit is not None and args.limit < 1:
         raise BadInput(f"--limit {args.limit}: must be at least 1")
 
@@ -86,6 +92,7 @@ def _print_page(selected: Iterable[Finding], scan: Scan, args: Namespace) -> Non
 
     try:
         if args.json:
+            from cascan.findings.to_json import scan_fields, to_json
             from cascan.queries.finding_query import order_findings
 
             fields = scan_fields(scan)
@@ -125,6 +132,7 @@ def _print_targets(findings: Iterable[Finding]) -> None:
 
 
 def _print_current(query: FindingQuery, args: Namespace) -> int:
+    from cascan.findings.to_json import scan_fields, to_json
     from cascan.queries.current_findings import find_current_findings
 
     removed = 0

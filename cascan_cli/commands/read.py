@@ -139,7 +139,7 @@ def _build_renderer(args: Namespace, report: ReportReader, rule_set: RuleSet | N
     scan_id, started_at = _identify(report)
     if args.form == "csv":
         from cascan.formats.csv_lines import render_row
-        from cascan.formats.registry import redact_record
+        from cascan.formats.redact_record import redact_record
 
         def render_rows(host: Host) -> bytes:
             records = _build_records(host, scan_id, started_at, rule_set)

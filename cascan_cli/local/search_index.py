@@ -217,15 +217,18 @@ class SearchIndex:
 
 
 def search_findings(
-    path: Path, table: FindingsAndLooks, search: Search, *, show: ShowProgress, say: PrintMessage
+    path: Path, table: FindingsAndLooks, search: Search, *, show: ShowProgress, say: PrintMessage, updates: bool = True
 ) -> list[SearchResult]:
     """Bring the index up to date, making it if need be, and search it.
 
+    `updates`: False where a search has just brought it up to date; then a missing index is empty.
     Raises: StateUnreadable, DiskFull: the file cannot be used. StackBusy: another search takes too long.
     """
     with hold_lock(_lock_of(path), LOCK_TIMEOUT_S):
         try:
-            return _update_and_search(path, table, search, show)
+            if updates:
+                return _update_and_search(path, table, search, show)
+            return _search(path, search)
         except IndexDamaged as exc:
             say(f"note: the search index {path} is made again: {exc}")
         _delete(path)
@@ -238,6 +241,12 @@ def search_findings(
 def _update_and_search(path: Path, table: FindingsAndLooks, search: Search, show: ShowProgress) -> list[SearchResult]:
     with open_index(path) as index:
         index.update(table, show)
+        results = index.search(search)
+    return results  # noqa: RET504 - the block may translate an error
+
+
+def _search(path: Path, search: Search) -> list[SearchResult]:
+    with open_index(path) as index:
         results = index.search(search)
     return results  # noqa: RET504 - the block may translate an error
 

@@ -17,7 +17,7 @@ from cascan.model.finding import Finding, Severity
 from cascan.model.scan import Scan
 from cascan.nmap.addresses import parse_address
 from cascan.queries.finding_query import SEVERITIES, FindingQuery, list_addresses
-from cascan.queries.search import SearchText, find_words, is_port, read_text
+from cascan.queries.search import SearchText, find_words, is_port, may_be_beginning, read_text
 from cascan.rules.severity import ACCEPTED, SUPPRESSED, to_count_key
 
 NETWORK_BITS = {4: (32, 24, 16, 8), 6: (128, 64, 48, 32)}  # for which an address has marks, narrow ones first
@@ -34,7 +34,7 @@ def build_match(text: SearchText, query: FindingQuery) -> str:
     syntax. Marks leave out most of what the query does not select; `FindingQuery.fits` decides.
     Empty: every finding may match.
     """
-    conditions = [f'(body : "{phrase}" *)' for phrase in text.phrases]
+    conditions = [f'(body : "{phrase}"{" *" if may_be_beginning(phrase) else ""})' for phrase in text.phrases]
     choices = [
         [_mark("severity", severity) for severity in query.severities],
         _mark_hosts(query),

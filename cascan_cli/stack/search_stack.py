@@ -30,8 +30,9 @@ def search_index(
     *,
     show: ShowProgress = lambda _: None,
     say: Say,
+    updates: bool = True,
 ) -> list[SearchResult]:
-    """The first results of a stack on this machine, whose index is brought up to date.
+    """The first results of a stack on this machine, whose index is brought up to date if `updates`.
 
     `show` gets how far that is, `say` sentences for the user. Raises: StateUnreadable, DiskFull, StackBusy.
     """
@@ -39,7 +40,7 @@ def search_index(
     from cascan_cli.local.state import StateDir
 
     path = StateDir(state_dir).search_index
-    return search_findings(path, stack.table, Search(text, query, limit), show=show, say=say)
+    return search_findings(path, stack.table, Search(text, query, limit), show=show, say=say, updates=updates)
 
 
 def search_table(

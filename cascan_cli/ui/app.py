@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from cascan.errors import GatewayUnavailable, UnreadableItem
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.ui.console import Console, get_console
-from cascan_cli.ui.guard import Guard
+from cascan_cli.ui.guard import HEADERS, Guard
 from cascan_cli.ui.pages import (
     audit,
     changes,
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+UNEXPECTED = "The console failed unexpectedly. The terminal in which it runs shows the error.\n"
 STATIC = Path(__file__).parent / "static"
 ROUTES = (
     Route("/", overview.show_overview),
     Route("/scans", scans.show_scans),
     Route("/scans/live", scans.stream_scans),
     Route("/scans/{scan_id}", scan.show_scan),
+    Route("/scans/{scan_id}", scan.control_scan, methods=["POST"]),
     Route("/scans/{scan_id}/live", scan.stream_scan),
     Route("/findings", findings.show_findings),
     Route("/submit", submit.show_form),
@@ -74,6 +77,7 @@ def build_app(console: Console, port: int) -> Starlette:
         GatewayUnavailable: _show_error,
         UnreadableItem: _show_error,
         HTTPException: _show_http_error,
+        Exception: _show_unexpected,
     }
     app = Starlette(routes=ROUTES, middleware=[guard], exception_handlers=handlers)
     app.state.console = console
@@ -91,11 +95,14 @@ def _show_error(request: Request, exc: Exception) -> Response:
     return get_console(request).render(request, "error.html", status=status, sentence=sentence)
 
 
+def _show_unexpected(_: Request, __: Exception) -> Response:
+    """Outside of the guard, so with its headers. The server logs the error."""
+    return PlainTextResponse(UNEXPECTED, 500, headers=HEADERS)
+
+
 def _show_http_error(request: Request, exc: Exception) -> Response:
     status = exc.status_code if isinstance(exc, HTTPException) else 500
     sentence = str(exc.detail) if isinstance(exc, HTTPException) else ""
     if request.url.path.startswith("/static/"):
-        from starlette.responses import PlainTextResponse
-
         return PlainTextResponse("There is no such file.\n", status)
     return get_console(request).render(request, "error.html", status=status, sentence=sentence)

@@ -17,6 +17,7 @@ from cascan.clock import Clock, utc_now
 from cascan.limits import MAX_CONSOLE_REQUESTED, MAX_CONSOLE_STREAMS
 from cascan_cli.output.text import pluralize, printable
 from cascan_cli.ui.guard import Role
+from cascan_cli.ui.recent import Recent
 from cascan_cli.ui.sessions import Session, Sessions
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class Console:
     clock: Clock = utc_now
     sessions: Sessions = field(default_factory=Sessions)
     streams: Streams = field(default_factory=Streams)
+    recent: Recent = field(default_factory=Recent)
     templates: Environment = field(default_factory=build_templates)
     requested: dict[str, datetime] = field(default_factory=dict)  # scans that this console asked for, by id
     is_ending: bool = False  # live streams end then

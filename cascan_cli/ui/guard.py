@@ -106,10 +106,12 @@ class Guard:
         """Raises: Refused: another host, another site, or a method that no page has."""
         if len(headers.getlist("host")) != 1 or headers["host"].lower() not in self._hosts:
             raise Refused(FOREIGN_HOST)
-        method, origin = scope["method"], headers.get("origin")
-        site = headers.get("sec-fetch-site")
-        if method not in (*READING, *CHANGING):
+        if scope["method"] not in (*READING, *CHANGING):
             raise Refused("The console has no such method.", 405)
+        self._check_origin(scope["method"], headers.get("origin"), headers.get("sec-fetch-site"))
+
+    def _check_origin(self, method: str, origin: str | None, site: str | None) -> None:
+        """Raises: Refused: a page of another site asks."""
         # A form's origin is `null` under our referrer policy, also from our own pages
         is_ours = origin in self._origins or (origin == "null" and site == "same-origin")
         if origin is not None and not is_ours:

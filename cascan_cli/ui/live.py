@@ -8,9 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, StreamingResponse
 
+from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_CONSOLE_STREAM_S
+from cascan_cli.errors import CliError
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from cascan_cli.ui.console import Console
 
 TOO_MANY = "<p>Other pages are live already. Reload this one to see how far it is.</p>"
+HEARTBEAT, HEARTBEAT_S = ": nothing has changed\n\n", 10.0  # shows the server which browsers are gone
 END = "event: end\ndata: end\n\n"
 
 
@@ -37,17 +41,19 @@ def stream_part(console: Console, read: Callable[[], Part], poll_s: float) -> Re
 
 
 async def _send_changes(console: Console, read: Callable[[], Part], poll_s: float) -> AsyncIterator[str]:
-    shown, ends_at = "", time.monotonic() + MAX_CONSOLE_STREAM_S
+    shown, sent_at, ends_at = "", time.monotonic(), time.monotonic() + MAX_CONSOLE_STREAM_S
     try:
         while not console.is_ending and time.monotonic() < ends_at:
             part = await run_in_threadpool(read)
-            if part.html != shown:
-                yield _to_event(part.html)
-                shown = part.html
+            if part.html != shown or time.monotonic() - sent_at > HEARTBEAT_S:
+                yield _to_event(part.html) if part.html != shown else HEARTBEAT
+                shown, sent_at = part.html, time.monotonic()
             if part.is_last:
                 yield END
                 return
             await asyncio.sleep(poll_s)
+    except (CliError, GatewayUnavailable, HTTPException):
+        return  # the browser connects again, and then sees why
     finally:
         console.streams.give_back()
 

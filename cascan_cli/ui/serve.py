@@ -82,6 +82,7 @@ def serve(console: Console, listener: socket.socket, *, opens_browser: bool) -> 
         access_log=False,
         server_header=False,
         lifespan="off",
+        ws="none",
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=GRACE_S,
     )

@@ -1,11 +1,14 @@
-"""Which findings of a network Security Hub gets, and which it has that are gone.
+"""Which findings of some hosts Security Hub gets, and which it has that are gone.
 
-Pure: the same scan, inventory and earlier imports give the same decisions, so a repeated or a late
-delivery does no harm.
+Pure: the same scan, inventory, looks and earlier imports give the same decisions, so a repeated or
+a late delivery does no harm.
 
-    a finding of the scan     is imported, unless a newer scan has looked at its place
+    a finding of the scan     is imported, unless a newer look tells of it: the port was closed then,
+                              or that scan looked for the same
     one that was sent before  is archived if its port is closed or its host is not up now, or if this
-                              scan looked at the place, looked for the same, and does not see it
+                              scan looked at the place later, and saw it closed or looked for the same
+
+The newest sighting in the inventory answers most of this. Looks are read where it is not of this scan.
 
 Everything else stays as it is: what was not covered is not gone.
 """
@@ -15,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -23,15 +27,20 @@ from cascan.findings.redact import redact_finding
 from cascan.formats.asff import SEVERITIES, archive, rate_severity, to_asff
 from cascan.formats.hub_product import HubProduct
 from cascan.formats.records import Record, ScanFields, Status, find_status
+from cascan.inventory.coverage import CLOSED_STATES
+from cascan.inventory.looks import find_state
 from cascan.limits import MAX_IMPORTED_PER_HOST
 from cascan.model.exposure import Exposure
 from cascan.model.finding import Finding, Severity
-from cascan.model.inventory import OPEN, UP, HostRecord, PortKey, Sighting
+from cascan.model.history import HOST_NOT_UP, Look
+from cascan.model.inventory import NOT_UP, OPEN, UP, HostRecord, PortKey, Sighting
 from cascan.model.scan import Scan
 from cascan.model.sent_finding import SentFinding
 from on_hub_import_due.probes import find_needs
 
 HOST_KEY: PortKey = ("", 0)
+PRESENT = frozenset({OPEN, UP})
+ABSENT = CLOSED_STATES | {NOT_UP, HOST_NOT_UP}  # of other states nothing follows
 LATER = timedelta(milliseconds=1)  # the least by which `UpdatedAt` grows
 Probes = frozenset[str]
 
@@ -48,16 +57,25 @@ class ImportedScan:
     product: HubProduct
     minimum: Severity
     find_probes: Callable[[str], Probes | None]  # of another scan; None: it was removed
+    # The looks at an address down to that of this scan, the newest first; some may be missing
+    find_looks: Callable[[str], Sequence[Look]]
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkState:
-    """What is known of the hosts of a network."""
+class KnownState:
+    """What is known of the hosts."""
 
     findings: Mapping[str, Sequence[Finding]]  # of the scan, by address
     sent: Sequence[SentFinding]
     records: Mapping[str, HostRecord]
     exposures: Sequence[Exposure]
+
+
+class PlaceLooks(NamedTuple):
+    """What looks say of a port, or of a host itself."""
+
+    newer: dict[str, str]  # than the look of this scan: the states, by scan
+    own_state: str | None  # None: this scan did not cover it, or its look is not stored any more
 
 
 @dataclass(slots=True)
@@ -66,7 +84,7 @@ class Choice:
     left_out: int = 0  # findings of hosts that have more than MAX_IMPORTED_PER_HOST
 
 
-def choose_imports(source: ImportedScan, state: NetworkState) -> Choice:
+def choose_imports(source: ImportedScan, state: KnownState) -> Choice:
     """What to send: new findings, those that are seen again, and those that are gone."""
     chooser = _Chooser(source, state)
     imports = [sent for address in state.findings for sent in chooser.choose_found(address)]
@@ -75,7 +93,7 @@ def choose_imports(source: ImportedScan, state: NetworkState) -> Choice:
 
 
 class _Chooser:
-    def __init__(self, source: ImportedScan, state: NetworkState) -> None:
+    def __init__(self, source: ImportedScan, state: KnownState) -> None:
         self._source = source
         self._state = state
         self._known = {(sent.address, sent.fingerprint): sent for sent in state.sent}
@@ -87,7 +105,7 @@ class _Chooser:
         wanted: list[Record] = []
         for finding in self._state.findings[address]:
             sent = self._unseen.pop((address, finding.fingerprint), None)
-            if self._is_outdated(address, finding, sent):
+            if self._is_outdated(address, finding):
                 continue
             record = self._build_record(finding, sent)
             if self._is_wanted(address, record):
@@ -108,29 +126,50 @@ class _Chooser:
                 yield from self._close(sent)
 
     def _is_gone(self, sent: SentFinding, *, has_timed_out: bool) -> bool:
+        """Whether the newest look, or else the look of this scan, says so."""
         sighting = _find_sighting(self._state.records.get(sent.address), sent.key)
-        scan_id = self._source.scan.scan_id
-        if sighting is None or sighting.scan_id == sent.scan_id != scan_id:
-            return False  # no scan has looked since
-        if sighting.state not in (OPEN, UP):
-            return True
-        looked_again = sighting.scan_id == scan_id and not has_timed_out
-        return looked_again and self._source.probes.issuperset(sent.needs)
-
-    def _is_outdated(self, address: str, finding: Finding, sent: SentFinding | None) -> bool:
-        """Whether a newer scan has looked at the place: what it sees is imported with it."""
-        scan_id, key = self._source.scan.scan_id, _find_key(finding)
-        sighting = _find_sighting(self._state.records.get(address), key)
-        if sighting is None or sighting.scan_id == scan_id:
+        if sighting is None:
             return False
-        if sent and sent.scan_id != scan_id and sent.updated_at > self._source.ended_at:
-            return True  # it was decided by a newer scan
+        if sighting.state not in PRESENT:
+            return True
+        own_state: str | None = sighting.state
+        if sighting.scan_id != self._source.scan.scan_id:
+            looks = self._find_looks(sent.address, sent.key)
+            if sent.scan_id in looks.newer:
+                return False
+            own_state = looks.own_state
+        if own_state in PRESENT:
+            return not has_timed_out and self._source.probes.issuperset(sent.needs)
+        return own_state in ABSENT
+
+    def _is_outdated(self, address: str, finding: Finding) -> bool:
+        """Whether a newer look tells of the finding: what its scan sees is imported with that scan."""
+        key = _find_key(finding)
+        sighting = _find_sighting(self._state.records.get(address), key)
+        if sighting is None or sighting.scan_id == self._source.scan.scan_id:
+            return False
         if key == HOST_KEY and sighting.seen_at <= finding.parsed_at:
             return False  # with -Pn a scan cannot tell whether a host is up
-        if sighting.state not in (OPEN, UP):
-            return True
-        newer = self._source.find_probes(sighting.scan_id)
-        return newer is not None and newer.issuperset(find_needs(finding, self._source.probes))
+        needs = find_needs(finding, self._source.probes)
+        newer = {sighting.scan_id: sighting.state} | self._find_looks(address, key).newer
+        return any(self._tells_of(newer_id, state, needs) for newer_id, state in newer.items())
+
+    def _tells_of(self, scan_id: str, state: str, needs: Sequence[str]) -> bool:
+        """Whether a look with this state says if a finding with these needs is there."""
+        if state in PRESENT:
+            probes = self._source.find_probes(scan_id)
+            return probes is not None and probes.issuperset(needs)
+        return state in ABSENT
+
+    def _find_looks(self, address: str, key: PortKey) -> PlaceLooks:
+        newer: dict[str, str] = {}
+        for look in self._source.find_looks(address):
+            state = _find_state(look, key)
+            if look.scan_id == self._source.scan.scan_id:
+                return PlaceLooks(newer, state)
+            if state is not None:
+                newer.setdefault(look.scan_id, state)
+        return PlaceLooks(newer, None)
 
     def _is_wanted(self, address: str, record: Record) -> bool:
         """Whether it is severe enough, not suppressed, and about a port that is open or a host that is up."""
@@ -224,6 +263,13 @@ def _find_sighting(record: HostRecord | None, key: PortKey) -> Sighting | None:
     if record is None or not record.is_up or key == HOST_KEY:
         return record.latest if record else None
     return next((port.latest for port in record.ports if port.key == key), None)
+
+
+def _find_state(look: Look, key: PortKey) -> str | None:
+    """The state of the port, or of the host. None: the look did not cover it."""
+    if key == HOST_KEY:
+        return UP if look.is_up else HOST_NOT_UP
+    return find_state(look, key)
 
 
 def _timed_out(finding: Finding) -> bool:

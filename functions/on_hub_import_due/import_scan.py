@@ -1,12 +1,12 @@
-"""One message of the import queue: import the findings of a scan, network by network, as far as there is time."""
+"""One message of the import queue: import the findings of a scan, a few hosts at a time, as far as there is time."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
-from itertools import groupby
+from functools import cache, partial
+from itertools import groupby, islice
 from typing import Protocol
 
 from cascan.clock import Clock, TimeLeft, no_time_limit
@@ -17,6 +17,7 @@ from cascan.gateways import (
     Exposures,
     FindingHub,
     FindingsByHost,
+    History,
     Inventory,
     RefusedFinding,
     RequestQueue,
@@ -25,21 +26,23 @@ from cascan.gateways import (
     Shards,
 )
 from cascan.inventory.scanned_addresses import ScannedAddresses
-from cascan.limits import MAX_IMPORT_CONFLICTS, MIN_TIME_LEFT_S
+from cascan.limits import HOSTS_PER_IMPORT, MAX_IMPORT_CONFLICTS, MAX_LOOKS_PER_IMPORT
 from cascan.log_context import add_log_context
 from cascan.model.finding import Severity
+from cascan.model.history import Look
 from cascan.model.scan import Scan
 from cascan.model.shard import Shard
 from cascan.nmap.addresses import order_address
 from cascan.nmap.intervals import Interval, merge_intervals
-from on_hub_import_due.choose_imports import Choice, ImportedScan, NetworkState, Probes, choose_imports
+from on_hub_import_due.choose_imports import Choice, ImportedScan, KnownState, Probes, choose_imports
 from on_hub_import_due.probes import list_probes
 from on_hub_import_due.work import HubImportWork, continue_import
 
-NETWORK_BITS = 8  # hosts that share all but these bits of their address are imported together
+NETWORK_BITS = 8  # hosts that are imported together share all but these bits of their address
+MIN_TURN_S = 120.0  # with less left no further hosts are begun: HOSTS_PER_IMPORT of them may need 80 calls
 
 
-class ImportTable(Scans, Shards, FindingsByHost, Inventory, Exposures, Protocol):
+class ImportTable(Scans, Shards, FindingsByHost, Inventory, History, Exposures, Protocol):
     """What an import reads of the scan table."""
 
 
@@ -84,10 +87,10 @@ def import_scan(
         return outcome
     add_log_context(trace_id=scan.trace_id)
     importer = _ScanImporter(scan, gateways, settings, outcome)
-    for vantage, network in importer.list_networks(work):
-        importer.import_network(vantage, network)
-        if left_s() < MIN_TIME_LEFT_S:
-            gateways.queue.send(continue_import(work, vantage=vantage, after=network[-1]).to_wire())
+    for vantage, addresses in importer.list_hosts(work):
+        importer.import_hosts(vantage, addresses)
+        if left_s() < MIN_TURN_S:
+            gateways.queue.send(continue_import(work, vantage=vantage, after=addresses[-1]).to_wire())
             outcome.is_continued = True
             break
     return outcome
@@ -103,17 +106,18 @@ class _ScanImporter:
         self._shards = list(gateways.table.shards(scan.scan_id))
         self._find_probes = cache(self._read_probes)
 
-    def list_networks(self, work: HubImportWork) -> Iterator[tuple[str, list[str]]]:
-        """Each vantage, with the addresses of a network that were ever up there, behind where a turn ended."""
+    def list_hosts(self, work: HubImportWork) -> Iterator[tuple[str, list[str]]]:
+        """Each vantage, with hosts of a network that were ever up there, behind where a turn ended."""
         vantages = self._scan.vantages_of_looks
         start = vantages.index(work.vantage) if work.vantage in vantages else 0
         for vantage in vantages[start:]:
             after = order_address(work.after) if work.after and vantage == work.vantage else (0, 0)
             addresses = (each for each in self._list_addresses(vantage) if order_address(each) > after)
             for _, network in groupby(addresses, key=_find_network):
-                yield vantage, list(network)
+                while hosts := list(islice(network, HOSTS_PER_IMPORT)):
+                    yield vantage, hosts
 
-    def import_network(self, vantage: str, addresses: list[str]) -> None:
+    def import_hosts(self, vantage: str, addresses: list[str]) -> None:
         """Decide, store the decisions, and send them: what was stored and not sent is sent by the next delivery."""
         for _ in range(MAX_IMPORT_CONFLICTS):
             choice = self._choose(vantage, addresses)
@@ -137,8 +141,9 @@ class _ScanImporter:
             product=self._settings.product,
             minimum=self._settings.minimum,
             find_probes=self._find_probes,
+            find_looks=cache(partial(self._read_looks, vantage)),
         )
-        state = NetworkState(
+        state = KnownState(
             findings=table.findings_at(self._scan.scan_id, addresses),
             sent=self._gateways.sent.sent_findings(addresses, vantage=vantage),
             records=table.known_hosts(addresses, vantage=vantage),
@@ -152,6 +157,18 @@ class _ScanImporter:
         for family, intervals in sorted(_merge_scanned(shards).items()):
             for low, high in intervals:
                 yield from self._gateways.table.known_addresses(family, low, high, vantage=vantage)
+
+    def _read_looks(self, vantage: str, address: str) -> list[Look]:
+        """The looks at the address down to that of the scan, the newest first."""
+        looks = self._gateways.table.looks_until(
+            [address], self._gateways.clock(), since=self._scan.requested_at, vantage=vantage
+        )
+        newest: list[Look] = []
+        for look in islice(looks, MAX_LOOKS_PER_IMPORT):
+            newest.append(look)
+            if look.scan_id == self._scan.scan_id:
+                break
+        return newest
 
     def _read_probes(self, scan_id: str) -> Probes | None:
         """What the scan looked for beside ports. None: the scan was removed."""

@@ -24,7 +24,9 @@ from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables import (
     audit_items,
     cascade_table,
+    exposures,
     finding_items,
+    history_items,
     inventory_items,
     items,
     recording_items,
@@ -32,6 +34,7 @@ from cascan.aws.tables import (
     schedule_table,
 )
 from cascan.aws.tables.cascade_table import DynamoCascadeTable
+from cascan.aws.tables.history_items import LookNetwork
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
@@ -43,6 +46,7 @@ from cascan.gateways import ScanGateways
 from cascan.model.agenda import AgendaEntry, AgendaTask, Switch
 from cascan.model.audit import AuditEntry
 from cascan.model.cascade import CascadeRecord, ChildIdentity, StoredChild
+from cascan.model.exposure import Exposure, ExposureDay, StoredExpectations
 from cascan.model.finding import Finding
 from cascan.model.identity import StoredNetworks
 from cascan.model.inventory import Change, HostRecord, InventoryQuery, PortRecord, Sighting
@@ -58,6 +62,7 @@ from cascan.recovery.scan_history import read_scan_history
 from cascan.rules.severity import StoredRules
 from cascan.schedules.due import ScheduleDue
 from on_minute_passed.run_due_tasks import run_due_tasks
+from on_vuls_results_stored.vuls_records import Asked, EndedRequest, VulsRecords
 from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
 from tests.integration.handlers.conftest import moto_clients, stack  # noqa: F401 - fixtures
 from tests.integration.handlers.stack import BUCKET, TABLE, Stack
@@ -107,6 +112,22 @@ KINDS = (
     Kind("changes/", "host/", inventory_items.read_changes, {"body": tuple[Change, ...]}),
     Kind("network/", "asked/", inventory_items.read_asked, {"body": Sighting}),
 )
+
+
+def read_looks(item: Item) -> object:
+    """The looks, or the addresses that were not up."""
+    network = LookNetwork.parse(item["pk"]["S"].rpartition("/")[2])
+    return [*history_items.read_all_looks(item, network), *history_items.read_absent(item, network)]
+
+
+# Kinds that no folder has yet: later_items.jsonl and later_objects.jsonl have an example of each
+LATER_KINDS = (
+    Kind("exposures/", "", exposures._read_exposure, {"body": Exposure}),
+    Kind("stack", "expectations", exposures._read_expectations, {"body": StoredExpectations}),
+    Kind("stack", "exposure-day", exposures._read_day, {"body": ExposureDay}),
+    Kind("looks/", "", read_looks, {}),  # the parts of its body refer to each other
+)
+LATER_OBJECTS: dict[str, Any] = {"state.json": Asked, "0.json": EndedRequest}
 NOT_IN_EVERY_STATE = {
     ("network/", "asked/"),  # targets that never answered
     ("findings/", "4."),  # layout 2
@@ -116,7 +137,7 @@ NOT_IN_EVERY_STATE = {
     ("audit/", ""),  # of consoles
     ("stack", "migration-cursor"),  # while a migration runs
 }
-WITHOUT_A_VALUE = ("network/", "networks", "issued/")  # keys, and a digest
+WITHOUT_A_VALUE = ("network/", "networks", "issued/", "exposure/")  # keys, and a digest
 # attributes that every item of their kind has had since the first version, and that have no default
 NEEDED = {"pk", "sk", "body", "state", "version", "stored_at", "lease_until"}
 
@@ -127,7 +148,7 @@ def lines(version: str, name: str) -> list[dict[str, Any]]:
 
 def kind_of(item: Item) -> Kind | None:
     pk, sk = item["pk"]["S"], item["sk"]["S"]
-    return next((kind for kind in KINDS if pk.startswith(kind.pk) and sk.startswith(kind.sk)), None)
+    return next((kind for kind in (*KINDS, *LATER_KINDS) if pk.startswith(kind.pk) and sk.startswith(kind.sk)), None)
 
 
 def other_items(item: Item, kind: Kind) -> Iterator[Item]:
@@ -152,6 +173,30 @@ def test_every_item_is_read_as_any_version_may_have_written_it(version: str) -> 
         kind.read(item)
         for other in other_items(item, kind):
             kind.read(other)
+
+
+def test_every_item_of_a_later_kind_is_read_as_any_version_may_have_written_it() -> None:
+    kinds = set()
+    for item in lines("", "later_items"):
+        if item["pk"]["S"].startswith(WITHOUT_A_VALUE):
+            continue
+        kind = kind_of(item)
+        assert kind
+        assert kind.read(item)
+        for other in other_items(item, kind):
+            kind.read(other)
+        kinds.add(kind[:2])
+    assert kinds == {kind[:2] for kind in LATER_KINDS}
+
+
+def test_every_object_of_a_later_kind_is_read_as_any_version_may_have_written_it() -> None:
+    for line in lines("", "later_objects"):
+        content, kind = base64.b64decode(line["base64"]), LATER_OBJECTS[line["key"].rpartition("/")[2]]
+        for variant in (msgspec.json.decode(content), *variants(kind, msgspec.json.decode(content))):
+            records = MemoryOperatorRecords()
+            records.put(line["key"].removeprefix("vuls/"), msgspec.json.encode(variant))
+            vuls = VulsRecords(records)
+            assert vuls.asked("9f2c") or vuls.ended("9f2c", 1)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

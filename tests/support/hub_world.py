@@ -17,6 +17,7 @@ from cascan.gateways import FindingHub, ScanTable
 from cascan.ids import ReportKey, derive_finding_id, derive_fingerprint, derive_scan_id
 from cascan.inventory.changes import apply_observation
 from cascan.model.finding import Finding, HostFindings, Severity
+from cascan.model.history import Look, NotOpenPorts, OpenPorts
 from cascan.model.inventory import OPEN, HostUpdate, Observation, PortCoverage, Sighting
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import TargetSlice
@@ -116,11 +117,25 @@ class HubWorld:
             ports={("tcp", port): opened for port in ports if (address, port) in self.open_ports},
             coverage=(coverage,),
         )
+        self.table.store_looks([self._look(observation, ports)])
         record, changes = apply_observation(known, observation)
         if record and record is not known:
             record = replace(record, revision=record.revision + 1)
             update = HostUpdate(record=record, known=known, changes=changes)
             assert self.table.save_hosts(ReportKey(scan_id, 0, 1), [update]) == []
+
+    def _look(self, seen: Observation, ports: list[int]) -> Look:
+        opened = ",".join(str(number) for _, number in sorted(seen.ports))
+        return Look(
+            address=seen.address,
+            seen_at=seen.seen_at,
+            scan_id=seen.scan_id,
+            shard=0,
+            attempt=1,
+            is_up=bool(seen.up),
+            open_ports=(OpenPorts("tcp", opened),) if opened else (),
+            not_open=(NotOpenPorts("tcp", ",".join(map(str, ports)), "closed"),),
+        )
 
 
 def build_finding(scan_id: str, address: str, port: int, at: datetime, flaw: str = "") -> Finding:
@@ -153,7 +168,7 @@ def run_rescans(world: HubWorld, count: int, seed: int) -> set[str]:
     choose = random.Random(seed)  # noqa: S311 - nothing secret
     addresses, ports, names = [f"10.0.0.{number}" for number in range(1, 7)], (22, 80, 443, 8080), ("a", "b", "c")
     active: set[str] = set()
-    late: list[Scan] = []
+    waiting: list[Scan] = []  # whose end is delivered late
     for _ in range(count):
         for _ in range(4):
             address, port = choose.choice(addresses), choose.choice(ports)
@@ -163,13 +178,20 @@ def run_rescans(world: HubWorld, count: int, seed: int) -> set[str]:
                 world.close(address, port)
         looked_at = choose.sample(addresses, choose.randint(1, len(addresses)))
         covered = choose.sample(ports, choose.randint(1, len(ports)))
-        arguments = choose.choice((PLAIN, WITH_SCRIPT, WITH_SCRIPT))
+        arguments = choose.choice((PLAIN, PLAIN, WITH_SCRIPT))
         scan = world.scan(looked_at, covered, arguments)
         for address in looked_at:
             active = _look(world, active, address, covered, with_flaws=arguments is WITH_SCRIPT, names=names)
-        for each in [scan, *late]:
-            world.import_scan(each)
-        late = [choose.choice(world.scans)] if choose.random() < 0.3 else []
+        if choose.random() < 0.6:
+            waiting.append(scan)
+        else:
+            world.import_scan(scan)
+        if choose.random() < 0.3:
+            world.import_scan(choose.choice(world.scans))  # a repeat of any age, or the first delivery
+        if waiting and choose.random() < 0.3:
+            world.import_scan(waiting.pop(choose.randrange(len(waiting))))
+    for scan in waiting:
+        world.import_scan(scan)
     return active
 
 

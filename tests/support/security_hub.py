@@ -28,6 +28,8 @@ NAMESPACES = (
     "Unusual Behaviors",
     "Sensitive Data Identifications",
 )
+MAX_KEY_CHARS, MAX_PRODUCT_FIELD_CHARS, MAX_DETAIL_CHARS, MAX_DETAILS = 128, 2048, 1024, 50
+INSTANTS = ("CreatedAt", "UpdatedAt", "FirstObservedAt", "LastObservedAt")
 KEPT_BY_CUSTOMERS = ("Note", "UserDefinedFields", "VerificationState", "Workflow")
 
 
@@ -43,24 +45,31 @@ def find_faults(finding: Mapping[str, Any], account: str) -> list[str]:
     report = ParamValidator().validate(dict(finding), shape)
     faults = [report.generate_report()] if report.has_errors() else []
     faults += _find_wrong_values(finding, shape, "finding")
-    faults += [f"{name} is too long" for name, most in MAX_CHARS.items() if len(str(finding.get(name, ""))) > most]
-    faults += [f"too many {name}" for name, most in MAX_ENTRIES.items() if len(finding.get(name, ())) > most]
+    faults += _find_exceeded_limits(finding)
     faults += [f"not a type: {name}" for name in finding.get("Types", ()) if name.partition("/")[0] not in NAMESPACES]
-    for key, value in finding.get("ProductFields", {}).items():
-        faults += [f"product field {key}"] if len(key) > 128 or len(value) > 2048 else []
-    for resource in finding.get("Resources", ()):
-        other = resource.get("Details", {}).get("Other", {})
-        faults += [f"detail {key}" for key, value in other.items() if len(key) > 128 or len(value) > 1024]
-        faults += ["too many details"] if len(other) > 50 else []
-    for name in ("CreatedAt", "UpdatedAt", "FirstObservedAt", "LastObservedAt"):
-        faults += [] if _is_instant(finding.get(name)) else [f"{name} is no instant"]
+    faults += [f"{name} is no instant" for name in INSTANTS if not _is_instant(finding.get(name))]
     if finding.get("AwsAccountId") != account:
         faults.append("not the account of the caller")
     if f":product/{account}/default" not in str(finding.get("ProductArn")):
         faults.append("not the default product of the caller")
-    if len(json.dumps(finding)) > MAX_FINDING_BYTES:
-        faults.append("more than 240 KB")
     return faults
+
+
+def _find_exceeded_limits(finding: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"{name} is too long" for name, most in MAX_CHARS.items() if len(str(finding.get(name, ""))) > most)
+    yield from (f"too many {name}" for name, most in MAX_ENTRIES.items() if len(finding.get(name, ())) > most)
+    for key, value in finding.get("ProductFields", {}).items():
+        if len(key) > MAX_KEY_CHARS or len(value) > MAX_PRODUCT_FIELD_CHARS:
+            yield f"product field {key}"
+    for resource in finding.get("Resources", ()):
+        details = resource.get("Details", {}).get("Other", {})
+        if len(details) > MAX_DETAILS:
+            yield "too many details"
+        for key, value in details.items():
+            if len(key) > MAX_KEY_CHARS or len(value) > MAX_DETAIL_CHARS:
+                yield f"detail {key}"
+    if len(json.dumps(finding)) > MAX_FINDING_BYTES:
+        yield "more than 240 KB"
 
 
 class StrictSecurityHub:
@@ -73,10 +82,13 @@ class StrictSecurityHub:
         self.refused: dict[str, str] = {}
         self.refusals: Counter[str] = Counter()  # by id: how often it is refused, once
         self.failures: list[str] = []  # codes with which the next calls fail as a whole
+        self.invalid: set[str] = set()  # ids that make a whole call invalid
 
     def batch_import_findings(self, *, Findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803 - of AWS
         if self.failures:
             raise ClientError({"Error": {"Code": self.failures.pop(0), "Message": "no"}}, "BatchImportFindings")
+        if self.invalid & {str(finding.get("Id")) for finding in Findings}:
+            raise ClientError({"Error": {"Code": "InvalidInputException", "Message": "one"}}, "BatchImportFindings")
         if not 1 <= len(Findings) <= MAX_FINDINGS or len(json.dumps(Findings)) > MAX_CALL_BYTES:
             raise ClientError({"Error": {"Code": "InvalidInputException", "Message": "size"}}, "BatchImportFindings")
         self.calls.append(len(Findings))

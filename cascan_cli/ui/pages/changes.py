@@ -46,7 +46,7 @@ def show_changes(request: Request) -> Response:
     days = query["days"] or DEFAULT_DAYS
     if days not in DAYS:
         raise BadInput(f"days {days!r:.20}: must be one of {', '.join(DAYS)}")
-    scans = [scan for scan in console.stack.table.list_scans(MAX_CONSOLE_SCANS) if _is_of_series(scan, query)]
+    scans = [scan for scan in console.recent.list_scans(console.stack.table) if _is_of_series(scan, query)]
     counted = count_by_day(scans, console.clock(), int(days))
     listing = Listing(
         title="Changes",
@@ -57,7 +57,7 @@ def show_changes(request: Request) -> Response:
             Filter("host", "Host", query["host"], hint="address or name"),
             Filter("series", "Series", query["series"], hint="a part of the name"),
             Filter("since", "Since", query["since"], hint="7d or a date"),
-            Filter("days", "Days of the chart", query["days"], DAYS),
+            Filter("days", "Days of the chart", days, DAYS),
         ),
         empty="No scan saw a change that matches.",
         notes=[f"Of the {MAX_CONSOLE_SCANS} latest scans. First observations are not changes."],

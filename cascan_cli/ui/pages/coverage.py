@@ -27,7 +27,7 @@ NETWORKS_SHOWN = 6  # of the gaps of one row
 def show_coverage(request: Request) -> Response:
     console, query = get_console(request), read_query(request, "show")
     scope = read_permissions(console.args).scope
-    scans = console.stack.table.list_scans(MAX_CONSOLE_SCANS)
+    scans = console.recent.list_scans(console.stack.table)
     coverage = find_scope_coverage({4: scope.permitted4, 6: scope.permitted6}, scans)
     lists_gaps = query["show"] == GAPS
     notes = [f"By the targets of the {MAX_CONSOLE_SCANS} latest scans that did not fail. Names are left out."]

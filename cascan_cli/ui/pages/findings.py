@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cascan.limits import CONSOLE_PAGE_ROWS, MAX_CONSOLE_ROWS, MAX_SEARCH_RESULTS
 from cascan.queries.search import SearchText
-from cascan_cli.errors import BadInput
+from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.finding_query import CHOICES, parse_finding_query
 from cascan_cli.stack.search_stack import search_index, search_table
 from cascan_cli.ui.console import Console, format_time, get_console
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from cascan.queries.finding_query import FindingQuery
     from cascan.queries.search import SearchResult
 
 COLUMNS = ("Severity", "Address", "Name", "Port", "Service", "Finding", "Category", "Scan", "Requested")
@@ -72,9 +73,20 @@ def _search(console: Console, query: dict[str, str], limit: int, notes: list[str
     except ValueError as exc:
         raise BadInput(str(exc)) from exc
     if console.stack.is_local:
-        return search_index(console.stack, console.args.state_dir, text, selection, limit, say=notes.append)
+        return _search_index(console, text, selection, limit, notes)
     limit = min(limit, RESULTS_IN_AWS)
     return search_table(console.stack, text, selection, limit, shown=limit, say=notes.append)
+
+
+def _search_index(
+    console: Console, text: SearchText, selection: FindingQuery, limit: int, notes: list[str]
+) -> list[SearchResult]:
+    state_dir, updates = console.args.state_dir, console.recent.needs_index_update()
+    try:
+        return search_index(console.stack, state_dir, text, selection, limit, say=notes.append, updates=updates)
+    except CliError:
+        console.recent.forget()
+        raise
 
 
 def _row(result: SearchResult) -> tuple[object, ...]:

@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING
 
 from cascan.model.exposure import ExposureState
 from cascan.model.scan import FINAL_STATES
+from cascan.queries.recorded_changes import list_changes
 from cascan_cli.stack.health import describe_halt
 from cascan_cli.ui.console import format_time, get_console
 from cascan_cli.ui.listing import make_section
-from cascan_cli.ui.pages.cells import SCAN_COLUMNS, exposure_link, host_link, scan_row, severity_cell
+from cascan_cli.ui.pages.cells import (
+    CHANGE_COLUMNS,
+    SCAN_COLUMNS,
+    change_row,
+    exposure_link,
+    host_link,
+    scan_row,
+    severity_cell,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,7 +35,7 @@ def show_overview(request: Request) -> Response:
     table = console.stack.table
     latest, switch = list(table.list_scans(SCANS_READ)), table.switch()
     running = [scan for scan in latest if scan.state not in FINAL_STATES]
-    changed = [scan for scan in latest if scan.changes and not scan.member_of]
+    changes = islice(list_changes(latest, table), SHOWN)
     undecided = [
         exposure
         for state in (ExposureState.CONFIRMED, ExposureState.OPEN)
@@ -50,5 +59,5 @@ def show_overview(request: Request) -> Response:
         halt=describe_halt(switch) if switch else "",
         running=make_section("Running scans", SCAN_COLUMNS, map(scan_row, running[:SHOWN])),
         exposures=make_section("Exposures that need a decision", EXPOSURE_COLUMNS, rows),
-        changed=make_section("Newest changes", SCAN_COLUMNS, map(scan_row, changed[:SHOWN])),
+        changed=make_section("Newest changes", CHANGE_COLUMNS, (change_row(scan, change) for scan, change in changes)),
     )

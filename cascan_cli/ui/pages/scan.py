@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
+from cascan.events.control import Action
 from cascan.findings.redact import redact_finding
 from cascan.formats.records import Export
 from cascan.formats.registry import FORMATS, find_format, render_records
@@ -26,7 +27,9 @@ from cascan.queries.recorded_changes import list_changes
 from cascan.rules.severity import to_count_key
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import describe_permission, finding_detail, format_cost, format_reason, running_progress
-from cascan_cli.ui.console import Console, get_console
+from cascan_cli.stack.control_scan import find_obstacle, send_control
+from cascan_cli.ui.audit import act
+from cascan_cli.ui.console import Console, get_console, get_form, go_to
 from cascan_cli.ui.listing import Listing, link, make_section, show_listing
 from cascan_cli.ui.live import Part, stream_part
 from cascan_cli.ui.pages.cells import CHANGE_COLUMNS, change_row, find_address, host_link, severity_cell
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from cascan.model.finding import Finding
 
 POLL_S = 0.5
+CONTROLS = {action.value: action for action in (Action.SUSPEND, Action.RESUME, Action.CANCEL)}
 PLANNED_WITHIN_S = 60.0
 MAX_SHARDS_QUERIED = 200  # of a wider scan the number of its shards is progress enough
 FINDING_COLUMNS = ("Severity", "Address", "Location", "Finding", "Category", "Detail")
@@ -78,6 +82,7 @@ def show_scan(request: Request) -> Response:
         live=f"{link('scans', scan.scan_id)}/live" if scan.state not in FINAL_STATES else "",
         formats={listed.name: listed.title for listed in FORMATS.values()},
         place=link("scans", scan.scan_id),
+        controls=[action.value for action in CONTROLS.values() if not find_obstacle(action, scan)],
         changes=make_section("Changes since earlier scans", CHANGE_COLUMNS, changes),
         tree=_read_tree(console, scan),
         **_describe(console, scan),
@@ -121,6 +126,24 @@ def _export(console: Console, scan: Scan, form: str) -> Response:
     return StreamingResponse(document, media_type=listed.media_type, headers=headers)
 
 
+def control_scan(request: Request) -> Response:
+    """The buttons of a running scan. Raises: BadInput: there is no such action, or it is not possible."""
+    console, word = get_console(request), get_form(request).get("action", "")
+    scan = find_scan(console, request.path_params["scan_id"])
+    if word not in CONTROLS:
+        raise BadInput(f"action {word!r:.40}: must be one of {', '.join(CONTROLS)}")
+    action = Action(word)
+
+    def send() -> str:
+        if obstacle := find_obstacle(action, scan):
+            raise BadInput(f"scan {scan.scan_id} ({scan.name}) {obstacle}")
+        send_control(action, scan.scan_id, console.stack, "in the console")
+        return f"The request to {action} the scan was sent; the page shows its effect."
+
+    sentence = act(console, f"{action} scan", f"{scan.scan_id} {scan.name}", send)
+    return go_to(request, link("scans", scan.scan_id), sentence)
+
+
 def _describe(console: Console, scan: Scan) -> dict[str, Any]:
     """What the head of the page shows, and the live part replaces."""
     reasons = [(reason.code, format_reason(reason)) for reason in scan.reasons.listed]
@@ -149,6 +172,8 @@ def stream_scan(request: Request) -> Response:
     def read() -> Part:
         scan = find_scan(console, scan_id)
         has_ended, place = scan.state in FINAL_STATES, link("scans", scan_id)
+        if has_ended:
+            console.recent.forget()
         described = _describe(console, scan)
         html = console.render_text("scan_head.html", scan=scan, has_ended=has_ended, place=place, **described)
         return Part(html, has_ended)

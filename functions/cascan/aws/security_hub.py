@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
+from botocore.exceptions import ClientError
 
 from cascan.aws import clients
-from cascan.aws.boundary import chunks, translate_errors, tries
+from cascan.aws.boundary import chunks, error_code, translate_errors, tries
 from cascan.errors import GatewayUnavailable
 from cascan.gateways import RefusedFinding
 from cascan.limits import (
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 GATEWAY = "Security Hub"
 TOO_LARGE = "TooLarge"  # a code of ours
+INVALID_INPUT = "InvalidInputException"
 # Parts of the codes with which a finding is not taken now, and may be later
 PASSING = ("Internal", "Throttl", "LimitExceeded", "Unavailable", "Timeout")
 
@@ -33,45 +35,51 @@ class SecurityHub:
     def import_findings(self, findings: Iterable[dict[str, Any]]) -> list[RefusedFinding]:
         refused: list[RefusedFinding] = []
         for chunk in chunks(findings, MAX_FINDINGS_PER_IMPORT, weigh=_find_size, below=MAX_IMPORT_BYTES):
-            sizes = [_find_size(finding) for finding in chunk]
-            too_large = [finding for finding, size in zip(chunk, sizes, strict=True) if _is_too_large(size)]
-            refused += [RefusedFinding(finding["Id"], TOO_LARGE, "more than 240 KB") for finding in too_large]
-            refused += self._import_chunk([finding for finding in chunk if finding not in too_large])
+            large = [finding for finding in chunk if _find_size(finding) > MAX_IMPORTED_FINDING_BYTES]
+            refused += [RefusedFinding(finding["Id"], TOO_LARGE, "more than 240 KB") for finding in large]
+            if len(large) < len(chunk):
+                refused += _import_chunk([finding for finding in chunk if finding not in large])
         return refused
 
-    def _import_chunk(self, findings: list[dict[str, Any]]) -> list[RefusedFinding]:
-        refused: list[RefusedFinding] = []
-        passing: list[RefusedFinding] = []
-        for _ in tries(MAX_IMPORT_TRIES):
-            if not findings:
-                return refused
+
+def _import_chunk(findings: list[dict[str, Any]]) -> list[RefusedFinding]:
+    """Import the findings of one call, and again those that are not taken for the moment."""
+    refused: list[RefusedFinding] = []
+    codes: dict[str, str] = {}  # of those, by id
+    for _ in tries(MAX_IMPORT_TRIES):
+        with translate_errors(GATEWAY):
             failures = _import_once(findings)
-            refused += [failure for failure in failures if not _is_passing(failure)]
-            passing = [failure for failure in failures if _is_passing(failure)]
-            again = {failure.finding_id for failure in passing}
-            findings = [finding for finding in findings if finding["Id"] in again]
+        codes = {failure.finding_id: failure.code for failure in failures if _is_passing(failure)}
+        refused += [failure for failure in failures if failure.finding_id not in codes]
+        findings = [finding for finding in findings if finding["Id"] in codes]
         if not findings:
             return refused
-        codes = ", ".join(sorted({failure.code for failure in passing}))
-        raise GatewayUnavailable(f"{GATEWAY}: {len(findings)} findings were not taken: {codes}")
+    listed = ", ".join(sorted(set(codes.values())))
+    raise GatewayUnavailable(f"{GATEWAY}: {len(findings)} findings were not taken: {listed}")
 
 
 def _import_once(findings: list[dict[str, Any]]) -> list[RefusedFinding]:
-    """The findings that were not taken by one call. Raises: GatewayUnavailable: the call failed."""
-    with translate_errors(GATEWAY):
+    """The findings that were not taken. A call that one of them makes invalid is made again in halves.
+
+    Raises: ClientError, BotoCoreError: the call failed for another reason.
+    """
+    try:
         answer = clients.securityhub().batch_import_findings(
             Findings=cast("list[AwsSecurityFindingTypeDef]", findings),
         )
+    except ClientError as exc:
+        if error_code(exc) != INVALID_INPUT:
+            raise
+        if len(findings) == 1:
+            return [RefusedFinding(findings[0]["Id"], INVALID_INPUT, str(exc))]
+        middle = len(findings) // 2
+        return _import_once(findings[:middle]) + _import_once(findings[middle:])
     failed = answer.get("FailedFindings", [])
     return [RefusedFinding(failure["Id"], failure["ErrorCode"], failure["ErrorMessage"]) for failure in failed]
 
 
 def _is_passing(failure: RefusedFinding) -> bool:
     return any(part in failure.code for part in PASSING)
-
-
-def _is_too_large(size: int) -> bool:
-    return size > MAX_IMPORTED_FINDING_BYTES
 
 
 def _find_size(finding: dict[str, Any]) -> int:

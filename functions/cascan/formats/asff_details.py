@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -24,6 +23,7 @@ from cascan.limits import (
     MAX_ASFF_VULNERABILITIES,
     MAX_PORT,
 )
+from cascan.nmap.addresses import parse_address
 
 WEB_ADDRESS = re.compile(r"https?://[\x21-\x7e]+")
 MAX_SCORE = 10.0  # of CVSS
@@ -117,7 +117,7 @@ def find_address(record: Record) -> str:
     addresses = record.finding.attributes.get("ip_addresses")
     for text in addresses if isinstance(addresses, list) else ():
         try:
-            return str(ip_address(str(text)))
+            return str(parse_address(str(text)))
         except ValueError:  # a report may hold any text
             continue
     return ""

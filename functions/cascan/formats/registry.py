@@ -12,10 +12,6 @@ if TYPE_CHECKING:  # the command imports this module for its --help, which has t
     Render = Callable[[Iterable[Record], Export], Iterator[bytes]]
 
 
-# The attributes that `redact_finding` looks into. Most findings have none of them
-HIDING_PLACES = frozenset({"accounts", "script", "scripts", "scripts_data"})
-
-
 class Format(NamedTuple):
     """A format, and the function that renders it."""
 
@@ -58,17 +54,7 @@ def render_records(name: str, records: Iterable[Record], export: Export) -> Iter
 
     Raises: ValueError: there is no such format.
     """
+    from cascan.formats.redact_record import redact_record  # noqa: PLC0415 - see above
+
     render = find_format(name).load()
     return render(records if export.shows_secrets else map(redact_record, records), export)
-
-
-def redact_record(record: Record) -> Record:
-    """The record without the passwords and keys that scripts found."""
-    from msgspec.structs import replace  # noqa: PLC0415 - see above
-
-    from cascan.findings.redact import redact_finding  # noqa: PLC0415 - see above
-
-    if HIDING_PLACES.isdisjoint(record.finding.attributes):
-        return record
-    finding = redact_finding(record.finding)
-    return record if finding is record.finding else replace(record, finding=finding)

@@ -23,7 +23,7 @@ STANDINGS = tuple(Standing)
 UNKNOWN_SEVERITY = SEVERITY_NUMBERS["INFORMATIONAL"]
 OPEN_PORT, HOST, CERTIFICATE = "Open Port", "Host", "TLS Certificate"  # categories
 # The attributes that `redact_finding` looks into. Most findings have none of them
-HIDING_PLACES = frozenset({"accounts", "script", "scripts", "scripts_data"})
+HIDING_PLACES = ("accounts", "script", "scripts", "scripts_data")
 # Attributes that have a column, or repeat what a column has
 SHOWN_ELSEWHERE = frozenset(
     {
@@ -69,7 +69,7 @@ class FindingColumns:
         return len(self.severities)
 
     def add(self, finding: Finding, vantage: str = "", *, standing: Standing = Standing.KNOWN) -> None:
-        if not self._shows_secrets and not HIDING_PLACES.isdisjoint(finding.attributes):
+        if not self._shows_secrets and any(map(finding.attributes.get, HIDING_PLACES)):
             finding = redact_finding(finding)
         attributes, address = finding.attributes, find_address(finding)
         add_line, numbers = self._texts.add_line, self.numbers

@@ -66,7 +66,10 @@ def _render_columns(findings: FindingColumns) -> Iterator[bytes]:
     separator = b"{"
     for name, numbers in findings.numbers.items():
         yield separator + _encode(name) + b":"
-        yield from _render_list(numbers)
+        if numbers and numbers.count(numbers[0]) == len(numbers):  # such as that of the only vantage
+            yield _encode(numbers[0])
+        else:
+            yield from _render_list(numbers)
         separator = b","
     yield b',"severity":"' + bytes(findings.severities) + b'","standing":"' + bytes(findings.standings) + b'"'
     yield b',"id":'

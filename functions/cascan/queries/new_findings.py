@@ -12,22 +12,22 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
-from cascan.findings.by_host import find_address
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
-from cascan.nmap.addresses import is_address
 from cascan.queries.reachability_findings import FindingsAndLooks
 from cascan.queries.read_findings import read_findings_by_vantage
-from cascan.queries.since_last_scan import FINDINGS_AT_ONCE, Coverage, Standing
+from cascan.queries.since_last_scan import Coverage, Standing
 from cascan.rules.severity import ACCEPTED, SUPPRESSED, to_count_key
 
 __all__ = ["EarlierScan", "Standing", "is_counted"]
 
 
 class EarlierScan:
-    """A scan that the findings of a later one are compared with. Takes 8 bytes for each of its findings."""
+    """A scan that the findings of a later one are compared with. Takes 8 bytes for each of its findings.
+
+    `SinceLastScan` takes a hundred, and knows in turn what is gone.
+    """
 
     def __init__(self, earlier: Scan, scan: Scan, table: FindingsAndLooks) -> None:
         hashes = array("q", (_hash(*entry) for entry in read_findings_by_vantage(earlier, table)))
@@ -36,16 +36,8 @@ class EarlierScan:
 
     def compare(self, findings: Iterable[tuple[str, Finding]]) -> Iterator[tuple[Finding, Standing]]:
         """The findings, each given with its vantage, in their order; with how each stands to the earlier scan."""
-        stream = iter(findings)
-        while batch := list(islice(stream, FINDINGS_AT_ONCE)):
-            absent = [entry for entry in batch if not self._has(*entry)]
-            placed = [entry for entry in absent if is_address(find_address(entry[1]))]
-            # Of a finding without an address no look can tell
-            standings = {finding.id: Standing.NEW for _, finding in absent}
-            for _, finding, is_covered in self._coverage.judge(placed):
-                standings[finding.id] = Standing.NEW if is_covered else Standing.NOT_COVERED
-            for _, finding in batch:
-                yield finding, standings.get(finding.id, Standing.KNOWN)
+        compared = self._coverage.compare(findings, self._has)
+        return ((finding, standing) for _, finding, standing in compared)
 
     def _has(self, vantage: str, finding: Finding) -> bool:
         sought = _hash(vantage, finding)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from cascan.findings.by_host import find_address
 from cascan.gateways import CascadeTable
 from cascan.limits import MAX_CHILDREN_LISTED, MAX_COMPARED_FOR_PAGE
 from cascan.model.cascade import CascadeRecord, StoredChild
-from cascan.model.finding import Finding
 from cascan.model.scan import Scan, ScanState
-from cascan.nmap.addresses import is_address
 from cascan.queries.new_findings import is_counted
 from cascan.queries.reachability_findings import FindingsAndLooks
 from cascan.queries.read_findings import read_findings_by_vantage
-from cascan.queries.since_last_scan import Coverage, SinceLastScan, find_earlier_scan
+from cascan.queries.since_last_scan import SinceLastScan, Standing, find_earlier_scan
 
 
 class SeriesChanges(NamedTuple):
@@ -62,17 +60,13 @@ def compare_with_earlier(scan: Scan, earlier: Scan, table: FindingsAndLooks) -> 
     if scan.state is not ScanState.DONE or largest > MAX_COMPARED_FOR_PAGE:
         return None
     since = SinceLastScan(scan, earlier, table)
-    added: list[tuple[str, Finding]] = []
-    for vantage, finding in read_findings_by_vantage(scan, table):
-        if since.add(finding, vantage) and is_counted(finding):
-            added.append((vantage, finding))
-    placed = [entry for entry in added if is_address(find_address(entry[1]))]
-    looked_at = [was_covered for _, _, was_covered in Coverage(earlier, scan, table).judge(placed)]
+    compared = since.compare(read_findings_by_vantage(scan, table))
+    standings = Counter(standing for _, finding, standing in compared if is_counted(finding))
     gone = since.judge_gone()
     return SeriesChanges(
         earlier=earlier,
-        new=len(added) - looked_at.count(False),
-        first_covered=looked_at.count(False),
+        new=standings[Standing.NEW],
+        first_covered=standings[Standing.NOT_COVERED],
         resolved=sum(is_counted(finding) for _, finding in gone.resolved),
         not_covered=sum(is_counted(finding) for _, finding in gone.not_covered) + gone.unlisted,
     )

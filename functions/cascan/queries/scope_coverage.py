@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from cascan.errors import RequestRefused
 from cascan.limits import MAX_SCANNED_INTERVALS
+from cascan.model.request import ScanRequest
 from cascan.model.scan import FINAL_STATES, Outcome, Scan
 from cascan.nmap.intervals import Interval, merge_intervals, subtract_intervals
 from cascan.nmap.options.arguments import parse_arguments
@@ -55,14 +56,12 @@ def _collect_asked(scans: Iterable[Scan]) -> dict[int, Intervals]:
     collected: dict[int, list[Interval]] = {4: [], 6: []}
     for scan in scans:
         if scan.state in FINAL_STATES and scan.outcome not in (None, Outcome.FAILED) and scan.request:
-            family, intervals = _list_asked(scan)
+            family, intervals = _list_asked(scan.request)
             collected[family] += intervals
     return {family: merge_intervals(intervals) for family, intervals in collected.items()}
 
 
-def _list_asked(scan: Scan) -> tuple[int, Intervals]:
-    request = scan.request
-    assert request is not None  # noqa: S101 - the caller has looked
+def _list_asked(request: ScanRequest) -> tuple[int, Intervals]:
     arguments = parse_arguments(request.parameters)
     family = arguments.family
     named = merge_intervals(_parse_intervals((*request.targets, *arguments.targets), family))

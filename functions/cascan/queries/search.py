@@ -47,7 +47,7 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class SearchText(msgspec.Struct, frozen=True):
     """Phrases that have to occur, each as words that follow one another. The last word of a phrase
-    may be the beginning of a longer one.
+    may be the beginning of a longer one, unless the phrase is a single letter from a to z or a digit.
     """
 
     phrases: tuple[str, ...]  # words of `normalize_text`, at least one in each; without phrases all findings match
@@ -66,8 +66,17 @@ class SearchText(msgspec.Struct, frozen=True):
         return cls(tuple(phrases))
 
     def occurs_in(self, normalized: str) -> bool:
-        text = f" {normalized}"
-        return all(f" {phrase}" in text for phrase in self.phrases)
+        text = f" {normalized} "
+        return all(f" {phrase}{'' if may_be_beginning(phrase) else ' '}" in text for phrase in self.phrases)
+
+
+def may_be_beginning(phrase: str) -> bool:
+    """Whether the last word of the phrase may be the beginning of a longer one.
+
+    The words that begin with a certain letter from a to z are those of most findings, and an index would have to read
+    all of them.
+    """
+    return len(phrase) > 1 or not phrase.isascii()
 
 
 def normalize_text(text: str) -> str:

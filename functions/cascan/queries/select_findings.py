@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
 from cascan.queries.finding_query import FindingQuery
-from cascan.queries.new_findings import EarlierScan, Standing, is_counted
-from cascan.queries.reachability_findings import FindingsAndLooks
 from cascan.queries.read_findings import read_findings, read_findings_by_vantage
-from cascan.queries.since_last_scan import find_earlier_scan
+
+if TYPE_CHECKING:
+    from cascan.queries.reachability_findings import FindingsAndLooks
 
 
 class SelectedFindings:
@@ -22,7 +23,7 @@ class SelectedFindings:
     """
 
     def __init__(self, query: FindingQuery, scan: Scan, table: FindingsAndLooks) -> None:
-        self.earlier = find_earlier_scan(table, scan) if query.new else None
+        self.earlier = _find_earlier(scan, table) if query.new else None
         self.first_covered = 0
         self._query, self._scan, self._table = query, scan, table
 
@@ -32,6 +33,8 @@ class SelectedFindings:
         return self._query.select(read_findings(self._scan, self._table))
 
     def _select_new(self) -> Iterator[Finding]:
+        from cascan.queries.new_findings import EarlierScan, Standing, is_counted  # noqa: PLC0415 - rarely needed
+
         if self.earlier is None:
             return
         selected = (
@@ -43,6 +46,12 @@ class SelectedFindings:
             self.first_covered += standing is Standing.NOT_COVERED
             if standing is Standing.NEW:
                 yield finding
+
+
+def _find_earlier(scan: Scan, table: FindingsAndLooks) -> Scan | None:
+    from cascan.queries.since_last_scan import find_earlier_scan  # noqa: PLC0415 - rarely needed
+
+    return find_earlier_scan(table, scan)
 
 
 class FindingPage:

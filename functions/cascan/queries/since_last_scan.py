@@ -11,7 +11,7 @@ it did not reach and a script that it did not run say nothing. Nothing of it is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby, islice
@@ -96,17 +96,7 @@ class SinceLastScan:
         if self.earlier is None or self.is_too_large:
             yield from ((vantage, finding, Standing.KNOWN) for vantage, finding in findings)
             return
-        covered = Coverage(self.earlier, self.scan, self._table)
-        stream = iter(findings)
-        while batch := list(islice(stream, FINDINGS_AT_ONCE)):
-            absent = [entry for entry in batch if not self._find(*entry)]
-            placed = [entry for entry in absent if is_address(find_address(entry[1]))]
-            # Of a finding without an address no look can tell
-            standings = {finding.id: Standing.NEW for _, finding in absent}
-            for _, finding, is_covered in covered.judge(placed):
-                standings[finding.id] = Standing.NEW if is_covered else Standing.NOT_COVERED
-            for vantage, finding in batch:
-                yield vantage, finding, standings.get(finding.id, Standing.KNOWN)
+        yield from Coverage(self.earlier, self.scan, self._table).compare(findings, self._find)
 
     def add(self, finding: Finding, vantage: str = "") -> bool:
         """Take one finding of the scan, instead of `compare`. True: the earlier scan does not have it, whether or not
@@ -151,6 +141,21 @@ class Coverage:
         self._until = (scan.finished_at or scan.requested_at) + CLOCK_SKEW
         self._since = scan.requested_at - CLOCK_SKEW
         self._ended_whole = scan.outcome is Outcome.COMPLETE
+
+    def compare(
+        self, findings: Iterable[tuple[str, Finding]], has: Callable[[str, Finding], bool]
+    ) -> Iterator[tuple[str, Finding, Standing]]:
+        """The findings, each with its vantage, in their order. `has`: whether `scan` has one."""
+        stream = iter(findings)
+        while batch := list(islice(stream, FINDINGS_AT_ONCE)):
+            absent = [entry for entry in batch if not has(*entry)]
+            placed = [entry for entry in absent if is_address(find_address(entry[1]))]
+            # Of a finding without an address no look can tell
+            standings = {finding.id: Standing.NEW for _, finding in absent}
+            for _, finding, is_covered in self.judge(placed):
+                standings[finding.id] = Standing.NEW if is_covered else Standing.NOT_COVERED
+            for vantage, finding in batch:
+                yield vantage, finding, standings.get(finding.id, Standing.KNOWN)
 
     def judge(self, findings: Sequence[tuple[str, Finding]]) -> Iterator[tuple[str, Finding, bool]]:
         """Each finding with its vantage, and whether it is resolved; in order of vantage and address."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from cascan.ids import ReportKey, derive_scan_id
 from cascan.limits import MAX_IMPORT_TURNS
 from cascan.model.exposure import Exposure, ExposureState, ExposureSubject
 from cascan.model.finding import HostFindings, Severity
+from cascan.model.inventory import HostUpdate
 from cascan.model.scan import Scan
 from on_hub_import_due.import_scan import ImportGateways, ImportSettings, import_scan
 from on_hub_import_due.work import HubImportWork
@@ -124,6 +126,74 @@ def test_a_late_delivery_neither_reopens_nor_adds(world: HubWorld, hub: StrictSe
     scan_and_import(world, 80)
     world.import_scan(late)
     assert titles(hub) == []
+
+
+def test_a_late_delivery_adds_nothing_that_a_newer_scan_looked_for_and_did_not_see(
+    world: HubWorld, hub: StrictSecurityHub
+) -> None:
+    world.open(HOST, 80, "a flaw")
+    late = world.scan([HOST], [80])
+    world.open(HOST, 80)
+    scan_and_import(world, 80)
+    world.import_scan(late)
+    assert titles(hub) == ["Open Port: 80"]
+
+
+def test_a_late_delivery_closes_what_it_saw_closed_though_the_port_is_open_again(
+    world: HubWorld, hub: StrictSecurityHub
+) -> None:
+    world.open(HOST, 80, "a flaw")
+    scan_and_import(world, 80)
+    world.close(HOST, 80)
+    world.open(HOST, 443)
+    late = world.scan([HOST], [80])
+    world.open(HOST, 80)
+    scan_and_import(world, 80, arguments=PLAIN)
+    world.import_scan(late)
+    assert titles(hub) == ["Open Port: 80"]
+
+
+def test_where_the_history_was_removed_the_inventory_says_which_scan_looked_last(
+    world: HubWorld, hub: StrictSecurityHub
+) -> None:
+    world.open(HOST, 80, "a flaw")
+    late = world.scan([HOST], [80])
+    world.open(HOST, 80)
+    scan_and_import(world, 80)
+    number = int(ip_address(HOST))
+    assert world.table.remove_history(4, number, number) > 0
+    world.import_scan(late)
+    assert titles(hub) == ["Open Port: 80"]
+
+
+def test_what_was_decided_and_not_sent_is_sent_by_the_next_delivery(world: HubWorld, hub: StrictSecurityHub) -> None:
+    world.open(HOST, 80)
+    scan_and_import(world, 80)
+    world.close(HOST, 80)
+    scan = world.scan([HOST], [80])
+    hub.failures = ["InternalException"]
+    with pytest.raises(GatewayUnavailable):
+        world.import_scan(scan)
+    assert titles(hub) == ["Open Port: 80"]
+    world.import_scan(scan)
+    assert titles(hub) == []
+
+
+def test_a_finding_of_a_host_is_imported_though_pn_does_not_tell_that_the_host_is_up(
+    world: HubWorld, hub: StrictSecurityHub
+) -> None:
+    world.open(HOST, 80)
+    scan_and_import(world, 80)
+    (known,) = world.table.known_hosts([HOST]).values()
+    scan = world.scan([HOST], [80])
+    (record,) = world.table.known_hosts([HOST]).values()
+    unsure = replace(record, latest=known.latest, revision=record.revision + 1)
+    assert world.table.save_hosts(ReportKey(scan.scan_id, 0, 1), [HostUpdate(record=unsure, known=record)]) == []
+    of_port = build_finding(scan.scan_id, HOST, 80, world.now)
+    finding = replace(of_port, name="Outdated host", fingerprint="host", attributes={"ip_addresses": [HOST]})
+    world.table.put_findings(scan.scan_id, [HostFindings(HOST, [of_port, finding])], ReportKey(scan.scan_id, 0, 1))
+    world.import_scan(scan)
+    assert "Outdated host" in titles(hub)
 
 
 def test_of_a_late_delivery_what_no_newer_scan_looked_for_is_imported(world: HubWorld, hub: StrictSecurityHub) -> None:
@@ -236,6 +306,22 @@ def test_a_refused_finding_is_named_and_does_not_stop_the_others(world: HubWorld
     outcome = world.import_scan(world.scan([HOST], [80, 81]))
     assert [(failure.finding_id, failure.code) for failure in outcome.refused] == [(first, "InvalidInput")]
     assert len(hub.active) == 2
+
+
+def test_a_finding_that_makes_a_whole_call_invalid_is_found_and_the_others_are_imported(
+    world: HubWorld, hub: StrictSecurityHub
+) -> None:
+    for port in range(80, 100):
+        world.open(HOST, port)
+    scan = world.scan([HOST], range(80, 100))
+    world.import_scan(scan)
+    hub.invalid = {sorted(hub.findings)[7]}
+    hub.findings.clear()
+    outcome = world.import_scan(scan)
+    assert [(failure.finding_id, failure.code) for failure in outcome.refused] == [
+        (*hub.invalid, "InvalidInputException")
+    ]
+    assert len(hub.active) == 19
 
 
 def test_an_import_that_another_was_faster_with_decides_again(world: HubWorld, hub: StrictSecurityHub) -> None:

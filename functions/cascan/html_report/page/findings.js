@@ -4,6 +4,9 @@ class Findings {
   constructor(columns) {
     Object.assign(this, columns);
     this.count = columns.severity.length;
+    for (const [name, column] of Object.entries(columns)) {
+      if (typeof column === "number") this[name] = new Array(this.count).fill(column); // the same in every row
+    }
   }
 
   text(name, row) {
@@ -32,7 +35,8 @@ class Findings {
     return this.port[row] ? `${this.port[row]}/${this.text("protocol", row)}` : "";
   }
 
-  location(row) {
+  // Where it is, as a location: tcp://10.0.0.1:22
+  place(row) {
     const address = this.address(row);
     const host = address.includes(":") && this.port[row] ? `[${address}]` : address;
     return this.port[row] ? `${this.text("protocol", row)}://${host}:${this.port[row]}` : this.text("location", row) || address;
@@ -45,8 +49,9 @@ class Findings {
   // The most severe first, then by address and port
   order() {
     const rank = this.hosts.rank;
-    const compare = (a, b) => this.severityOf(a) - this.severityOf(b) || rank[this.host[a]] - rank[this.host[b]] || this.port[a] - this.port[b] || a - b;
-    return Array.from({ length: this.count }, (_, row) => row).sort(compare);
+    const rows = Array.from({ length: this.count }, (_, row) => row);
+    const keys = rows.map((row) => (this.severityOf(row) * rank.length + rank[this.host[row]]) * 65536 + this.port[row]);
+    return rows.sort((a, b) => keys[a] - keys[b] || a - b);
   }
 }
 
@@ -105,7 +110,7 @@ const makeFindingColumns = (source) => {
     { title: "Severity", width: "6.5rem", class: "c-severity", make: (row) => makeSeverity(source.severityOf(row)), compare: (a, b) => source.severityOf(a) - source.severityOf(b) },
     { title: "Finding", class: "c-name", opens: true, make: (row) => source.text("name", row), compare: byText("name") },
     { title: "Address", width: "13rem", class: "c-address", make: (row) => [source.address(row), source.hostName(row)].filter(Boolean).join(" "), compare: (a, b) => rank[source.host[a]] - rank[source.host[b]] },
-    { title: "Port", width: "6.5rem", class: "c-port", make: (row) => source.endpoint(row), compare: (a, b) => source.port[a] - source.port[b] },
+    { title: "Port", width: "7.5rem", class: "c-port", make: (row) => source.endpoint(row), compare: (a, b) => source.port[a] - source.port[b] },
     { title: "Detail", width: "30%", class: "c-detail", make: (row) => source.text("detail", row), compare: byText("detail") },
   ];
   if (new Set(source.vantage).size > 1) columns.push({ title: "Vantage", width: "7rem", class: "c-vantage", make: (row) => source.text("vantage", row), compare: byText("vantage") });
@@ -117,11 +122,11 @@ const openDetails = (source, row) => {
   const evidence = source.text("output", row), facts = source.text("facts", row);
   const id = source.id[row];
   const makeBlock = (title, text) => text ? [make("h3", {}, title), make("pre", { tabindex: 0, role: "region", "aria-label": title }, text)] : [];
-  const whole = () => [source.text("name", row), source.location(row), source.text("description", row), source.describe(row), id].filter(Boolean).join("\n");
+  const whole = () => [source.text("name", row), source.place(row), source.text("description", row), source.describe(row), id].filter(Boolean).join("\n");
   dialog.replaceChildren(
     make("div", { class: "details-head" }, make("h2", { id: "details-title" }, source.text("name", row)), makeSeverity(source.severityOf(row))),
     make("p", {}, source.text("description", row)),
-    makeFacts([["Address", source.address(row)], ["Name", source.hostName(row)], ["Port", source.endpoint(row)], ["Location", source.location(row)],
+    makeFacts([["Address", source.address(row)], ["Name", source.hostName(row)], ["Port", source.endpoint(row)], ["Location", source.place(row)],
       ["Category", source.text("category", row)], ["Service", ["service", "product", "version"].map((name) => source.text(name, row)).filter(Boolean).join(" ")],
       ["Vantage", source.text("vantage", row)], ["Since the last scan", source === listed && plain.since.isCompared ? source.standingOf(row) || "seen before" : ""], ["Finding", id]]),
     ...makeBlock("What nmap wrote", evidence), ...makeBlock("Attributes", facts),

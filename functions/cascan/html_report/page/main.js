@@ -10,7 +10,7 @@ class FindingList {
     if (plain.since.isCompared) {
       columns.push({ title: "New", width: "6rem", class: "c-new", make: (row) => listed.standingOf(row), compare: (a, b) => listed.standing[a].localeCompare(listed.standing[b]) });
     }
-    this.table = new VirtualTable({ id: "finding-list", caption: "Findings", columns, rows: this.all, open: (row) => openDetails(listed, row), unit: "finding",
+    this.table = new VirtualTable({ id: "finding-list", caption: "List of findings", columns, rows: this.all, open: (row) => openDetails(listed, row), unit: "finding",
       describe: (row) => (listed.severityOf(row) < 3 ? listed.describe(row) : "") });
     this.table.table.classList.add("cards");
   }
@@ -128,7 +128,7 @@ buildTimeline();
 buildCertificates();
 buildCoverage();
 buildGaps();
-for (const table of virtualTables) table.redraw();
+virtualTables.filter((table) => table.first < 0).forEach((table) => table.redraw());
 const startPrinting = () => virtualTables.forEach((table) => table.startPrinting());
 const stopPrinting = () => virtualTables.forEach((table) => table.stopPrinting());
 addEventListener("beforeprint", startPrinting);

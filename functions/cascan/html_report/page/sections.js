@@ -22,7 +22,7 @@ const buildSince = (list) => {
   if (!gone.count) return;
   const columns = makeFindingColumns(gone);
   const word = (row) => (row < data.gone.resolved ? "resolved" : "not covered");
-  columns.unshift({ title: "Now", width: "7rem", class: "c-now", make: word, compare: (a, b) => a - b });
+  columns.unshift({ title: "Now", width: "8rem", class: "c-now", make: word, compare: (a, b) => a - b });
   const table = new VirtualTable({ id: "gone", caption: "Findings of the last scan that this one does not have", columns,
     rows: Array.from({ length: gone.count }, (_, row) => row), open: (row) => openDetails(gone, row), unit: "finding" });
   section.append(make("p", {}, "Resolved: this scan looked at the same place and the finding is not there. Not covered: it did not look there, so nothing is known."), table.element);
@@ -52,9 +52,9 @@ const buildExposures = () => {
   const columns = [
     { title: "Severity", width: "6.5rem", class: "c-severity", make: (exposure) => makeSeverity(severity(exposure)), compare: (a, b) => severity(a) - severity(b) },
     { title: "State", width: "9rem", class: "c-state", make: (exposure) => exposure.until ? `${exposure.state} until ${exposure.until}` : exposure.state, compare: byText("state") },
-    { title: "Since", width: "7rem", class: "c-since", make: (exposure) => formatDate(exposure.since), compare: byText("since") },
-    { title: "Age", width: "5rem", class: "c-age", make: (exposure) => formatAge(exposure.since) },
-    field("Owner", "owner", "8rem"), field("Address", "address", "10rem"), field("Port", "port", "6.5rem"), field("Kind", "kind", "10rem"), field("Why", "sentence"),
+    { title: "Since", width: "8rem", class: "c-since", make: (exposure) => formatDate(exposure.since), compare: byText("since") },
+    { title: "Age", width: "6rem", class: "c-age", make: (exposure) => formatAge(exposure.since) },
+    field("Owner", "owner", "8rem"), field("Address", "address", "10rem"), field("Port", "port", "7.5rem"), field("Kind", "kind", "10rem"), field("Why", "sentence"),
   ];
   const rows = plain.exposures.slice().sort((a, b) => severity(a) - severity(b) || a.since.localeCompare(b.since));
   section.append(new VirtualTable({ id: "exposure-list", caption: pluralize(rows.length, "exposure"), columns, rows, unit: "exposure" }).element);
@@ -62,19 +62,24 @@ const buildExposures = () => {
 
 const MATRIX_PORTS = 40; // the most common ones; the others are counted in a column of their own
 
+// Ports are numbers here, with the text of their protocol: strings of 64,000 rows take their time
 const collectMatrix = () => {
   const ports = new Map(), hosts = new Map();
   const openPort = texts.indexOf("Open Port");
   for (let row = 0; row < listed.count; row++) {
     if (listed.category[row] !== openPort) continue;
-    const endpoint = listed.endpoint(row), address = listed.address(row);
-    ports.set(endpoint, (ports.get(endpoint) ?? 0) + 1);
-    if (!hosts.has(address)) hosts.set(address, { row, open: new Map() });
-    const open = hosts.get(address).open;
-    open.set(endpoint, [...(open.get(endpoint) ?? []), listed.vantage[row]]);
+    const key = listed.port[row] + 65536 * listed.protocol[row], address = listed.hosts.address[listed.host[row]];
+    const port = ports.get(key);
+    if (port) port.count++;
+    else ports.set(key, { key, count: 1, endpoint: listed.endpoint(row) });
+    const host = hosts.get(address) ?? { row, open: new Map() };
+    hosts.set(address, host);
+    const seen = host.open.get(key);
+    if (seen) seen.push(listed.vantage[row]);
+    else host.open.set(key, [listed.vantage[row]]);
   }
-  const common = [...ports].sort((a, b) => b[1] - a[1]).slice(0, MATRIX_PORTS).map(([endpoint]) => endpoint);
-  common.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10) || a.localeCompare(b));
+  const common = [...ports.values()].sort((a, b) => b.count - a.count).slice(0, MATRIX_PORTS);
+  common.sort((a, b) => (a.key % 65536) - (b.key % 65536) || a.key - b.key);
   const rank = listed.hosts.rank;
   const rows = [...hosts.values()].sort((a, b) => rank[listed.host[a.row]] - rank[listed.host[b.row]]);
   return { common, rows, others: ports.size - common.length };
@@ -87,11 +92,11 @@ const buildMatrix = () => {
     section.append(makeEmpty("No open port was found."));
     return;
   }
-  const vantages = [...new Set(rows.flatMap((host) => [...host.open.values()].flat()))];
+  const vantages = [...new Set(listed.vantage)].filter((number) => number);
   const letters = new Map(vantages.map((number, index) => [number, String.fromCharCode(65 + (index % 26))]));
   const many = vantages.length > 1;
-  const makeCell = (host, endpoint) => {
-    const seen = host.open.get(endpoint);
+  const makeCell = (host, key) => {
+    const seen = host.open.get(key);
     if (!seen) return "";
     const label = many ? `open from ${seen.map((number) => texts[number]).join(", ")}` : "open";
     return make("span", { class: many && seen.length < vantages.length ? "dot some" : "dot", title: label },
@@ -100,10 +105,10 @@ const buildMatrix = () => {
   const columns = [
     { title: "Host", width: "15rem", class: "c-host sticky", make: (host) => [listed.address(host.row), listed.hostName(host.row)].filter(Boolean).join(" "), compare: (a, b) => listed.hosts.rank[listed.host[a.row]] - listed.hosts.rank[listed.host[b.row]] },
     { title: "Open", width: "4rem", class: "c-number", make: (host) => formatNumber(host.open.size), compare: (a, b) => b.open.size - a.open.size },
-    ...common.map((endpoint) => ({ title: endpoint, width: "4.8rem", class: "c-dot", make: (host) => makeCell(host, endpoint) })),
+    ...common.map(({ key, endpoint }) => ({ title: endpoint, width: "5.4rem", class: "c-dot", make: (host) => makeCell(host, key) })),
   ];
-  const isShown = new Set(common);
-  const countOthers = (host) => [...host.open.keys()].filter((endpoint) => !isShown.has(endpoint)).length;
+  const isShown = new Set(common.map(({ key }) => key));
+  const countOthers = (host) => [...host.open.keys()].filter((key) => !isShown.has(key)).length;
   if (others) columns.push({ title: "Others", width: "5rem", class: "c-number", make: (host) => formatNumber(countOthers(host)) });
   const table = new VirtualTable({ id: "matrix-list", caption: `Open ports of ${pluralize(rows.length, "host")}`, columns, rows, unit: "host" });
   table.table.classList.add("wide");
@@ -163,7 +168,7 @@ const buildCascade = () => {
 };
 
 const makeChart = (series) => {
-  const width = 720, height = 200, left = 44, bottom = 24;
+  const width = innerWidth < 800 ? 340 : 720, height = 200, left = 44, bottom = 24;
   const most = Math.max(1, ...series.map((scan) => scan.findings));
   const step = (width - left) / series.length, bar = Math.max(2, Math.min(40, step * 0.7));
   const scale = (height - bottom - 8) / most;
@@ -217,7 +222,7 @@ const buildCertificates = () => {
   };
   const address = (entry) => texts[findings.hosts.address[entry[1]]];
   const columns = [
-    { title: "Ends", width: "7rem", class: "c-since", make: ([until]) => formatDate(until), compare: (a, b) => a[0].localeCompare(b[0]) },
+    { title: "Ends", width: "8rem", class: "c-since", make: ([until]) => formatDate(until), compare: (a, b) => a[0].localeCompare(b[0]) },
     { title: "Left", width: "9rem", class: "c-state", make: (entry) => describeLeft(entry) },
     { title: "Subject", class: "c-name", make: (entry) => texts[entry[3]], compare: (a, b) => texts[a[3]].localeCompare(texts[b[3]]) },
     { title: "Address", width: "13rem", class: "c-address", make: address, compare: (a, b) => listed.hosts.rank[a[1]] - listed.hosts.rank[b[1]] },

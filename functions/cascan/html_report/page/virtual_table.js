@@ -3,7 +3,12 @@
 
 const PRINTED_ROWS = 2000; // of one table; more would take minutes, and the paper
 const SPARE_ROWS = 12; // beyond what is visible, above and below
+const FEW_ROWS = 100; // of a table that is drawn whole
 const virtualTables = [];
+// A long table is drawn when it comes near the screen
+const observer = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) if (isIntersecting) virtualTables.find((table) => table.scroller === target).approach();
+}, { rootMargin: "600px" });
 
 class VirtualTable {
   // columns: { title, width, make(row) → text or element, compare(a, b), class }
@@ -26,7 +31,15 @@ class VirtualTable {
     this.element = make("div", { class: "table" }, this.scroller, this.note);
     this.scroller.addEventListener("scroll", () => this.#draw(), { passive: true });
     this.body.addEventListener("keydown", (event) => this.#move(event));
+    this.isNear = false;
     virtualTables.push(this);
+    observer.observe(this.scroller);
+  }
+
+  approach() {
+    if (this.isNear) return;
+    this.isNear = true;
+    if (this.rows.length > FEW_ROWS) this.redraw();
   }
 
   #makeHeader(column) {
@@ -75,23 +88,31 @@ class VirtualTable {
 
   #draw() {
     if (this.printing) return;
-    const height = this.rowHeight;
-    const top = Math.max(0, Math.floor(this.scroller.scrollTop / height) - SPARE_ROWS);
-    const visible = Math.ceil((this.scroller.clientHeight || 600) / height) + 2 * SPARE_ROWS;
-    const bottom = Math.min(this.rows.length, top + visible);
+    if (this.rows.length > FEW_ROWS && !this.isNear) {
+      this.body.replaceChildren(this.#makeSpace(this.rows.length));
+      return;
+    }
+    const [top, bottom] = this.rows.length > FEW_ROWS ? this.#findVisible() : [0, this.rows.length];
     if (top === this.first && bottom === this.last) return;
     const hadFocus = this.body.contains(document.activeElement);
     [this.first, this.last] = [top, bottom];
     const shown = [];
     for (let index = top; index < bottom; index++) shown.push(this.#makeRow(index));
-    this.body.replaceChildren(this.#makeSpace(top * height), ...shown, this.#makeSpace((this.rows.length - bottom) * height));
+    this.body.replaceChildren(this.#makeSpace(top), ...shown, this.#makeSpace(this.rows.length - bottom));
     this.#markActive();
     if (hadFocus) (this.#findButton(this.active) ?? this.scroller).focus({ preventScroll: true });
   }
 
-  #makeSpace(height) {
+  #findVisible() {
+    const height = this.rowHeight;
+    const top = Math.max(0, Math.floor(this.scroller.scrollTop / height) - SPARE_ROWS);
+    const visible = Math.ceil((this.scroller.clientHeight || 600) / height) + 2 * SPARE_ROWS;
+    return [top, Math.min(this.rows.length, top + visible)];
+  }
+
+  #makeSpace(rows) {
     const cell = make("td", { colspan: this.columns.length, role: "presentation" });
-    cell.style.height = `${height}px`;
+    cell.style.height = `calc(var(--row) * ${rows})`;
     return make("tr", { class: "space", role: "presentation", "aria-hidden": "true" }, cell);
   }
 

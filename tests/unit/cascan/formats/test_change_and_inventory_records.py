@@ -9,13 +9,18 @@ from msgspec.structs import replace
 
 from cascan.findings.by_host import group_by_host
 from cascan.formats.change_records import select_change_records
+from cascan.formats.first_seen import add_first_seen
 from cascan.formats.inventory_records import select_inventory_records
 from cascan.formats.records import Record, Status
+from cascan.formats.select_records import select_scan_records
 from cascan.ids import ReportKey, derive_scan_id
 from cascan.model.finding import Severity
 from cascan.model.inventory import Change, InventoryQuery
+from cascan.queries.finding_query import FindingQuery
 from cascan.queries.moved_hosts import list_hosts
+from tests.fakes import MemoryScanTable
 from tests.support.scanned_network import World, at, xml
+from tests.support.varied_findings import list_varied_records
 
 BEFORE = {"10.0.0.1": (22, 80), "10.0.0.2": (22,), "2001:db8::1": (22,)}
 
@@ -79,3 +84,15 @@ def test_the_inventory_has_the_ids_of_the_scans_findings_and_since_when(world: W
     assert (places["tcp://10.0.0.1:22"].first_seen, places["tcp://10.0.0.1:22"].last_seen) == (at(0), at(1))
     assert ("tcp://10.0.0.1:80" in places) is was_open
     assert {r.status for r in records} == ({Status.OPEN, Status.GONE} if was_open else {Status.OPEN})
+
+
+def test_the_records_of_a_scan_get_the_time_at_which_each_port_and_host_was_seen_first(world: World) -> None:
+    scan = world.table.scans[derive_scan_id("scan at 1")]
+    records = list(add_first_seen(select_scan_records(world.table, scan, FindingQuery()), world.table))
+    first_seen = {record.finding.location: record.first_seen for record in records}
+    assert first_seen == {"10.0.0.1": at(0), "tcp://10.0.0.1:22": at(0), "tcp://10.0.0.1:99": at(1)}
+
+
+def test_what_the_inventory_does_not_know_stays_as_it_is() -> None:
+    records = list_varied_records()
+    assert list(add_first_seen(records, MemoryScanTable())) == list(records)

@@ -104,6 +104,11 @@ def test_a_filter_selects_what_is_exported(tmp_path: Path) -> None:
     assert [row["port"] for row in csv.DictReader(io.StringIO(text))] == ["23"]
 
 
+def test_an_export_says_since_when_a_port_is_open(tmp_path: Path) -> None:
+    text = export(tmp_path, "findings", "latest", "--port", "22", "--host", "10.0.0.1", "--as", "csv").decode()
+    assert [row["first_seen"] for row in csv.DictReader(io.StringIO(text))] == ["2026-03-01T12:00:00.000Z"]
+
+
 @pytest.mark.parametrize("command", ["findings", "report"])
 def test_the_reports_of_a_scan_are_exported_as_one(command: str, tmp_path: Path) -> None:
     hosts = list(read_report(io.BytesIO(export(tmp_path, command, "latest", "--as", "xml"))))

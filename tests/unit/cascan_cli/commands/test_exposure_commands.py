@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from cascan.exposure.read_exposure_file import read_exposure_file
+from cascan.formats.registry import FORMATS
 from cascan.model.exposure import StoredExpectations
 from cascan_cli.commands import exposure_check, exposure_init
 from cascan_cli.main import main
@@ -279,6 +280,27 @@ class TestCheckOfReports:
         assert [port["result"] for port in document["ports"]] == ["unexpected-open"]
         everything = printed.json("check", "--report", "scan.xml", "--json", "--all", code=4)
         assert len(everything["ports"]) == 3
+
+    @pytest.mark.parametrize("form", FORMATS)
+    def test_violations_are_written_in_every_format(self, folder: Path, printed: Printed, form: str) -> None:
+        Path("scan.xml").write_bytes(xml(HOSTS))
+        write("expected:\n- {who: 10.0.0.0/24, ports: [22]}\n")
+        printed("check", "--report", "scan.xml", "--as", form, "-o", "out", code=4)
+        assert b"unexpected-open" in Path("out").read_bytes()
+
+    def test_a_violation_has_the_same_id_in_every_check_and_an_expected_port_passes(
+        self, folder: Path, printed: Printed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Path("scan.xml").write_bytes(xml(HOSTS))
+        events = []
+        for hour, entry in ((24, "{who: 10.0.0.0/24, ports: [22]}"), (48, "{who: 10.0.0.0/25, ports: [22]}")):
+            set_clock(monkeypatch, at(hour))
+            write(f"expected:\n\n- {entry}\n")
+            rows = printed("check", "--report", "scan.xml", "--all", "--as", "ocsf", code=4)
+            events.append([json.loads(row[0]) for row in rows])
+        first, second = ({event["finding_info"]["uid"] for event in check} for check in events)
+        assert first == second
+        assert sorted(event["compliance"]["status"] for event in events[0]) == ["Fail", "Pass", "Pass"]
 
     @pytest.mark.parametrize("options", [("-o", "x.json"), ("--json", "--as", "sarif")])
     def test_options_that_contradict_each_other_are_refused(

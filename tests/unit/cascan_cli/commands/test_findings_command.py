@@ -57,6 +57,18 @@ def test_in_the_first_scan_nothing_is_new_which_is_said(capsys: pytest.CaptureFi
     assert "no earlier scan" in err
 
 
+def test_more_findings_than_are_sorted_say_first_that_they_are_in_order_of_address(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in ("cascan.limits", "cascan.queries.finding_query"):
+        monkeypatch.setattr(f"{module}.MAX_SORTED_FINDINGS", 3)
+    assert main(["findings", "lan"]) == 0
+    out, err = capsys.readouterr()
+    assert names(out) == ["a", "c", "d", "e"]
+    assert err.splitlines()[0] == "cascan: more than 3 findings: in order of address, not of severity"
+    assert "1 HIGH" in err
+
+
 def test_pages_of_a_table_go_on_where_the_last_one_ended(capsys: pytest.CaptureFixture[str]) -> None:
     listed, more = list[str](), list[str]()
     while True:

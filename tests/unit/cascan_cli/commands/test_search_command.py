@@ -165,6 +165,13 @@ def test_words_match_without_case_and_accents_and_the_last_one_as_a_beginning(ei
     assert either.names("CAFE") == either.names("istanbul") == ["Caf\u00e9 \u0130stanbul"]
 
 
+def test_a_single_letter_or_digit_counts_as_a_whole_word(either: Machine) -> None:
+    either.scan("lan", a_banner("nginx q.25.3", port=1), a_banner("release qu of x", port=2))
+    assert either.names("q") == ["nginx q.25.3"]
+    assert either.names("qu") == ["release qu of x"]
+    assert either.names("release q") == ["release qu of x"]  # after another word, any beginning counts
+
+
 def test_a_text_of_any_script_is_found_by_itself(either: Machine) -> None:
     texts = [
         "Stra\u00dfe 5",

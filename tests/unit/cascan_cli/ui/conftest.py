@@ -34,7 +34,7 @@ class Browser:
     """A client in process, which keeps cookies and follows no redirect."""
 
     def __init__(self, app: Any) -> None:
-        self._client = AsyncClient(transport=ASGITransport(app), base_url=f"http://{HOST}")
+        self._client = AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url=f"http://{HOST}")
 
     @property
     def cookies(self) -> Cookies:
@@ -68,6 +68,7 @@ class Site:
             scheduler=SimpleNamespace(put=lambda *_: None),
             bus=MemoryEventBus(),
             request_queue=MemoryRequestQueue(),
+            control_queue=MemoryRequestQueue(),
             operator_records=MemoryOperatorRecords(),
             outputs={},
             is_local=True,

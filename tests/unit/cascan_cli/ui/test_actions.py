@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
 from msgspec.structs import replace
 
 from cascan.errors import GatewayUnavailable
+from cascan.events.control import Action, ControlRequested
 from cascan.model.audit import BEGUN, AuditEntry
 from cascan.model.exposure import Exposure, ExposureState
+from cascan.model.scan import ScanState
+from tests.support.builders import SCAN_ID, a_scan
 from tests.unit.cascan_cli.ui.conftest import HOSTILE, Site, read_text
 
 SCHEDULE = """
@@ -96,6 +100,23 @@ def test_a_host_is_scanned_again_by_one_button(scanned: Site) -> None:
     assert json.loads(body) == {"targets": ["10.0.0.1"], "parameters": ["-sV"]}
     assert response.headers["location"].startswith("/scans/")
     assert "8.8.8.8 is outside AllowedTargets" in read_text(scanned.post("/hosts/8.8.8.8", 400))
+
+
+def test_a_running_scan_is_suspended_resumed_and_cancelled(site: Site) -> None:
+    site.table.create_scan(a_scan())
+    place = f"/scans/{SCAN_ID}"
+    assert re.findall(r"<button>(\w+)</button>", site.get(place).text) == ["Suspend", "Cancel"]
+    site.post(place, action="suspend")
+    (message,) = site.stack.control_queue.sent
+    assert ControlRequested.from_wire(message).action is Action.SUSPEND
+    assert "The request to suspend the scan was sent" in site.text(place)
+    site.table.scans[SCAN_ID] = a_scan(state=ScanState.SUSPENDED)
+    assert "Resume" in re.findall(r"<button>(\w+)</button>", site.get(place).text)
+    site.table.scans[SCAN_ID] = a_scan(state=ScanState.DONE)
+    assert "there is nothing to cancel" in read_text(site.post(place, 400, action="cancel"))
+    site.post(place, 400, action="halt")
+    assert len(site.stack.control_queue.sent) == 1
+    assert [entry.outcome[:7] for entry in site.table.audit.values()] == ["done", "refused"]
 
 
 # ---- exposures

@@ -12,11 +12,18 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.cascades.bundled_rules import read_bundled_rules
+from cascan.findings import build_findings
 from cascan.formats.registry import FORMATS
-from cascan.ids import derive_scan_id
+from cascan.ids import ReportKey, derive_scan_id
+from cascan.limits import CONSOLE_PAGE_ROWS
 from cascan.model.cascade import BudgetUse, CascadeLine, StoredChild
+from cascan.model.finding import HostFindings
+from cascan.model.host import Address, Host, Port, Service
+from cascan.model.inventory import Change, ChangeKind, HostRecord, HostUpdate, PortRecord, Sighting
 from cascan.model.scan import Outcome, Scan, ScanState
+from cascan_cli.ui.app import UNEXPECTED
 from cascan_cli.ui.console import Streams
+from cascan_cli.ui.guard import HEADERS
 from tests.support.builders import NOW, SCAN_ID, a_request, a_scan
 from tests.unit.cascan_cli.ui.conftest import HOSTILE, Site
 
@@ -65,17 +72,17 @@ def test_scans_are_filtered_by_name_state_and_outcome(site: Site) -> None:
 
 
 def test_a_list_is_paged_and_its_links_keep_the_filters(site: Site) -> None:
-    for number in range(101):
+    for number in range(CONSOLE_PAGE_ROWS + 1):
         site.table.create_scan(a_scan(scan_id=derive_scan_id(str(number)), name=f"lan {number}"))
     first = site.get("/scans?name=lan").text
     assert 'rel="next" href="/scans?name=lan&amp;page=2"' in first
-    assert first.count("<tr>") == 101
+    assert first.count("<tr>") == CONSOLE_PAGE_ROWS + 1
     assert site.get("/scans?name=lan&page=2").text.count("<tr>") == 2
 
 
-@pytest.mark.parametrize("page", ["0", "x", "-1", "1e3", "101", "²"])
+@pytest.mark.parametrize("page", ["0", "x", "-1", "1e3", "201", "²"])
 def test_a_page_that_cannot_be_is_a_problem_with_a_sentence(page: str, site: Site) -> None:
-    assert "must be a number from 1 to 100" in site.text(f"/scans?page={page}", 400)
+    assert "must be a number from 1 to 200" in site.text(f"/scans?page={page}", 400)
     site.get(f"/findings?page={page}", 400)
 
 
@@ -248,16 +255,80 @@ def test_a_stream_ends_with_the_console(site: Site) -> None:
     assert site.console.streams.take()
 
 
-def test_text_of_hosts_and_requests_is_inert_on_every_page(site: Site) -> None:
+def test_text_of_hosts_and_requests_is_inert_on_every_page(exposed: Site) -> None:
+    site = exposed
     request = a_request(name=HOSTILE, targets=(HOSTILE,), parameters=(HOSTILE,), authorization=HOSTILE)
     scan = a_scan(name=HOSTILE, request=request, error_description=HOSTILE, requested_by=HOSTILE, notes=(HOSTILE,))
-    site.table.create_scan(scan)
-    for path in (*PAGES, f"/scans/{SCAN_ID}", "/findings?text=%3Cscript%3E", "/scans?name=%22%3E%3Cscript%3E"):
+    ended = {"state": ScanState.DONE, "shards_open": 0, "changes": {"PortOpened": 1}}
+    site.table.create_scan(replace(scan, **ended))
+    seen = Sighting(state=HOSTILE, seen_at=NOW, scan_id=SCAN_ID, service=HOSTILE, product=HOSTILE, version=HOSTILE)
+    port = PortRecord(protocol="tcp", port=23, latest=replace(seen, state="open"), first_seen=NOW, last_seen=NOW)
+    record = HostRecord(
+        address="10.0.0.7",
+        latest=replace(seen, state="up"),
+        first_seen=NOW,
+        last_seen=NOW,
+        hostname=HOSTILE,
+        ports=(port,),
+    )
+    change = Change(kind=ChangeKind.PORT_OPENED, address="10.0.0.7", after=seen, before=seen, hostname=HOSTILE)
+    site.table.save_hosts(ReportKey(SCAN_ID, 0, 1), [HostUpdate(record=record, known=None, changes=(change,))])
+    service = Service(name=HOSTILE, product=HOSTILE, version=HOSTILE)
+    host = Host(
+        state="up",
+        reason=HOSTILE,
+        addresses=(Address("10.0.0.7", "ipv4"),),
+        ports=(Port(protocol="tcp", number=23, state="open", service=service),),
+    )
+    findings = tuple(build_findings(host, SCAN_ID, NOW, {"10.0.0.7": HOSTILE}))
+    site.table.put_findings(SCAN_ID, [HostFindings("10.0.0.7", findings)])
+    (exposure,) = site.table.exposures.values()
+    site.table.exposures[exposure.exposure_id] = replace(
+        exposure, hostname=HOSTILE, owner=HOSTILE, sentence=HOSTILE, severity_rules=(HOSTILE,)
+    )
+    shown = []
+    places = (f"/scans/{SCAN_ID}", f"/exposures/{exposure.exposure_id}", "/hosts/10.0.0.7", "/hosts/10.0.0.9")
+    for path in (*PAGES, *places, "/findings?text=%3Cscript%3E", "/scans?name=%22%3E%3Cscript%3E"):
         text = site.get(path).text
         assert "<script>" not in text, path
         assert not {"\x1b", "\u202e"} & set(text)
+        shown += [path] if "&lt;script&gt;" in text else []
+    assert {"/scans", "/inventory", "/changes", "/exposures", "/findings?text=%3Cscript%3E", *places} <= set(shown)
 
 
 def test_a_gateway_that_does_not_answer_is_a_page_with_a_sentence(site: Site) -> None:
     site.table.down = True
     assert "The stack does not answer" in site.text("/scans", 503)
+
+
+def test_a_scan_that_ended_is_found_once_a_page_has_shown_its_end(scanned: Site) -> None:
+    scan_id = derive_scan_id("scan at 0")
+    ended = scanned.table.scans[scan_id]
+    scanned.table.scans[scan_id] = replace(ended, state=ScanState.SCANNING)
+    assert "No finding" in scanned.text("/findings?port=80")
+    scanned.table.scans[scan_id] = ended
+    assert "No finding" in scanned.text("/findings?port=80"), "the index was up to date a moment ago"
+    scanned.get(f"/scans/{scan_id}/live")
+    assert "10.0.0.1" in scanned.text("/findings?port=80")
+
+
+def test_a_stream_whose_scan_is_removed_ends_and_frees_its_place(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = a_scan()
+    answers = [scan, scan, None]
+    monkeypatch.setattr(site.table, "get_scan", lambda _: answers.pop(0))
+    site.console.streams = Streams(1)
+    assert "data: " in site.get(f"/scans/{SCAN_ID}/live").text
+    assert answers == []
+    assert site.console.streams.take()
+
+
+def test_an_unexpected_error_is_a_plain_sentence_with_the_strict_headers(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(site.table, "list_scans", fail)
+    response = site.get("/scans", 500)
+    assert response.text == UNEXPECTED
+    assert response.headers.items() >= {(name.lower(), value) for name, value in HEADERS.items()}

@@ -1,0 +1,130 @@
+"""The pages of the console: the time that each takes on the server.
+
+    python -m benchmarks.console [FINDINGS]
+
+The stack has 500 scans, 1,024 hosts on the emulator, and the search index of this machine has
+FINDINGS findings (1,000,000 unless given). The pages are asked in process, so the figures have no
+network and no browser in them, but the emulator, which shares the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from httpx import ASGITransport, AsyncClient
+from msgspec.structs import replace
+
+from benchmarks import search
+from benchmarks.emulated_table import TABLE, run_emulated_table
+from benchmarks.inventory import hosts, record
+from cascan.aws.tables.cascade_table import DynamoCascadeTable
+from cascan.aws.tables.rule_table import DynamoRuleTable
+from cascan.aws.tables.scan_table import DynamoScanTable
+from cascan.aws.tables.schedule_table import DynamoScheduleTable
+from cascan.ids import derive_scan_id
+from cascan_cli.local.state import StateDir
+from cascan_cli.ui.app import build_app
+from cascan_cli.ui.console import Console
+
+SCANS, REPEATS, AIM_MS, SEARCH_AIM_MS, PORT = 500, 5, 100, 200, 8822
+ADDRESS = "10.0.0.7"
+SEARCHES = ("/findings", "/findings?text=openssh", "/findings?text=open&severity=high", "/findings?text=CVE-2021-44228")
+PAGES = (
+    "/",
+    "/scans",
+    f"/scans/{derive_scan_id('0')}",
+    "/inventory",
+    "/inventory?port=443",
+    f"/hosts/{ADDRESS}",
+    "/changes",
+    "/exposures",
+    "/schedules",
+    "/rules",
+    f"/reach?host={ADDRESS}",
+    "/coverage",
+    f"/submit?targets={ADDRESS}",
+    "/audit",
+)
+
+
+def main() -> None:
+    findings = int(sys.argv[1]) if sys.argv[1:] else search.FINDINGS
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder, run_emulated_table() as table:
+        path = StateDir(Path(folder)).search_index
+        path.parent.mkdir(parents=True, exist_ok=True)
+        search.build(path, findings)
+        fill(table)
+        client = open_console(table, Path(folder))
+        measure(client, SEARCHES[0])  # reads the scans that the index lacks
+        for place in PAGES:
+            print_time(place, measure(client, place), AIM_MS)
+        for place in SEARCHES:
+            print_time(place, measure(client, place), SEARCH_AIM_MS)
+
+
+def fill(table: DynamoScanTable) -> None:
+    for number in range(search.SCANS):
+        table.create_scan(search.a_scan(number))
+    start = datetime.now(UTC) - timedelta(days=SCANS // 20)
+    for number in range(SCANS - search.SCANS):
+        at = start + timedelta(hours=number)
+        scan = replace(search.a_scan(0), scan_id=derive_scan_id(f"other {number}"), requested_at=at)
+        table.create_scan(scan)
+    for hour in range(2):
+        scan = replace(search.a_scan(0), scan_id=derive_scan_id(f"benchmark {hour}"), requested_at=datetime.now(UTC))
+        table.create_scan(replace(scan, changes={"PortOpened": 103}, shards=1))
+    record(table, 0, "1,024 hosts", hosts())
+    record(table, 1, "a port opened on every tenth", hosts(every=10))
+
+
+def open_console(table: DynamoScanTable, folder: Path) -> AsyncClient:
+    """A browser that has used the link of a console."""
+    stack: Any = SimpleNamespace(
+        table=table,
+        cascades=DynamoCascadeTable(TABLE),
+        rules=DynamoRuleTable(TABLE),
+        schedules=DynamoScheduleTable(TABLE),
+        outputs={},
+        is_local=True,
+        submitter="somebody",
+    )
+    console = Console(stack, Namespace(stack=None, state_dir=folder))
+    client = AsyncClient(transport=ASGITransport(build_app(console, PORT)), base_url=f"http://127.0.0.1:{PORT}")
+    asyncio.run(client.get(f"/?token={console.sessions.token}"))
+    return client
+
+
+class Taken(NamedTuple):
+    """In milliseconds. CPU is that of this process alone, whatever else the machine does."""
+
+    elapsed: float
+    cpu: float
+
+
+def measure(client: AsyncClient, place: str) -> list[Taken]:
+    times = []
+    for _ in range(REPEATS):
+        started, cpu = time.perf_counter(), time.process_time()
+        response = asyncio.run(client.get(place, timeout=None))
+        times.append(Taken((time.perf_counter() - started) * 1e3, (time.process_time() - cpu) * 1e3))
+        assert response.status_code == 200, f"{place}: {response.status_code}"  # noqa: PLR2004, S101 - a page
+    return times
+
+
+def print_time(place: str, times: list[Taken], aim_ms: int) -> None:
+    elapsed, cpu = (statistics.median(column) for column in zip(*times, strict=True))
+    remark = f"   above the aim of {aim_ms} ms" if elapsed > aim_ms else ""
+    print(f"  {place:45}{elapsed:8.1f} ms, of which {cpu:.1f} ms CPU of the console{remark}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Since when a port is open or a host is up, added to records from the inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from msgspec.structs import replace
+
+from cascan.findings.by_host import find_address
+from cascan.formats.records import Record
+from cascan.gateways import Inventory
+from cascan.model.inventory import HostRecord
+from cascan.nmap.addresses import is_address
+from cascan.queries.current_findings import OPEN_PORT
+from cascan.queries.since_last_scan import HOST
+
+RECORDS_AT_ONCE = 500  # whose hosts are read together
+
+
+def add_first_seen(records: Iterable[Record], table: Inventory) -> Iterator[Record]:
+    """The records in their order. Those of hosts and open ports get the time at which a scan saw that first.
+
+    What scripts found has no such time: the inventory does not know it.
+    """
+    stream = iter(records)
+    while batch := list(islice(stream, RECORDS_AT_ONCE)):
+        hosts = _read_hosts(batch, table)
+        for record in batch:
+            host = hosts.get((record.vantage, find_address(record.finding)))
+            yield _add(record, host) if host else record
+
+
+def _read_hosts(batch: list[Record], table: Inventory) -> dict[tuple[str, str], HostRecord]:
+    by_vantage: dict[str, set[str]] = {}
+    for record in batch:
+        address = find_address(record.finding)
+        if record.finding.category in (OPEN_PORT, HOST) and is_address(address):
+            by_vantage.setdefault(record.vantage, set()).add(address)
+    return {
+        (vantage, address): host
+        for vantage, addresses in by_vantage.items()
+        for address, host in table.known_hosts(addresses, vantage=vantage).items()
+    }
+
+
+def _add(record: Record, host: HostRecord) -> Record:
+    finding = record.finding
+    first_seen = None
+    if finding.category == HOST:
+        first_seen = host.first_seen
+    elif finding.category == OPEN_PORT:
+        key = finding.attributes.get("protocol"), finding.attributes.get("port")
+        first_seen = next((port.first_seen for port in host.ports if port.key == key), None)
+    # The inventory may be younger than a scan, such as after addresses were forgotten
+    is_earlier = first_seen is not None and first_seen <= finding.parsed_at
+    return replace(record, first_seen=first_seen) if is_earlier else record
