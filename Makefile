@@ -108,6 +108,7 @@ bench: nmap setup  ## the figures of docs/performance.md (without benchmarks.lar
 	@$(BIN)/python -m benchmarks.reading
 	@$(BIN)/python -m benchmarks.cascading
 	@$(BIN)/python -m benchmarks.wide_scans
+	@$(BIN)/python -m benchmarks.console 20000
 
 clean:  ## the virtual environments and caches
 	rm -rf $(VENV) $(SAM_VENV) $(CHECKOV_VENV) .aws-sam .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

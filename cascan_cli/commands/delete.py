@@ -27,12 +27,14 @@ KEPT = "inventory and history stay"
 def run(args: Namespace) -> int:
     """Exit code 0: the scans are removed, or with --no-wait: will be.
 
-    Raises: BadInput: a scan has not ended, or the user did not confirm; nothing was removed.
+    Raises: BadInput: a scan has not ended or is one of several members, or the user did not confirm; nothing was
+    removed.
     """
     with open_stack(args) as stack:
         scans = _find_scans(args.scans, stack)
         for scan in scans:
             _check(scan)
+        _check_members(scans, stack)
         if not args.yes:
             _ask(scans)
         for scan in scans:
@@ -65,6 +67,20 @@ def _check(scan: Scan) -> None:
             f"scan {scan.scan_id} ({scan.name}) has not ended, it is {scan.state}; nothing was removed. "
             f"End it first: cascan cancel {scan.scan_id}"
         )
+
+
+def _check_members(scans: Sequence[Scan], stack: StackGateways) -> None:
+    """Raises: BadInput: a scan is a member of another one that stays, and that counts its findings."""
+    removed = {scan.scan_id for scan in scans}
+    for scan in scans:
+        if not scan.member_of or scan.member_of in removed:
+            continue
+        parent = stack.table.get_scan(scan.member_of)
+        if parent:
+            raise BadInput(
+                f"scan {scan.scan_id} is the part of scan {parent.scan_id} ({parent.name}) that {scan.vantage} saw, "
+                f"and counted there; nothing was removed. Remove all of it: cascan delete {parent.scan_id}"
+            )
 
 
 def _ask(scans: Sequence[Scan]) -> None:

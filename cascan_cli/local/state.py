@@ -8,6 +8,7 @@ up.lock             held by the process that keeps a stack up
 use.lock            shared by the commands that use a running stack; its time is that of the last use
 running.json        the stack that stays up
 deployment.json     what is deployed: fingerprint, sources, parameters, outputs
+stamp.json          when its files were last seen with that fingerprint: their sizes and times
 rebuild             there while the tables may be behind the stored reports
 search.sqlite       the words of the findings of ended scans, for `cascan search`; can be made again
 search.lock         held while a search uses it
@@ -63,6 +64,14 @@ class Deployment:
     sources: tuple[str, ...]
     parameters: Mapping[str, str]
     outputs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Files with this stamp (their sizes and times) have this fingerprint."""
+
+    fingerprint: str
+    stamp: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +155,17 @@ class StateDir:
 
     def write_deployment(self, deployment: Deployment) -> None:
         self._write("deployment.json", asdict(deployment))
+
+    def stamp(self) -> Stamp | None:
+        """None: there is none, or it cannot be read, and the files have to be."""
+        try:
+            stored = self._read("stamp.json") or {}
+        except StateUnreadable:
+            return None
+        return Stamp(str(stored.get("fingerprint")), str(stored.get("stamp"))) if stored else None
+
+    def write_stamp(self, stamp: Stamp) -> None:
+        self._write("stamp.json", asdict(stamp))
 
     def running(self) -> Running | None:
         stored = self._read("running.json")

@@ -63,7 +63,7 @@ def escape_non_ascii(text: bytes) -> bytes:
         data = match[0].encode("utf-16-be", "surrogatepass")
         return "".join(f"\\u{data[i] << 8 | data[i + 1]:04x}" for i in range(0, len(data), 2))
 
-    return re.sub(r"[^\x00-\x7f]", to_escapes, text.decode("utf-8", "replace")).encode("ascii")
+    return re.sub(r"[^\x00-\x7e]", to_escapes, text.decode("utf-8", "replace")).encode("ascii")
 
 
 def _replace_file(path: Path, chunks: Iterable[bytes]) -> None:

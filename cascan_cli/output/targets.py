@@ -11,7 +11,7 @@ SUFFIXES = {"tcp": "", "udp": "/udp", "sctp": "/sctp"}  # the protocols that tar
 PROTOCOLS = tuple(sorted(SUFFIXES))
 # A port of an address is a number of 64 bits in an array, since there may be a million: the last bits of
 # the address by its family, the port and the protocol.
-BUCKET_BITS = {4: 16, 6: 46}
+BUCKET_BITS = {4: 12, 6: 46}
 PORT_BITS, PROTOCOL_BITS = 16, 2
 MAX_PORT, MAX_PROTOCOL = (1 << PORT_BITS) - 1, (1 << PROTOCOL_BITS) - 1
 IPV4 = 4

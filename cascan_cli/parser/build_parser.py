@@ -15,6 +15,7 @@ from cascan_cli.parser.doctor import add_doctor_command
 from cascan_cli.parser.exposure import add_exposure_commands
 from cascan_cli.parser.history import add_history_commands
 from cascan_cli.parser.inventory import add_inventory_commands
+from cascan_cli.parser.messages import add_messages_commands
 from cascan_cli.parser.network import add_network_commands
 from cascan_cli.parser.pages import add_page_commands
 from cascan_cli.parser.read import add_read_command
@@ -66,6 +67,7 @@ stack in AWS.
   cascan when 10.0.0.5:22                    how a port changed over time
   cascan at 2026-03-03 --port 6379           what was open at a time
   cascan reach 10.0.0.5                      from where its ports are reachable
+  cascan report latest --as html -o FILE     all about a scan on one page
   cascan report latest --xml                 print the XML that nmap wrote
   cascan watch                               progress of running scans
   cascan wait latest --fail-on high          wait for the end of a scan
@@ -89,6 +91,7 @@ stack in AWS.
   cascan tree latest                         the scans that followed a scan
   cascan severity apply -f rules.yaml        set the rules for severities
   cascan exposure check                      what is open and not expected
+  cascan messages set channels.yaml          hear of what changed, once
   cascan vantage list                        the places to scan from
   cascan network list                        networks whose hosts may move
   cascan vuls scan --help                    which of Vuls' ports are open"""
@@ -140,6 +143,7 @@ def _add_commands(commands: Commands) -> None:
     add_schedule_commands(commands, stack, output)
     add_severity_commands(commands, stack, output)
     add_exposure_commands(commands, stack, output)
+    add_messages_commands(commands, stack, output)
     add_vantage_commands(commands, stack, output)
     add_network_commands(commands, stack, output)
     add_vuls_commands(commands, stack, output)

@@ -24,7 +24,7 @@ from cascan_cli.output.scan import (
 from cascan_cli.output.text import Progress, pluralize, print_json, print_message
 from cascan_cli.stack.fail_on import apply_conditions
 from cascan_cli.stack.health import StackWatch, describe_halt
-from cascan_cli.stack.interruption import report_interruption
+from cascan_cli.stack.interruption import report_interruption, report_request_sent
 from cascan_cli.stack.open import StackGateways
 from cascan_cli.stack.scan_ids import expected_scan_id, possible_scan_ids
 
@@ -37,13 +37,20 @@ if TYPE_CHECKING:
     from cascan_cli.stack.scan_display import ScanDisplay, WatchedScans
 
 POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.25,)  # the pauses between polls; the last one repeats
-DISPLAY_AFTER_POLLS = 25  # half a second: most short scans are done by then
+HEALTH_AFTER_POLLS = 25  # half a second: most short scans are done by then
+DISPLAY_AFTER_POLLS = 35  # a second and a half: to open it takes imports and queries
 PLANNED_WITHIN_S = 60.0  # if a request is not planned by then, the stack does not work
 
 
 def submit_and_follow(body: str, stack: StackGateways, args: Namespace) -> int:
     """Returns the exit code. Raises: CliError: the scan did not end in time."""
     message_id = stack.request_queue.send(body)
+    with report_request_sent():
+        return follow_request(body, message_id, stack, args)
+
+
+def follow_request(body: str, message_id: str, stack: StackGateways, args: Namespace) -> int:
+    """Follow a request that was sent as this message. Returns the exit code, and raises, as above."""
     if args.no_wait:
         _print_accepted(expected_scan_id(body, message_id, stack), stack, as_json=args.json)
         return EXIT_DONE
@@ -156,10 +163,10 @@ def wait_for_end(
             if scan and scan.state in (*FINAL_STATES, ScanState.SUSPENDED):
                 return scan
             _check_patience(scan, polls.waited_s, timeout_s)
-            if polls.count >= DISPLAY_AFTER_POLLS:
+            if polls.count >= HEALTH_AFTER_POLLS:
                 watch.look()
+            if scan and polls.count >= DISPLAY_AFTER_POLLS and progress.is_due:
                 display = display or _open_display(table, progress)
-            if scan and display:
                 progress.show(display.describe(scan, is_halted=watch.halted))
             else:
                 state = f"{scan.name}: {scan.state}" if scan else "queued"

@@ -59,6 +59,21 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
+def report_request_sent() -> Iterator[None]:
+    """If the block is interrupted before it has said what becomes of its scan, say that it was requested.
+
+    Raises: Interrupted: the block was interrupted.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as exc:
+        interrupted = exc if isinstance(exc, Interrupted) else Interrupted()
+        if not interrupted.reported:
+            print_message("interrupted; the scan was requested: cascan scans lists it")
+        raise Interrupted(interrupted.number, reported=True) from exc
+
+
+@contextmanager
 def report_interruption(scan_ids: Sequence[str], stack: StackGateways, args: Namespace) -> Iterator[None]:
     """If the block is interrupted or times out, say what becomes of the scans.
 

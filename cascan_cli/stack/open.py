@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cascan.aws.sqs.operator_queue import SqsOperatorQueue
     from cascan.aws.sqs.request_queue import SqsRequestQueue
     from cascan.aws.tables.cascade_table import DynamoCascadeTable
+    from cascan.aws.tables.message_table import DynamoMessageTable
     from cascan.aws.tables.rule_table import DynamoRuleTable
     from cascan.aws.tables.scan_table import DynamoScanTable
     from cascan.aws.tables.schedule_table import DynamoScheduleTable
@@ -79,6 +80,18 @@ class StackGateways:
         from cascan.aws.sqs.request_queue import SqsRequestQueue
 
         return SqsRequestQueue(self.outputs["RequestQueueUrl"])
+
+    @property
+    def messages(self) -> DynamoMessageTable:
+        from cascan.aws.tables.message_table import DynamoMessageTable
+
+        return DynamoMessageTable(self.outputs["ScanTableName"])
+
+    @property
+    def message_queue(self) -> SqsRequestQueue:
+        from cascan.aws.sqs.request_queue import SqsRequestQueue
+
+        return SqsRequestQueue(self.outputs["MessageQueueUrl"], "message queue")
 
     @property
     def rules(self) -> DynamoRuleTable:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cascan.clock import utc_now
 from cascan.limits import MAX_LIVE_FINDINGS, MAX_LIVE_FINDINGS_AT_ONCE, MAX_LIVE_SHARDS
-from cascan.model.scan import FINAL_STATES, Scan
+from cascan.model.scan import Scan
 from cascan.model.shard import ShardState
 from cascan.queries.finding_query import order_findings
 from cascan.queries.read_findings import read_findings
@@ -38,8 +38,10 @@ READ_EVERY_S = 5.0  # shards report their progress every few seconds, and readin
 class ScanDisplay:
     """Describes one scan, reading no more often than every READ_EVERY_S seconds."""
 
-    def __init__(self, table: WatchedScans, progress: Progress) -> None:
+    def __init__(self, table: WatchedScans, progress: Progress, *, shows_last: bool = False) -> None:
+        """`shows_last`: also print the findings of the last shards; else the command lists them all at the end."""
         self._table, self._progress = table, progress
+        self._shows_last = shows_last
         self._pace = TaskPace()
         self._running: list[ShardProgress] = []
         self._read_at = -READ_EVERY_S
@@ -57,6 +59,8 @@ class ScanDisplay:
             self._read_at = now
             self._running = self._read_running(scan)
             self._show_findings(scan)
+        if not scan.shards_open:
+            self._running = []
         at = utc_now()
         is_held = is_halted or next_opening(scan, at) is not None
         measured = measure_progress(scan, self._running, at, pace=self._pace, usual_s=self._usual_s, is_held=is_held)
@@ -71,9 +75,10 @@ class ScanDisplay:
         return [shard.progress for shard in shards if shard.progress]
 
     def _show_findings(self, scan: Scan) -> None:
-        """Print findings that came since the last call, the worst first. An ended scan has a table of its own."""
+        """Print findings that came since the last call, the worst first."""
         count = scan.findings.count
-        if not self._progress.is_terminal or scan.state in FINAL_STATES or count == self._shown_count:
+        is_left_out = not scan.shards_open and not self._shows_last
+        if not self._progress.is_terminal or is_left_out or count == self._shown_count:
             return
         self._shown_count = count
         if count > MAX_LIVE_FINDINGS:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from html import escape
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def serve(console: Console, listener: socket.socket, *, opens_browser: bool) -> 
     link = _build_link(port, console.sessions.token)
     print_message(f"the console of {console.stack_name} runs as {console.role}; Ctrl-C ends it")
     print(link, flush=True)
-    with _opened_browser(link) if opens_browser and _has_display() else _nothing():
+    with open_browser(link) if opens_browser and _has_display() else nullcontext():
         _Server(config, console).run(sockets=[listener])
 
 
@@ -102,15 +102,10 @@ def _has_display() -> bool:
 
 
 @contextmanager
-def _opened_browser(link: str) -> Iterator[None]:
+def open_browser(link: str) -> Iterator[None]:
     """Open the link by way of a private file: a browser's command line can be read by every user."""
     with tempfile.TemporaryDirectory(prefix="cascan-console-") as folder:
         page = Path(folder, "open.html")
         create_file(page, f'<!doctype html><meta http-equiv="refresh" content="0;url={escape(link)}">')
         webbrowser.open(page.as_uri())
         yield
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield

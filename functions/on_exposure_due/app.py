@@ -7,8 +7,8 @@ Reads       the file, the severity rules, the shard, and the history of its addr
 Writes      exposures
 Sends       requests of confirmation scans, to the request queue; its own message again, where there
             is more to judge than the function may run
-Emits       ExposureOpened, ExposureConfirmed, ExposureAccepted, ExposureResolved, ExposureReopened,
-            ExposureExpiring
+Emits       ExposureOpened, ExposureConfirmed, ExposureAccepted, ExposureResolved, ExposureWithdrawn,
+            ExposureReopened, ExposureExpiring
 On failure  the message returns to the queue; the fifth failure parks it in its DLQ
 """
 

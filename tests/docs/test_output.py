@@ -60,6 +60,7 @@ expected:
 """
 FILES = {
     "exposure.yaml": EXPOSURE,
+    "channels.yaml": "channels: {mail: {topic: true}}\n",
     "older.yaml": EXPOSURE.replace("a test", "before"),
     "request.json": json.dumps({"targets": ["10.0.0.1"], "idempotencyKey": KEY}),
     "several.yaml": yaml.safe_dump_all([MANIFEST, rule_document("second")]),
@@ -144,14 +145,16 @@ COMMANDS = {  # as the document calls them → what is typed
 }
 # local up prints what local status does, and tests/e2e runs it; test_live.py of the command runs doctor --live
 # test_vuls_scan.py of the command compares what `vuls scan` prints
-# test_exposures.py of the command runs those of exposures
+# test_exposures.py of the command runs those of exposures, test_messages_command.py those of messages
 BY_OTHERS = {
     "cascan local up",
     "cascan doctor --live",
     "cascan vuls scan",
     *(f"cascan exposure {action}" for action in ("apply", "list", "ack", "accept", "reopen")),
     "cascan why",
+    *(f"cascan messages {action}" for action in ("set", "show", "list", "retry", "test")),
 }
+MESSAGE_SHAPES = {"stored channels", "channel", "message on its way", "tested channels"}
 EXPOSURE_SHAPES = {"applied exposure file", "exposure move", "exposure", "explained exposure"}
 VULS_SHAPES = {
     "answered results",
@@ -165,6 +168,7 @@ VULS_SHAPES = {
 SEEN_ELSEWHERE = (
     VULS_SHAPES
     | EXPOSURE_SHAPES
+    | MESSAGE_SHAPES
     | {
         "live check line",
         "local stack",

@@ -19,8 +19,8 @@ from random import Random
 from cascan.channels.webhook import WebhookChannel
 from cascan.messages.decide_exposure import Audience
 from cascan.messages.read_channels import ChannelSettings
-from cascan.messages.say import Speaker
-from cascan.messages.say_exposure import Listener, say_exposure
+from cascan.messages.say import Listener, Speaker
+from cascan.messages.say_exposure import say_exposure
 from cascan.model.exposure import MoveKind
 from cascan.model.message import AttemptState, Delivery, MessageThread, OutgoingMessage
 from tests.exposure_month.drift import ADDRESSES, EXPECTED, START, UNEXPECTED_PORT, Drift, DriftKind
@@ -130,7 +130,7 @@ class MessageMonth(Month):
         self.sent: list[tuple[str, datetime]] = []
         channel = TimedWebhook(sink.url, self.threads, self.sent, self)
         speaker = Speaker(CHANNEL, channel, self.threads, lambda: self.now, drops_repeats=faults.drops_repeats)
-        self.listeners = [Listener(SETTINGS, speaker)]
+        self.listener = Listener(SETTINGS, speaker)
         self.wakeups: list[Wakeup] = []
         self.delivered_events = 0
 
@@ -186,13 +186,12 @@ class MessageMonth(Month):
     def _take_turn(self, wakeup: Wakeup) -> None:
         exposure = self.exposures[wakeup.subject]
         try:
-            turns = say_exposure(exposure, self.listeners, is_due=wakeup.is_due)
+            turn = say_exposure(exposure, self.listener, is_due=wakeup.is_due)
         except KilledError:
             self._wake(wakeup.subject, self.now + VISIBLE_AGAIN_AFTER, is_due=wakeup.is_due)
             return
-        for turn in turns:
-            if turn.again_at:
-                self._wake(wakeup.subject, turn.again_at, is_due=True)
+        if turn.again_at:
+            self._wake(wakeup.subject, turn.again_at, is_due=wakeup.is_due or turn.waits_for_look)
 
     # ---- what the sink has
 

@@ -1,15 +1,25 @@
-"""MessageThreads in memory."""
+"""MessageThreads and ChannelStore in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cascan.model.message import AttemptState, MessageThread
+from cascan.model.message import AttemptState, MessageThread, StoredChannels
 
 
 class MemoryMessageThreads:
     def __init__(self) -> None:
         self.threads: dict[tuple[str, str], MessageThread] = {}
+        self.stored_channels: StoredChannels | None = None
+
+    def channels(self) -> StoredChannels | None:
+        return self.stored_channels
+
+    def put_channels(self, stored: StoredChannels) -> bool:
+        if stored.version != (self.stored_channels.version if self.stored_channels else 0) + 1:
+            return False
+        self.stored_channels = stored
+        return True
 
     def get_thread(self, key: str, channel: str) -> MessageThread | None:
         return self.threads.get((key, channel))

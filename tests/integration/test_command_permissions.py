@@ -80,7 +80,7 @@ READERS = [
     "findings SCANNED",
     "report SCANNED",
     "report SCANNED --xml",
-    "report SCANNED --as html -o FOLDER/report.html",
+    "report SCANNED --as html -o report.html",
     "diff SCANNED --all",
     "inventory --all",
     "inventory --port 22",
@@ -111,11 +111,16 @@ READERS = [
     "exposure init",
     "exposure check exposure.yaml",
     "exposure plan exposure.yaml",
+    "messages show",
+    "messages list",
 ]
 TALKS_TO_AWS = ("open_stack", "describe_stack", "read_permissions", "boto3")  # names in the module of a command
 SUBMITTERS = ["scan --no-wait 10.0.0.1", "submit -f request.json", "submit -f scan.yaml --no-wait"]
 OPERATORS = [
     "exposure apply exposure.yaml",
+    "messages set channels.yaml",
+    "messages test",
+    "messages retry",
     "exposure ack EXPOSURE --why reason",
     "exposure accept EXPOSURE --until 9999-01-01 --why reason",
     "exposure reopen EXPOSURE",
@@ -235,6 +240,7 @@ class DeployedStack:
             "ReportQueue",
             "CompletionQueue",
             "ExposureQueue",
+            "MessageQueue",
             "RequestQueue",
             "ControlQueue",
         }
@@ -364,7 +370,7 @@ class DeployedStack:
         names = {"RUNNING": SCAN_ID, "SCANNED": self.scanned, "PARKED": self.parked, "EXPOSURE": EXPOSURE.exposure_id}
         names["FINDING"] = self.finding
         words = [names.get(word, word) for word in line.split()]
-        prints_json = "--xml" not in words and words[:2] != ["exposure", "init"]
+        prints_json = not {"--as", "--xml"}.intersection(words) and words[:2] != ["exposure", "init"]
         self.recorder.is_recording = True
         code = main([*words, "--stack", "prod", *(["--json"] if prints_json else [])])
         self.recorder.is_recording = False

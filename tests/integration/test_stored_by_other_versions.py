@@ -91,7 +91,7 @@ KINDS = (
     Kind("scan/", "recording/", recording_items._recording_in, {"body": Recording}),
     Kind("scan/", "recorded/", recording_items._intervals_in, {}),
     Kind("agenda", "", items.read_agenda_entry, {}),
-    Kind("audit/", "", audit_items.read_audit_entry, {"body": AuditEntry}),
+    Kind("audit", "", audit_items.read_audit_entry, {"body": AuditEntry}),
     Kind("stack", "switch", items.read_switch, {"body": Switch}),
     Kind("stack", "severity", items.read_severity_rules, {"body": StoredRules}),
     Kind("stack", "network-identities", items.read_network_identities, {"body": StoredNetworks}),
@@ -134,7 +134,7 @@ NOT_IN_EVERY_STATE = {
     ("shard/", ""),
     ("vantages", "vantage/"),
     ("stack", "network-identities"),
-    ("audit/", ""),  # of consoles
+    ("audit", ""),  # of consoles
     ("stack", "migration-cursor"),  # while a migration runs
 }
 WITHOUT_A_VALUE = ("network/", "networks", "issued/", "exposure/")  # keys, and a digest

@@ -237,6 +237,15 @@ def _of_identity(operation: str, request: Request, names: ResourceNames) -> Iter
 
 
 FindPermissions = Callable[[str, Request, ResourceNames], Iterator[Permission]]
+
+
+def _of_parameter(operation: str, request: Request, _names: ResourceNames) -> Iterator[Permission]:
+    if operation != "GetParameter":
+        raise UnknownCall(f"ssm:{operation}")
+    name = "/AWS::StackName/" + request["Name"].split("/", 2)[2]
+    yield Permission("ssm:GetParameter", f"arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter{name}")
+
+
 PERMISSIONS: dict[str, FindPermissions] = {
     "cloudformation": _of_stack,
     "dynamodb": _in_table,
@@ -247,6 +256,7 @@ PERMISSIONS: dict[str, FindPermissions] = {
     "scheduler": _of_schedules,
     "securityhub": _in_security_hub,
     "sqs": _in_queue,
+    "ssm": _of_parameter,
     "sts": _of_identity,
 }
 PERMISSIONS.update({service: partial(_on_everything, service) for service in ON_EVERYTHING})

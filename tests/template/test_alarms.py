@@ -126,8 +126,13 @@ def test_an_alarm_watches_something_that_exists(name: str, metric: Metric) -> No
 def test_errors_and_throttles_of_every_function_count(metric: str) -> None:
     (dimensions,) = watching("AWS/Lambda", metric).values()
 
-    # CloudWatch combines 10 metrics in an alarm at most. What these fail at is parked: ExposuresParked, ImportsParked
-    counted = {f"root/{name}" for name in FUNCTIONS} - {"root/OnExposureDue", "root/OnHubImportDue"}
+    # CloudWatch combines 10 metrics in an alarm at most. What these fail at is parked: ExposuresParked,
+    # ImportsParked, MessagesParked
+    counted = {f"root/{name}" for name in FUNCTIONS} - {
+        "root/OnExposureDue",
+        "root/OnHubImportDue",
+        "root/OnMessageDue",
+    }
     assert {one["FunctionName"] for one in dimensions} == counted
 
 

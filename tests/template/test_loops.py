@@ -20,6 +20,7 @@ WORK_THAT_GOES_ON = {
     "OnReportStored": "MAX_RECORDING_TURNS",
     "OnExposureDue": "MAX_EXPOSURE_TURNS",
     "OnHubImportDue": "MAX_IMPORT_TURNS",
+    "OnMessageDue": "MAX_SEND_TRIES",
 }  # and what bounds it
 READ_BY = {queue: name for name, function in FUNCTIONS.items() for queue in source_queues(function).values()}
 BUS, BUCKET = "Messaging/ScanBus.Arn", "Storage/ReportBucket.Arn/reports/*"

@@ -143,6 +143,13 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "HubImports/ImportQueue.Arn": {"sqs:SendMessage"},
         "HubImports/ImportDLQ.Arn": {"sqs:SendMessage"},
     },
+    "OnMessageDueRole": {
+        TABLE: {"dynamodb:GetItem", "dynamodb:PutItem"},
+        "Messaging/MessageQueue.Arn": {"sqs:SendMessage"},
+        "arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter/AWS::StackName/messages/*": {"ssm:GetParameter"},
+        BUS: {"events:PutEvents"},
+    },
+    "MessagesDestinationRole": {"Messaging/MessagesDestination.Arn": {"events:InvokeApiDestination"}},
     "LaunchRole": {
         "*": {"ecr:GetAuthorizationToken"},
         "Workers/WorkerRepository.Arn": PULL,
@@ -233,6 +240,13 @@ def statements_with(action: str) -> list[tuple[Resource, Statement]]:
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_a_role_may_do_what_its_code_does_and_nothing_else(role: Resource) -> None:
     assert granted_to(role) == expected_of(role)
+
+
+def test_messages_are_sent_to_the_operators_topic_and_to_no_other() -> None:
+    role = role_of(FUNCTIONS["OnMessageDue"])
+    topic = "arn:aws:sns:eu-central-1:123456789012:changes"
+    (grant,) = (one for one in statements_of(role, MessagesTopicArn=topic) if one["Action"] == "sns:Publish")
+    assert grant == {"Effect": "Allow", "Action": "sns:Publish", "Resource": {"Ref": "MessagesTopicArn"}}
 
 
 def test_every_role_has_its_line_in_the_table_and_every_line_its_role() -> None:

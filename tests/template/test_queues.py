@@ -30,11 +30,12 @@ TO_QUEUES = [  # rule and queue it sends to, or fails to
     for name, rule in RULES.items()
     for pair in rule.targets
     for queue in pair
-    if queue.startswith("Messaging/")
+    if queue.removesuffix(".Arn") in QUEUES
 ]
 
 
-EXAMPLES = {"ExampleSchedule": "rate(1 day)", "ExampleChanges": "enabled"}  # what lets somebody send
+# What lets somebody send
+EXAMPLES = {"ExampleSchedule": "rate(1 day)", "ExampleChanges": "enabled", "MessagesDestinationUrl": "https://a.test"}
 
 
 def redrive_of(queue: str) -> dict[str, Any]:
@@ -167,9 +168,10 @@ def test_the_queue_that_people_send_to_is_an_output() -> None:
     assert MODEL.text(url, ROOT) == "Messaging/RequestQueue"
 
 
-# Without ImportDLQ, which only some stacks have; docs/runbook.md says how its messages are sent back
+# Without ImportDLQ, which only some stacks have, and MessageDLQ, for which the operators' policy has no room;
+# docs/runbook.md says how their messages are sent back
 OF_EACH_STACK = [queue.removeprefix("Messaging/") for queue in QUEUES if queue.startswith("Messaging/")]
-DEAD_LETTERS = {queue for queue in OF_EACH_STACK if "DLQ" in queue or "Parked" in queue}
+DEAD_LETTERS = {queue for queue in OF_EACH_STACK if "DLQ" in queue or "Parked" in queue} - {"MessageDLQ"}
 
 
 def test_the_command_knows_every_dead_letter_queue() -> None:

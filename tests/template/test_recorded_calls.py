@@ -21,6 +21,7 @@ BUCKET = "Storage/ReportBucket.Arn"
 # Who uses these roles is a service of AWS alone.
 USED_BY_AWS = {
     "LaunchRole": "ECS pulls the image and opens the log stream with it",
+    "MessagesDestinationRole": "EventBridge posts messages with it",
     "SchedulerRole": "EventBridge Scheduler sends what is due with it",
     "ConnectRole": "tasks of the version before have it until they end",
     "RawRole": "tasks of the version before have it until they end",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cascan.limits import MAX_CHART_DAYS, MAX_CONSOLE_SCANS
+from cascan.limits import MAX_CHART_DAYS, MAX_CONSOLE_SCANS, MAX_CONSOLE_SHARDS
 from cascan.model.inventory import Change, ChangeKind
 from cascan.queries.recorded_changes import ChangesOfDay, count_by_day, list_changes
 from cascan_cli.errors import BadInput
@@ -60,7 +60,10 @@ def show_changes(request: Request) -> Response:
             Filter("days", "Days of the chart", days, DAYS),
         ),
         empty="No scan saw a change that matches.",
-        notes=[f"Of the {MAX_CONSOLE_SCANS} latest scans. First observations are not changes."],
+        notes=[
+            f"Of the {MAX_CONSOLE_SCANS} latest scans; the list reads the latest {MAX_CONSOLE_SHARDS} shards of those "
+            "with changes, and `cascan diff SCAN` all of a scan. First observations are not changes."
+        ],
     )
     highest = max(1, *(max(bar.appeared, bar.vanished) for bar in build_bars(counted, 1)))
     chart = {"bars": build_bars(counted, highest), "highest": highest, "width": WIDTH, "half": HALF, "margin": MARGIN}
@@ -73,7 +76,7 @@ def _is_of_series(scan: Scan, query: dict[str, str]) -> bool:
 
 def _find(console: Console, scans: Sequence[Scan], query: dict[str, str]) -> Iterator[tuple[Scan, Change]]:
     since, host = parse_since(query["since"] or None), query["host"].casefold()
-    for scan, change in list_changes(scans, console.stack.table):
+    for scan, change in list_changes(scans, console.stack.table, MAX_CONSOLE_SHARDS):
         is_of_host = host in ("", change.address, change.hostname.casefold())
         is_of_kind = query["kind"] in ("", change.kind.value)
         if is_of_host and is_of_kind and (since is None or change.after.seen_at >= since):

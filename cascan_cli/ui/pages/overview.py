@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 SCANS_READ = 50  # the latest ones
+SHARDS_READ = 50  # for their changes
 SHOWN = 10  # of each list
 EXPOSURE_COLUMNS = ("Exposure", "Severity", "Host", "Port", "Vantage", "Why", "First seen")
 
@@ -35,7 +36,7 @@ def show_overview(request: Request) -> Response:
     table = console.stack.table
     latest, switch = list(table.list_scans(SCANS_READ)), table.switch()
     running = [scan for scan in latest if scan.state not in FINAL_STATES]
-    changes = islice(list_changes(latest, table), SHOWN)
+    changes = islice(list_changes(latest, table, SHARDS_READ), SHOWN)
     undecided = [
         exposure
         for state in (ExposureState.CONFIRMED, ExposureState.OPEN)

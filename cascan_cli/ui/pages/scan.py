@@ -17,7 +17,7 @@ from cascan.formats.records import Export
 from cascan.formats.registry import FORMATS, find_format, render_records
 from cascan.formats.select_records import select_scan_records
 from cascan.ids import SCAN_ID
-from cascan.limits import MAX_CONSOLE_TREE
+from cascan.limits import MAX_CONSOLE_SHARDS, MAX_CONSOLE_TREE
 from cascan.model.scan import FINAL_STATES, Scan
 from cascan.model.shard import ShardState
 from cascan.queries.cascade_tree import CascadeReader
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
     from cascan.model.finding import Finding
 
-POLL_S = 0.5
+POLL_S, POLL_IN_AWS_S = 0.5, 3.0
 CONTROLS = {action.value: action for action in (Action.SUSPEND, Action.RESUME, Action.CANCEL)}
 PLANNED_WITHIN_S = 60.0
-MAX_SHARDS_QUERIED = 200  # of a wider scan the number of its shards is progress enough
+MAX_SHARDS_QUERIED = 50  # of a wider scan the number of its shards is progress enough
 FINDING_COLUMNS = ("Severity", "Address", "Location", "Finding", "Category", "Detail")
 
 
@@ -73,7 +73,8 @@ def show_scan(request: Request) -> Response:
         rows=map(partial(_finding_row, console.clock()), read_findings(scan, table)),
         empty="No finding is stored.",
     )
-    changes = (change_row(scan, change) for scan, change in list_changes(_list_members(console, scan), table))
+    changed = list_changes(_list_members(console, scan), table, MAX_CONSOLE_SHARDS)
+    changes = (change_row(scan, change) for scan, change in changed)
     return show_listing(
         request,
         listing,
@@ -178,4 +179,4 @@ def stream_scan(request: Request) -> Response:
         html = console.render_text("scan_head.html", scan=scan, has_ended=has_ended, place=place, **described)
         return Part(html, has_ended)
 
-    return stream_part(console, read, POLL_S)
+    return stream_part(console, read, POLL_S if console.stack.is_local else POLL_IN_AWS_S)

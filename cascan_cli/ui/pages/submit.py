@@ -80,9 +80,10 @@ def build_request(fields: Mapping[str, str]) -> dict[str, Any]:
     if not targets:
         raise BadInput("targets: name at least one address, network, range or host name")
     request: dict[str, Any] = {"targets": targets, "parameters": parameters, "exclude": fields["exclude"].split()}
-    for name in ("name", "vantage"):
-        if fields[name]:
-            request[name] = fields[name]
+    if fields["name"]:
+        request["name"] = fields["name"]
+    if fields["vantage"]:
+        request["vantage"] = [fields["vantage"]]
     labels = dict(_split_label(text) for text in fields["labels"].split())
     return request | ({"labels": labels} if labels else {})
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from cascan.aws.token_client import TokenClient, TokenEndpoint
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_securityhub import SecurityHubClient
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 MAX_ATTEMPTS = 4
@@ -87,6 +88,17 @@ def scheduler() -> EventBridgeSchedulerClient:
 
 
 @cache
+def sns() -> SNSClient:
+    """One attempt a call: a message is sent again by who sends it, and never twice."""
+    return session().client("sns", config=_config(read_timeout_s=10, attempts=1))
+
+
+@cache
+def ssm() -> Any:
+    return session().client("ssm", config=_config(read_timeout_s=5))
+
+
+@cache
 def ecs() -> ECSClient:
     """In the region of this process: a launcher starts workers where it is."""
     import boto3  # noqa: PLC0415 - see above
@@ -102,7 +114,7 @@ def securityhub() -> SecurityHubClient:
 
 def forget() -> None:
     """Drop the session and the clients; the next use builds new ones, with new credentials."""
-    for built in (session, dynamodb, s3, events, sqs, scheduler, ecs, securityhub):
+    for built in (session, dynamodb, s3, events, sqs, scheduler, ecs, securityhub, sns, ssm):
         built.cache_clear()
 
 
@@ -110,13 +122,13 @@ def _build_token_client(service: str) -> object:
     return TokenClient(service, _token_endpoints[0])
 
 
-def _config(read_timeout_s: int, *, checks_parameters: bool = True) -> Config:
+def _config(read_timeout_s: int, *, checks_parameters: bool = True, attempts: int = MAX_ATTEMPTS) -> Config:
     from botocore.config import Config  # noqa: PLC0415 - see above
 
     return Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=read_timeout_s,
-        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         tcp_keepalive=True,  # a worker may not make a call for hours
         # Checking takes half the CPU of a batch write, and mypy checks the parameters as well.
         parameter_validation=checks_parameters,

@@ -32,6 +32,7 @@ from cascan.events.exposures import (
     ExposureOpened,
     ExposureReopened,
     ExposureResolved,
+    ExposureWithdrawn,
     build_expiring_entry_event,
     build_exposure_event,
 )
@@ -44,6 +45,7 @@ from cascan.events.message import (
     build_event_fields,
     detail_type,
 )
+from cascan.events.messages import MessageReady
 from cascan.events.scans import (
     FindingsRecorded,
     HostQuarantined,
@@ -80,8 +82,10 @@ BUS_EVENTS: tuple[type[BusEvent], ...] = (
     ExposureAcknowledged,
     ExposureAccepted,
     ExposureResolved,
+    ExposureWithdrawn,
     ExposureReopened,
     ExposureExpiring,
+    MessageReady,
 )
 
 __all__ = [
@@ -100,6 +104,7 @@ __all__ = [
     "ExposureOpened",
     "ExposureReopened",
     "ExposureResolved",
+    "ExposureWithdrawn",
     "FindingsRecorded",
     "HostAppeared",
     "HostChange",
@@ -107,6 +112,7 @@ __all__ = [
     "HostMoved",
     "HostQuarantined",
     "Message",
+    "MessageReady",
     "PortChange",
     "PortClosed",
     "PortOpened",

@@ -55,6 +55,10 @@ class ExposureResolved(ExposureEvent, frozen=True, kw_only=True):
     """It was confirmed, and two looks in a row do not show it."""
 
 
+class ExposureWithdrawn(ExposureEvent, frozen=True, kw_only=True):
+    """One look showed it, and the next one does not."""
+
+
 class ExposureReopened(ExposureEvent, frozen=True, kw_only=True):
     """A look shows it again, its acceptance has ended, or a person took a decision back."""
 
@@ -69,6 +73,7 @@ MOVES: dict[MoveKind, type[ExposureEvent]] = {
     MoveKind.ACKNOWLEDGED: ExposureAcknowledged,
     MoveKind.ACCEPTED: ExposureAccepted,
     MoveKind.RESOLVED: ExposureResolved,
+    MoveKind.WITHDRAWN: ExposureWithdrawn,
     MoveKind.REOPENED: ExposureReopened,
     MoveKind.EXPIRING: ExposureExpiring,
 }

@@ -2,7 +2,7 @@
 
     a look shows it                                  open
     two looks in a row show it                       confirmed
-    a look before that does not                      resolved, without an event
+    a look before that does not                      resolved, announced as withdrawn
     two looks in a row do not, after it was confirmed
                                                      resolved
     a person knows of it                             acknowledged, until it is resolved
@@ -198,7 +198,7 @@ def _settle(exposure: Exposure, now: datetime) -> Exposure:
             return exposure
         was_confirmed = MoveKind.CONFIRMED in exposure.announced
         resolved = _set_state(replace(exposure, acknowledgement=None), at)
-        return _add_look_move(resolved, MoveKind.RESOLVED, newest) if was_confirmed else resolved
+        return _add_look_move(resolved, MoveKind.RESOLVED if was_confirmed else MoveKind.WITHDRAWN, newest)
     if exposure.is_active:
         moved = _set_state(exposure, at)
     else:

@@ -9,6 +9,7 @@ Unknown fields are errors there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -126,6 +127,7 @@ def _list_tags(record: Record) -> list[str]:
     return [_to_tag(tag) for tag in tags]
 
 
+@lru_cache(maxsize=1_024)
 def _to_tag(text: str) -> str:
     """Commas, quotes and blanks separate tags there."""
     plain = "".join(char if char.isalnum() or char in "-_.=:/@" else "-" for char in text)

@@ -20,6 +20,7 @@ COLUMNS = ("Severity", "Host", "Port", "Finding", "Detail", "State", "Seen")
 # In a line of text; | separates cells, $ begins a formula, {} an expression
 ESCAPES = str.maketrans({char: f"\\{char}" for char in "\\`*_[]|~${}"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 LINK_STARTS = re.compile(r"(www)\.|:(?=//)", re.IGNORECASE)  # what readers turn into links by themselves
+BLOCK_STARTS = "#+=-0123456789"
 BLOCK_START = re.compile(r"^(?=[#+=-])|^(\d+)(?=[.)](?:\s|$))")
 
 
@@ -41,8 +42,10 @@ def render_md(records: Iterable[Record], export: Export) -> Iterator[bytes]:
 
 def escape_markdown(value: object) -> str:
     """The value as text of one line, without any meaning in Markdown or HTML."""
-    text = LINK_STARTS.sub(_escape_link, to_line(value).translate(ESCAPES))
-    return BLOCK_START.sub(r"\1\\", text)
+    text = to_line(value).translate(ESCAPES)
+    if "//" in text or "ww." in text.lower():  # most texts have no link
+        text = LINK_STARTS.sub(_escape_link, text)
+    return BLOCK_START.sub(r"\1\\", text) if text[:1] in BLOCK_STARTS else text
 
 
 def _escape_link(match: re.Match[str]) -> str:

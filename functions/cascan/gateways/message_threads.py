@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from cascan.model.message import AttemptState, Delivery, MessageThread, OutgoingMessage
+from cascan.model.message import AttemptState, Delivery, MessageThread, OutgoingMessage, StoredChannels
+
+
+class ChannelStore(Protocol):
+    """The operator's file of channels."""
+
+    def channels(self) -> StoredChannels | None:
+        """The file, read consistently. None: none was stored."""
+
+    def put_channels(self, stored: StoredChannels) -> bool:
+        """Store the file over version `stored.version - 1`. False: another version is stored."""
 
 
 class MessageThreads(Protocol):
-    """The threads of all channels. A thread without changes for THREAD_DAYS is forgotten."""
+    """The threads of all channels.
+
+    One that is not about an exposure is forgotten NOTICE_DAYS after its last change.
+    """
 
     def get_thread(self, key: str, channel: str) -> MessageThread | None:
         """The thread, read consistently. None: nothing was said yet."""

@@ -122,7 +122,7 @@ def describe_exposure(exposure: Exposure) -> dict[str, Any]:
         "vantage": subject.vantage,
         "address": make_visible(subject.address),
         "name": make_visible(exposure.hostname),
-        "port": f"{subject.protocol}/{subject.port}" if subject.protocol else "",
+        "port": f"{subject.port}/{subject.protocol}" if subject.protocol else "",
         "kind": make_visible(subject.kind),
         "sentence": make_visible(exposure.sentence),
     }

@@ -8,6 +8,7 @@ channels:
     severity: medium                     # this one and more severe ones; default: high
     owners: [payments@example.com]       # of the exposure file; absent: all
     unconfirmed: raw                     # never, raw, always; default: raw
+    notices: true                        # scheduled scans that did not run or were partial, and the like
     dropsRepeats: false                  # the other end drops a message whose Idempotency-Key it knows
     template: |
       ${title}
@@ -74,6 +75,7 @@ class _Channel(msgspec.Struct, frozen=True, rename="camel"):
     owners: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CHANNEL_OWNERS)] = ()
     unconfirmed: Unconfirmed = Unconfirmed.RAW
     drops_repeats: bool = False
+    notices: bool = True
     digest: bool = False
     template: Annotated[str, msgspec.Meta(max_length=MAX_CHANNEL_TEMPLATE_CHARS)] = ""
 
@@ -91,6 +93,7 @@ class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True):
     audience: Audience = Audience()
     unconfirmed: Unconfirmed = Unconfirmed.RAW
     drops_repeats: bool = False
+    notices: bool = True
     digest: bool = False
     template: str = ""
 
@@ -184,6 +187,7 @@ def _to_settings(name: str, channel: _Channel) -> ChannelSettings:
         audience=Audience(severity=Severity(channel.severity.upper()), owners=channel.owners),
         unconfirmed=channel.unconfirmed,
         drops_repeats=channel.drops_repeats,
+        notices=channel.notices,
         digest=channel.digest,
         template=channel.template,
     )

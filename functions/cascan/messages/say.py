@@ -17,6 +17,7 @@ from cascan.errors import GatewayUnavailable
 from cascan.gateways import MessageChannel, MessageThreads
 from cascan.limits import MAX_THREAD_WRITES
 from cascan.messages.plan_turn import Decide, begin_attempt, end_attempt, end_lease, find_next_turn
+from cascan.messages.read_channels import ChannelSettings
 from cascan.model.message import AttemptState, MessageAttempt, MessageThread, OutgoingMessage
 
 Render = Callable[[MessageAttempt], OutgoingMessage]
@@ -35,19 +36,37 @@ class Speaker:
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """A channel as the file describes it, and the way to it."""
+
+    settings: ChannelSettings
+    speaker: Speaker
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """What came of a turn."""
 
     is_sent: bool = False
     parked: str = ""  # why a message will not be sent again by itself; empty: none was parked
     again_at: datetime | None = None  # when the next turn is due; None: with the next event
+    waits_for_look: bool = False  # the next turn may say what only one look has shown
 
 
-def say(key: str, speaker: Speaker, decide: Decide, render: Render, *, retries: bool = False) -> Turn:
+def say(
+    key: str,
+    speaker: Speaker,
+    decide: Decide,
+    render: Render,
+    *,
+    retries: bool = False,
+    notice: dict[str, str] | None = None,
+) -> Turn:
     """Send the next message of the thread, if there is one.
 
     `decide`: from what was said last to what is to be said now; None: nothing. `retries`: a parked
-    message, and one that may have arrived, is sent again.
+    message, and one that may have arrived, is sent again. `notice`: what is stored with the message
+    until it has arrived.
 
     Raises: GatewayUnavailable: other writers were faster MAX_THREAD_WRITES times.
     """
@@ -63,7 +82,8 @@ def say(key: str, speaker: Speaker, decide: Decide, render: Render, *, retries: 
         is_sending = thread.attempt is not None and thread.attempt.state is AttemptState.SENDING
         message = render(thread.attempt) if thread.attempt and is_sending else None
         if message and thread.attempt:
-            thread = replace(thread, attempt=replace(thread.attempt, title=message.title))
+            attempt = replace(thread.attempt, title=message.title, notice=notice or {})
+            thread = replace(thread, attempt=attempt)
         thread = replace(thread, revision=stored.revision + 1)
         if not speaker.threads.put_thread(thread):
             continue

@@ -49,6 +49,7 @@ class MoveKind(StrEnum):
     ACKNOWLEDGED = "ExposureAcknowledged"
     ACCEPTED = "ExposureAccepted"
     RESOLVED = "ExposureResolved"
+    WITHDRAWN = "ExposureWithdrawn"
     REOPENED = "ExposureReopened"
     EXPIRING = "ExposureExpiring"
 

@@ -64,6 +64,7 @@ class MessageAttempt(msgspec.Struct, frozen=True, kw_only=True):
     tries: int = 1
     again_at: datetime | None = None  # while it waits
     reason: str = ""  # why it has not arrived
+    notice: dict[str, str] = {}  # the fields of a notice; empty: the message is about an exposure
 
 
 class MessageThread(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,3 +106,12 @@ class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True):
     title: str  # one line
     body: str  # in the format of the channel: text or JSON
     content_type: str = "application/json"
+
+
+class StoredChannels(msgspec.Struct, frozen=True, kw_only=True):
+    """The operator's file of channels. `version` counts from 1."""
+
+    version: int
+    stored_at: datetime
+    text: str
+    stored_by: str = ""  # a principal

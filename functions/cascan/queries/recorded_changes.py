@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import NamedTuple
 
 from cascan.gateways import Inventory
@@ -17,15 +18,22 @@ class ChangesOfDay(NamedTuple):
     counts: Counter[str]  # by kind
 
 
-def list_changes(scans: Iterable[Scan], table: Inventory) -> Iterator[tuple[Scan, Change]]:
-    """The changes of the scans, one scan after the other, each with its scan. A scan with members has none itself."""
+def list_changes(scans: Iterable[Scan], table: Inventory, most_shards: int) -> Iterator[tuple[Scan, Change]]:
+    """The changes of the scans, one scan after the other, each with its scan. A scan with members has none itself.
+
+    `most_shards`: of how many shards the changes are read; each takes a query, also where nothing changed.
+    """
+    for scan, number in islice(_list_shards(scans), most_shards):
+        for change in table.changes(scan.scan_id, number):
+            if not change.is_baseline:
+                yield scan, change
+
+
+def _list_shards(scans: Iterable[Scan]) -> Iterator[tuple[Scan, int]]:
+    """The numbers of the shards of scans with changes."""
     for scan in scans:
-        if scan.members or not any(scan.changes.values()):
-            continue
-        for number in range(scan.shards):
-            for change in table.changes(scan.scan_id, number):
-                if not change.is_baseline:
-                    yield scan, change
+        if any(scan.changes.values()) and not scan.members:
+            yield from ((scan, number) for number in range(scan.shards))
 
 
 def count_by_day(scans: Iterable[Scan], now: datetime, days: int) -> list[ChangesOfDay]:

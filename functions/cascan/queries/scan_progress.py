@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from cascan.gateways import Scans
+from cascan.limits import MAX_SCANS_LOOKED_FOR
 from cascan.model.scan import Scan, ScanState
 from cascan.model.shard import Progress
 from cascan.queries.since_last_scan import list_earlier_scans
@@ -31,24 +32,30 @@ class ScanProgress(NamedTuple):
 
 
 class TaskPace:
-    """How fast the task of the one nmap that runs advances, since it was first seen."""
+    """How fast the task of the one nmap that runs advances, since it was first seen.
+
+    A percentage counts from when it was first seen: workers report theirs now and then.
+    """
 
     def __init__(self) -> None:
         self._task = ""
-        self._first: tuple[float, int] = (0.0, 0)  # second, percent
+        self._first = self._newest = (0.0, 0)  # second, percent
 
     def estimate(self, running: Sequence[Progress], elapsed_s: float) -> TimeLeft | None:
         """None: several run, or the task has not advanced enough yet."""
         if len(running) != 1 or not running[0].task:
             return None
         task, percent = running[0].task, running[0].percent
-        if task != self._task or percent < self._first[1]:
-            self._task, self._first = task, (elapsed_s, percent)
-            return None
-        seconds, advanced = elapsed_s - self._first[0], percent - self._first[1]
+        if task != self._task or percent < self._newest[1]:
+            self._task = task
+            self._first = self._newest = (elapsed_s, percent)
+        elif percent > self._newest[1]:
+            self._newest = (elapsed_s, percent)
+        seconds, advanced = self._newest[0] - self._first[0], self._newest[1] - self._first[1]
         if advanced < MIN_PERCENT_SEEN or seconds < MIN_SECONDS_SEEN:
             return None
-        return TimeLeft((100 - percent) * seconds / advanced, task)
+        left_s = (100 - percent) * seconds / advanced - (elapsed_s - self._newest[0])
+        return TimeLeft(max(0.0, left_s), task)
 
 
 def measure_progress(
@@ -83,7 +90,7 @@ def measure_progress(
 
 def find_usual_duration(scan: Scan, table: Scans) -> float | None:
     """How many seconds the last scan of the series took that was asked for the same; None: there is none."""
-    for earlier in list_earlier_scans(table, scan):
+    for earlier in list_earlier_scans(table, scan, MAX_SCANS_LOOKED_FOR):
         if scan.request and earlier.request and earlier.finished_at:
             asked = (scan.request.targets, scan.request.exclude, scan.request.parameters)
             if asked == (earlier.request.targets, earlier.request.exclude, earlier.request.parameters):

@@ -9,6 +9,7 @@ import pkgutil
 from cascan import gateways
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.fleet import EcsFleet
+from cascan.aws.message_channels import TopicChannel
 from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.security_hub import SecurityHub
@@ -19,14 +20,19 @@ from cascan.aws.sqs.shard_source import SqsShardSource
 from cascan.aws.tables.cascade_table import DynamoCascadeTable
 from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
 from cascan.aws.tables.issued_requests import DynamoIssuedRequests
+from cascan.aws.tables.message_table import DynamoMessageTable
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.aws.tables.sent_findings import DynamoSentFindings
+from cascan.channels.command import CommandChannel
+from cascan.channels.unusable import UnusableChannel
+from cascan.channels.webhook import WebhookChannel
 from cascan.gateways import (
     Agenda,
     AuditList,
     CascadeTable,
+    ChannelStore,
     DelayedMessage,
     DelayedMessages,
     EventBus,
@@ -42,6 +48,8 @@ from cascan.gateways import (
     IssuedRequests,
     Launch,
     Lookup,
+    MessageChannel,
+    MessageThreads,
     NetworkIdentities,
     OperatorRecords,
     Received,
@@ -71,6 +79,7 @@ from tests import fakes
 from tests.fakes import cascades as fake_cascades
 from tests.fakes import finding_hub as fake_hub
 from tests.fakes import schedules as fake_schedules
+from tests.fakes.message_threads import MemoryMessageThreads
 
 SCAN_TABLES: tuple[ScanTable, ...] = (DynamoScanTable("table"), fakes.MemoryScanTable())
 REPORT_STORES: tuple[ReportStore, ...] = (S3ReportStore("bucket"), fakes.MemoryReportStore())
@@ -85,6 +94,14 @@ CASCADE_TABLES: tuple[CascadeTable, ...] = (DynamoCascadeTable("table"), fake_ca
 ISSUED_REQUESTS: tuple[IssuedRequests, ...] = (DynamoIssuedRequests("table"), fake_cascades.MemoryIssuedRequests())
 REQUEST_QUEUES: tuple[RequestQueue, ...] = (SqsRequestQueue("url"), fake_cascades.MemoryRequestQueue())
 SCHEDULE_TABLES: tuple[ScheduleTable, ...] = (DynamoScheduleTable("table"), fake_schedules.MemoryScheduleTable())
+MESSAGE_THREADS: tuple[MessageThreads, ...] = (DynamoMessageTable("table"), MemoryMessageThreads())
+CHANNEL_STORES: tuple[ChannelStore, ...] = (DynamoMessageTable("table"), MemoryMessageThreads())
+MESSAGE_CHANNELS: tuple[MessageChannel, ...] = (
+    CommandChannel(["true"]),
+    TopicChannel("arn"),
+    UnusableChannel("why"),
+    WebhookChannel("https://a.test"),
+)
 OPERATOR_RECORDS: tuple[OperatorRecords, ...] = (S3OperatorRecords("bucket"), fakes.MemoryOperatorRecords())
 DELAYED_MESSAGES: tuple[DelayedMessages, ...] = (
     DynamoDelayedMessages("table"),
@@ -134,6 +151,9 @@ BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     DelayedMessages: DELAYED_MESSAGES,
     ScheduleTable: SCHEDULE_TABLES,
     OperatorRecords: OPERATOR_RECORDS,
+    MessageThreads: MESSAGE_THREADS,
+    ChannelStore: CHANNEL_STORES,
+    MessageChannel: MESSAGE_CHANNELS,
     SentFindings: SENT_FINDINGS,
     FindingHub: FINDING_HUBS,
 }

@@ -20,7 +20,7 @@ from cascan.events.control import Action, ControlRequested
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan_cli.errors import NotEnded
 from cascan_cli.stack import interruption
-from cascan_cli.stack.interruption import Interrupted, report_interruption
+from cascan_cli.stack.interruption import Interrupted, report_interruption, report_request_sent
 from cascan_cli.stack.open import StackGateways
 from tests.fakes import MemoryScanTable
 from tests.support.builders import SCAN_ID, a_scan
@@ -157,3 +157,17 @@ def test_a_signal_is_an_exit_code_and_no_traceback(number: signal.Signals, tmp_p
         assert command.stderr
         assert command.stderr.read() == b"cascan: interrupted; no scan was requested\n"
     assert command.returncode == 128 + number
+
+
+def test_an_interruption_right_after_the_request_says_that_it_was_requested(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Interrupted) as raised, report_request_sent():
+        raise Interrupted(signal.SIGTERM)
+    assert raised.value.reported
+    assert raised.value.number == signal.SIGTERM
+    assert "interrupted; the scan was requested" in capsys.readouterr().err
+
+
+def test_an_interruption_that_was_reported_is_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Interrupted), report_request_sent():
+        raise Interrupted(reported=True)
+    assert capsys.readouterr().err == ""

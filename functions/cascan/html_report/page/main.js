@@ -135,3 +135,4 @@ addEventListener("beforeprint", startPrinting);
 addEventListener("afterprint", stopPrinting);
 addEventListener("resize", () => virtualTables.forEach((table) => table.redraw()));
 document.documentElement.dataset.ready = "yes";
+setTimeout(() => virtualTables.forEach((table) => table.approach())); // the page can be used already

@@ -54,10 +54,12 @@ const buildExposures = () => {
     { title: "State", width: "9rem", class: "c-state", make: (exposure) => exposure.until ? `${exposure.state} until ${exposure.until}` : exposure.state, compare: byText("state") },
     { title: "Since", width: "8rem", class: "c-since", make: (exposure) => formatDate(exposure.since), compare: byText("since") },
     { title: "Age", width: "6rem", class: "c-age", make: (exposure) => formatAge(exposure.since) },
-    field("Owner", "owner", "8rem"), field("Address", "address", "10rem"), field("Port", "port", "7.5rem"), field("Kind", "kind", "10rem"), field("Why", "sentence"),
+    field("Owner", "owner", "8rem"), field("Address", "address", "10rem"), field("Port", "port", "7.5rem"), field("Kind", "kind", "10rem"), field("Why", "sentence", "26rem"),
   ];
   const rows = plain.exposures.slice().sort((a, b) => severity(a) - severity(b) || a.since.localeCompare(b.since));
-  section.append(new VirtualTable({ id: "exposure-list", caption: pluralize(rows.length, "exposure"), columns, rows, unit: "exposure" }).element);
+  const table = new VirtualTable({ id: "exposure-list", caption: pluralize(rows.length, "exposure"), columns, rows, unit: "exposure" });
+  table.table.classList.add("wide");
+  section.append(table.element);
 };
 
 const MATRIX_PORTS = 40; // the most common ones; the others are counted in a column of their own

@@ -28,12 +28,14 @@ from cascan.events import (
     ExposureOpened,
     ExposureReopened,
     ExposureResolved,
+    ExposureWithdrawn,
     FindingsRecorded,
     HostAppeared,
     HostGone,
     HostMoved,
     HostQuarantined,
     Message,
+    MessageReady,
     PortClosed,
     PortOpened,
     ReportStored,
@@ -121,6 +123,7 @@ EXPOSURE_EVENTS: tuple[type[ExposureEvent], ...] = (
     ExposureAcknowledged,
     ExposureAccepted,
     ExposureResolved,
+    ExposureWithdrawn,
     ExposureReopened,
     ExposureExpiring,
 )
@@ -239,6 +242,11 @@ WIRE: tuple[tuple[Message, dict[str, Any]], ...] = (
         | {"retried": False},
     ),
     *((kind(**TOLD, **EXPOSED), TOLD_ON_WIRE | EXPOSED_ON_WIRE) for kind in EXPOSURE_EVENTS),
+    (
+        MessageReady(**TOLD, channel="team", thread="exposure/a", title="Confirmed", document={"text": "Confirmed"}),
+        TOLD_ON_WIRE
+        | {"channel": "team", "thread": "exposure/a", "title": "Confirmed", "document": {"text": "Confirmed"}},
+    ),
 )
 NAMES = [type(message).__name__ for message, _ in WIRE]
 KINDS = [type(message) for message, _ in WIRE]

@@ -68,13 +68,13 @@ def list_moves(exposure: Exposure) -> list[str]:
         ("+", OPEN, ["Opened"]),
         ("++", CONFIRMED, ["Opened", "Confirmed"]),
         ("+++", CONFIRMED, ["Opened", "Confirmed"]),
-        ("+-", RESOLVED, ["Opened"]),  # not confirmed: silently
-        ("+-+", OPEN, ["Opened", "Reopened"]),
+        ("+-", RESOLVED, ["Opened", "Withdrawn"]),
+        ("+-+", OPEN, ["Opened", "Withdrawn", "Reopened"]),
         ("++-", CONFIRMED, ["Opened", "Confirmed"]),  # one packet may be lost
         ("++-+", CONFIRMED, ["Opened", "Confirmed"]),
         ("++--", RESOLVED, ["Opened", "Confirmed", "Resolved"]),
         ("++--+", OPEN, ["Opened", "Confirmed", "Resolved", "Reopened"]),
-        ("++--+-", RESOLVED, ["Opened", "Confirmed", "Resolved", "Reopened"]),
+        ("++--+-", RESOLVED, ["Opened", "Confirmed", "Resolved", "Reopened", "Withdrawn"]),
         ("++--++", CONFIRMED, ["Opened", "Confirmed", "Resolved", "Reopened", "Confirmed"]),
         ("++--++--", RESOLVED, ["Opened", "Confirmed", "Resolved", "Reopened", "Confirmed", "Resolved"]),
         ("--", RESOLVED, []),

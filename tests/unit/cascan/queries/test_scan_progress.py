@@ -49,9 +49,10 @@ def test_the_last_scan_tells_how_long_this_one_takes_until_it_takes_longer() -> 
 
 def test_the_pace_of_a_task_tells_how_long_that_takes_once_it_advanced() -> None:
     pace = TaskPace()
-    seen = [(10, "NSE", 40), (11, "NSE", 60), (20, "NSE", 44), (20, "NSE", 60), (21, "Ping", 80)]
+    seen = [(10, "NSE", 40), (11, "NSE", 43), (20, "NSE", 60), (25, "NSE", 60), (90, "NSE", 60), (91, "Ping", 80)]
     lefts = [measure(at, [Progress(task=task, percent=percent)], pace=pace).left for at, task, percent in seen]
-    assert lefts == [None, None, None, TimeLeft(20, "NSE"), None]
+    # Between two reports of a worker the time left runs down, to none
+    assert lefts == [None, None, TimeLeft(20, "NSE"), TimeLeft(15, "NSE"), TimeLeft(0, "NSE"), None]
 
 
 def test_of_several_tasks_none_tells_the_time_left() -> None:

@@ -70,10 +70,11 @@ def export(tmp_path: Path, *words: str) -> bytes:
     return file.read_bytes()
 
 
-@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("selection", SELECTIONS, ids=lambda words: " ".join(words)[:40])
-def test_every_selection_is_written_in_every_format(selection: list[str], form: str, tmp_path: Path) -> None:
-    assert len(export(tmp_path, *selection, "--as", form)) > 100
+def test_every_selection_is_written_in_every_format(selection: list[str], tmp_path: Path) -> None:
+    """One test for all formats: what takes time is to scan."""
+    sizes = {form: len(export(tmp_path, *selection, "--as", form)) for form in FORMATS}
+    assert min(sizes.values()) > 100, sizes
 
 
 def test_every_selection_of_a_stack_gives_the_same_place_the_same_id(tmp_path: Path) -> None:

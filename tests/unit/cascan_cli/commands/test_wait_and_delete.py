@@ -88,6 +88,20 @@ def test_delete_has_the_stack_remove_a_scan_with_its_members(
     assert "3 scans will be removed" in capsys.readouterr().err
 
 
+def test_a_member_is_not_removed_alone_while_its_scan_counts_it(
+    table: MemoryScanTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table.create_scan(a_scan(**ENDED, members=MEMBERS))
+    for member in MEMBERS:
+        table.create_scan(a_scan(**ENDED, scan_id=member, name="m", member_of=SCAN_ID))
+    assert main(["delete", MEMBERS[0], "--yes", "--no-wait"]) == 2
+    assert f"nothing was removed. Remove all of it: cascan delete {SCAN_ID}" in capsys.readouterr().err
+    assert ids_to_remove(table) == set()
+    del table.scans[SCAN_ID]  # nothing counts it any more
+    assert main(["delete", MEMBERS[0], "--yes", "--no-wait"]) == 0
+    assert ids_to_remove(table) == {MEMBERS[0]}
+
+
 def test_delete_waits_until_the_scan_is_removed(
     table: MemoryScanTable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -175,15 +175,30 @@ def test_findings_are_printed_above_the_line_once_the_worst_first(
     assert "lan: Scanning" in lines[3]
 
 
-def test_elsewhere_and_of_an_ended_scan_findings_are_not_printed(
-    table: MemoryScanTable, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("stream", "open_shards", "shows_last", "is_shown"),
+    [
+        (Terminal(), 1, False, True),
+        (Terminal(), 0, True, True),
+        (Terminal(), 0, False, False),
+        (io.StringIO(), 1, True, False),
+    ],
+)
+def test_findings_of_the_last_shards_are_left_to_the_table_at_the_end_and_elsewhere_all(
+    stream: io.StringIO,
+    open_shards: int,
+    shows_last: bool,
+    is_shown: bool,
+    *,
+    table: MemoryScanTable,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     table.put_findings(SCAN_ID, [HostFindings("10.0.0.1", [a_finding("low")])])
-    for stream, state in ((io.StringIO(), ScanState.SCANNING), (Terminal(), ScanState.DONE)):
-        monkeypatch.setattr(sys, "stderr", stream)
-        with Progress() as progress:
-            ScanDisplay(table, progress).describe(a_scan(state=state, findings=Counts(count=1)))
-        assert "low" not in stream.getvalue()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with Progress() as progress:
+        display = ScanDisplay(table, progress, shows_last=shows_last)
+        display.describe(a_scan(shards_open=open_shards, findings=Counts(count=1)))
+    assert ("low" in stream.getvalue()) is is_shown
 
 
 def test_the_tasks_of_running_shards_are_read_of_a_scan_of_few_shards(
@@ -202,11 +217,11 @@ def test_the_tasks_of_running_shards_are_read_of_a_scan_of_few_shards(
 def test_without_a_terminal_a_line_is_printed_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clock = iter([0.0, 10.0, 31.0, 31.0, 40.0, 62.0, 62.0])
-    monkeypatch.setattr("cascan_cli.output.text.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    now = 0
+    monkeypatch.setattr("cascan_cli.output.text.time", SimpleNamespace(monotonic=lambda: now))
     with Progress(30) as progress:
-        for text in ("at 10", "at 31", "at 40", "at 62"):
-            progress.show(text)
+        for now in (10, 31, 40, 62):
+            progress.show(f"at {now}")
     assert capsys.readouterr().err == "cascan: at 31\ncascan: at 62\n"
 
 
@@ -217,3 +232,12 @@ def test_a_line_is_cut_to_the_width_of_the_terminal(monkeypatch: pytest.MonkeyPa
     with Progress() as progress:
         progress.show("x" * 50)
     assert max(map(len, terminal.getvalue().replace("\x1b[2K", "").split("\r"))) == 19
+
+
+def test_a_scan_that_is_removed_while_it_is_watched_ends_the_watch(
+    table: MemoryScanTable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table.create_scan(a_scan())
+    at_read(table, 2, table.scans.clear, monkeypatch)
+    assert main(["watch", SCAN_ID, "--json"]) == 1
+    assert [scan["state"] for scan in json.loads(capsys.readouterr().out)] == ["Scanning"]

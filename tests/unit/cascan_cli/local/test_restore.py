@@ -29,7 +29,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """An emulator with a few services, of which it needs one."""
     package = tmp_path / "services_under_test"
     package.mkdir()
-    for name in ("__init__", "poller", "stacks", "broken", "empty", "stateless"):
+    for name in ("__init__", "poller", "stacks", "broken", "empty", "stateless", "lambda_svc"):
         (package / f"{name}.py").write_text(SERVICE)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(restore, "PACKAGE", "services_under_test.")
@@ -79,5 +79,6 @@ def test_the_emulator_has_the_parts_that_are_changed() -> None:
         restore.PACKAGE + module for module in app._state_map.values()
     }
     assert app._load_persisted_state.__name__ == "_load_persisted_state"
+    assert hasattr(app._get_module("lambda_svc"), "_ESM_IDLE_WAKE_GAP_SECONDS")
     assert {"Popen"} <= set(vars(runtime.subprocess))
     assert {"ZipFile"} <= set(vars(runtime.zipfile))

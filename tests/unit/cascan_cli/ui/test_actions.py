@@ -14,6 +14,7 @@ from cascan.events.control import Action, ControlRequested
 from cascan.model.audit import BEGUN, AuditEntry
 from cascan.model.exposure import Exposure, ExposureState
 from cascan.model.scan import ScanState
+from cascan.model.vantage import Vantage
 from tests.support.builders import SCAN_ID, a_scan
 from tests.unit.cascan_cli.ui.conftest import HOSTILE, Site, read_text
 
@@ -80,6 +81,14 @@ def test_a_scan_is_requested_listed_and_waited_for(site: Site) -> None:
     assert "as soon as it is planned" in page
     entry = the_entry(site)
     assert (entry.action, entry.subject, entry.by, entry.outcome) == ("scan", "127.0.0.1 -sV -p 22", "AIDAANN", "done")
+
+
+def test_a_request_may_name_one_of_the_vantages(site: Site) -> None:
+    site.table.put_vantage(Vantage(name="office", queues={}))
+    assert "<option>office</option>" in site.get("/submit").text
+    site.post("/submit", **{**FORM, "vantage": "office"})
+    (body,) = site.stack.request_queue.sent
+    assert json.loads(body)["vantage"] == ["office"]
 
 
 def test_the_message_of_an_action_is_shown_once(site: Site) -> None:

@@ -301,6 +301,13 @@ def test_a_gateway_that_does_not_answer_is_a_page_with_a_sentence(site: Site) ->
     assert "The stack does not answer" in site.text("/scans", 503)
 
 
+def test_without_an_index_the_findings_of_the_latest_scans_are_read(scanned: Site) -> None:
+    scanned.stack.is_local = False
+    text = scanned.text("/findings?port=80")
+    assert "a stack in AWS has no index" in text
+    assert "10.0.0.1" in text
+
+
 def test_a_scan_that_ended_is_found_once_a_page_has_shown_its_end(scanned: Site) -> None:
     scan_id = derive_scan_id("scan at 0")
     ended = scanned.table.scans[scan_id]

@@ -1,0 +1,206 @@
+"""`cascan messages set|show|list|retry|test`: channels, and the messages that have not arrived."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from cascan.clock import to_wire, utc_now
+from cascan.errors import RequestRefused
+from cascan.ids import derive_event_id
+from cascan.limits import MAX_CHANNEL_FILE_BYTES, MAX_LISTED_THREADS
+from cascan.messages.notices import build_notice_fields
+from cascan.messages.read_channels import ChannelFile, ChannelSettings, read_channels
+from cascan.messages.work import MessageWork
+from cascan.model.finding import Severity
+from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread, StoredChannels
+from cascan_cli.errors import BadInput, CliError
+from cascan_cli.input.text_file import read_text_file
+from cascan_cli.output.table import print_table
+from cascan_cli.output.text import pluralize, print_json, print_message
+from cascan_cli.stack.open import StackGateways, open_stack
+
+if TYPE_CHECKING:
+    from cascan.aws.tables.message_table import DynamoMessageTable
+
+LISTED = (AttemptState.PARKED, AttemptState.UNKNOWN, AttemptState.WAITING, AttemptState.SENDING)
+RETRIED = (AttemptState.PARKED, AttemptState.UNKNOWN)
+COLUMNS = ("CHANNEL", "STATE", "SINCE", "TRIES", "MESSAGE", "REASON", "KEY")
+NO_CHANNELS = "there are no channels; `cascan messages set FILE` stores them"
+
+
+def run(args: Namespace) -> int:
+    """Exit code 0: done. 2: the file or an option is invalid, and nothing was changed."""
+    if args.action == "set":
+        return _set(args)
+    with open_stack(args) as stack:
+        actions = {"show": _show, "list": _list, "retry": _retry, "test": _test}
+        return actions[args.action](stack, args)
+
+
+# ---- channels
+
+
+def _set(args: Namespace) -> int:
+    text = read_text_file(args.file, MAX_CHANNEL_FILE_BYTES)
+    try:
+        file = read_channels(text)
+    except RequestRefused as refused:
+        raise BadInput("\n".join(f"{args.file}: {reason}" for reason in refused.reasons)) from refused
+    with open_stack(args) as stack:
+        _check_ends(file, stack)
+        version = _store(text, stack)
+    if args.json:
+        print_json({"version": version, "channels": [_to_json(channel) for channel in file.channels]})
+    else:
+        print(f"version {version}: {pluralize(len(file.channels), 'channel')}; they count within a minute")
+    return 0
+
+
+def _check_ends(file: ChannelFile, stack: StackGateways) -> None:
+    """Raises: BadInput: a channel that this stack cannot use."""
+    problems = []
+    for channel in file.channels:
+        if channel.command and not stack.is_local:
+            problems.append(f"channels.{channel.name}.command: commands run on one machine alone")
+        if channel.webhook and not stack.is_local:
+            parameter = f"/<stack name>/messages/{channel.name}"
+            advice = f"store the URL in a parameter of SSM, and write `parameter: {parameter}`"
+            problems.append(f"channels.{channel.name}.webhook: {advice}")
+    if problems:
+        raise BadInput("\n".join(problems))
+
+
+def _store(text: str, stack: StackGateways) -> int:
+    table = stack.messages
+    current = table.channels()
+    if current and current.text == text:
+        return current.version
+    version = current.version + 1 if current else 1
+    stored = StoredChannels(version=version, stored_at=utc_now(), text=text, stored_by=stack.submitter)
+    if not table.put_channels(stored):
+        raise CliError("another file was stored at the same moment; look at it with `cascan messages show`")
+    return version
+
+
+def _read(table: DynamoMessageTable) -> ChannelFile:
+    stored = table.channels()
+    return read_channels(stored.text) if stored else ChannelFile()
+
+
+def _show(stack: StackGateways, args: Namespace) -> int:
+    channels = _read(stack.messages).channels
+    if args.json:
+        print_json([_to_json(channel) for channel in channels])
+        return 0
+    columns = ("CHANNEL", "END", "FORMAT", "SEVERITY", "OWNERS")
+    rows = [
+        (one.name, one.end, one.format.value, one.audience.severity.value, ", ".join(one.audience.owners))
+        for one in channels
+    ]
+    print_table(columns, rows)
+    if not channels:
+        print_message(NO_CHANNELS)
+    return 0
+
+
+def _to_json(channel: ChannelSettings) -> dict[str, Any]:
+    """Without the URL, which may be secret."""
+    return {
+        "name": channel.name,
+        "end": channel.end,
+        "format": channel.format.value,
+        "severity": channel.audience.severity.value,
+        "owners": list(channel.audience.owners),
+        "unconfirmed": channel.unconfirmed.value,
+        "notices": channel.notices,
+    }
+
+
+# ---- messages
+
+
+def _list_threads(table: DynamoMessageTable, states: tuple[AttemptState, ...], channel: str) -> Iterator[MessageThread]:
+    for state in states:
+        for thread in islice(table.list_threads(state), MAX_LISTED_THREADS):
+            if channel in ("", thread.channel):
+                yield thread
+
+
+def _list(stack: StackGateways, args: Namespace) -> int:
+    threads = list(_list_threads(stack.messages, LISTED, args.channel))
+    if args.json:
+        print_json([_thread_to_json(thread) for thread in threads])
+        return 0
+    print_table(COLUMNS, [_to_row(thread) for thread in threads], drop=("KEY", "TRIES"))
+    if not threads:
+        print_message("every message has arrived")
+    return 0
+
+
+def _to_row(thread: MessageThread) -> tuple[object, ...]:
+    attempt = thread.attempt
+    if attempt is None:
+        return (thread.channel, "", "", "", "", "", thread.key)
+    since = to_wire(attempt.at)
+    return (thread.channel, attempt.state.value, since, attempt.tries, attempt.title, attempt.reason, thread.key)
+
+
+def _thread_to_json(thread: MessageThread) -> dict[str, Any]:
+    attempt = thread.attempt
+    return {
+        "key": thread.key,
+        "channel": thread.channel,
+        "state": attempt.state.value if attempt else "",
+        "message_id": attempt.message_id if attempt else "",
+        "title": attempt.title if attempt else "",
+        "at": to_wire(attempt.at) if attempt else "",
+        "tries": attempt.tries if attempt else 0,
+        "reason": attempt.reason if attempt else "",
+    }
+
+
+def _retry(stack: StackGateways, args: Namespace) -> int:
+    threads = list(_list_threads(stack.messages, RETRIED, args.channel))
+    missing = set(args.key) - {thread.key for thread in threads}
+    if missing:
+        raise BadInput(f"{', '.join(sorted(missing))}: no such message is parked; `cascan messages list` shows them")
+    chosen = [thread for thread in threads if not args.key or thread.key in args.key]
+    for thread in chosen:
+        stack.message_queue.send(_build_retry(thread, stack.submitter).to_wire())
+    if args.json:
+        print_json([_thread_to_json(thread) for thread in chosen])
+    else:
+        print(f"{pluralize(len(chosen), 'message')} will be sent again")
+    return 0
+
+
+def _build_retry(thread: MessageThread, cause: str) -> MessageWork:
+    notice = thread.attempt.notice if thread.attempt and not thread.key.startswith(EXPOSURE_PREFIX) else {}
+    return MessageWork(
+        scan_id="", cause_id=cause, key=thread.key, channel=thread.channel, retries=True, is_due=True, notice=notice
+    )
+
+
+def _test(stack: StackGateways, args: Namespace) -> int:
+    channels = _read(stack.messages).channels
+    names = [channel.name for channel in channels]
+    if not names:
+        raise BadInput(NO_CHANNELS)
+    if args.channel and args.channel not in names:
+        raise BadInput(f"there is no channel {args.channel!r:.60}; there are {', '.join(names)}")
+    now = utc_now()
+    sentence = f"{stack.submitter or 'a person'} sent this at {to_wire(now)} to try the channel."
+    title = "A message of cascan, to try this channel"
+    notice = build_notice_fields("test", title, sentence, Severity.INFORMATIONAL)
+    key = f"test/{derive_event_id('test', to_wire(now))}"
+    work = MessageWork(scan_id="", cause_id=stack.submitter, key=key, channel=args.channel, notice=notice)
+    stack.message_queue.send(work.to_wire())
+    sent_to = [args.channel] if args.channel else names
+    if args.json:
+        print_json({"key": key, "channels": sent_to})
+    else:
+        print(f"sent to {', '.join(sent_to)}; what does not arrive is in `cascan messages list`")
+    return 0

@@ -1,0 +1,60 @@
+"""The messages of the message queue: an event behind the rule on the bus, or a turn that is due again."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from cascan.errors import MalformedMessage
+from cascan.events import BUS_EVENTS, ExposureEvent, Message, MessageReady, parse_event
+from cascan.messages.fields import build_exposure_key
+from cascan.messages.notices import build_notice
+
+EVENTS = {kind.__name__: kind for kind in BUS_EVENTS}
+Notice = dict[str, str]
+
+
+class MessageWork(Message, frozen=True, kw_only=True):
+    """A thread in which something may have to be said."""
+
+    key: str
+    channel: str = ""  # empty: every channel
+    is_due: bool = False  # UNCONFIRMED_AFTER_S have passed since the exposure was opened
+    retries: bool = False  # a person asks for a message that is parked
+    notice: Notice = msgspec.field(default_factory=dict)  # its fields; empty: it is about an exposure
+
+
+def read_message_work(body: str) -> MessageWork | MessageReady | None:
+    """From a message of the queue: this one, or an event. None: there is nothing to say of the event.
+
+    A MessageReady comes from the dead-letter queue: its rule could not deliver it.
+
+    Raises: MalformedMessage: it is neither.
+    """
+    try:
+        name = msgspec.json.decode(body, type=dict[str, msgspec.Raw]).get("detail-type")
+        event_name = msgspec.json.decode(name, type=str) if name is not None else ""
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
+        raise MalformedMessage(f"neither an event nor message work: {exc}") from exc
+    if not event_name:
+        return MessageWork.from_wire(body)
+    kind = EVENTS.get(event_name)
+    if kind is None:
+        raise MalformedMessage(f"{event_name} is not an event of cascan")
+    event = parse_event(body, kind)
+    if isinstance(event, MessageReady):
+        return event
+    if isinstance(event, ExposureEvent) and event.exposure_id:
+        key = build_exposure_key(event.exposure_id)
+        notice: Notice = {}
+    else:
+        built = build_notice(event)
+        if built is None:
+            return None
+        key, notice = built
+    return MessageWork(scan_id=event.scan_id, cause_id=event.event_id, hop=event.hop, key=key, notice=notice)
+
+
+def continue_on(work: MessageWork, channel: str, *, is_due: bool) -> MessageWork:
+    """The next turn of one channel. A repeat that a person asked for is made once."""
+    return replace(work, channel=channel, is_due=work.is_due or is_due, retries=False)

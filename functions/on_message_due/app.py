@@ -1,0 +1,83 @@
+"""Send what is to be said of exposures, and notices, on the operator's channels.
+
+Wakes on    moves of exposures, skipped schedules and ends of scans, through the message queue behind a rule
+            on the bus (batches of 1)
+Reads       the channels, the exposure and its threads, from the scan table; URLs of webhooks, from SSM
+Writes      threads of messages
+Sends       messages to webhooks, the SNS topic and, on one machine, commands; its own message again, where
+            a channel was busy
+Emits       MessageReady, for channels on the bus
+On failure  the message returns to the queue; the fifth failure parks it in its DLQ. A channel that fails is
+            no failure: its message is parked in its thread, and counted
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from functools import cache
+
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cascan.aws.event_bus import EventBridgeBus
+from cascan.aws.sqs.request_queue import SqsRequestQueue
+from cascan.aws.tables.message_table import DynamoMessageTable
+from cascan.aws.tables.scan_table import DynamoScanTable
+from cascan.clock import utc_now
+from cascan.events import MessageReady
+from cascan.messages.work import read_message_work
+from cascan.settings import from_env
+from edge import count, logger, queue_handler, seconds_left
+from on_message_due.open_channels import ChannelEnds, ChannelOpener
+from on_message_due.take_turns import TurnGateways, take_turns
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    scan_table: str
+    scan_bus: str
+    message_queue_url: str
+    messages_topic_arn: str = ""
+    messages_parameters: str = ""  # the path below which parameters with URLs are
+    messages_commands: str = ""  # `true` on one machine: channels may run commands
+
+
+@cache
+def wire() -> TurnGateways:
+    settings = from_env(Settings, os.environ)
+    threads = DynamoMessageTable(settings.scan_table)
+    bus = EventBridgeBus(settings.scan_bus)
+    ends = ChannelEnds(
+        bus=bus,
+        topic_arn=settings.messages_topic_arn,
+        parameter_path=settings.messages_parameters,
+        runs_commands=settings.messages_commands == "true",
+    )
+    return TurnGateways(
+        exposures=DynamoScanTable(settings.scan_table),
+        bus=bus,
+        channels=ChannelOpener(threads, ends, utc_now),
+        queue=SqsRequestQueue(settings.message_queue_url, "message queue"),
+        clock=utc_now,
+    )
+
+
+def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
+    work = read_message_work(record.body)
+    gateways = wire()
+    if work is None:
+        return
+    if isinstance(work, MessageReady):
+        gateways.bus.put([work])
+        return
+    outcome = take_turns(work, gateways, left_s=seconds_left(lambda_context))
+    for channel, reason in outcome.parked.items():
+        logger.error("message parked", extra={"channel": channel, "key": work.key, "reason": reason})
+    if outcome.sent or outcome.again:
+        logger.info("messages", extra=asdict(outcome))
+    count("MessagesSent", outcome.sent)
+    count("ChannelMessagesParked", len(outcome.parked))
+
+
+handler = queue_handler(on_record, wire)

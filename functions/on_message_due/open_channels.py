@@ -1,0 +1,80 @@
+"""The channels of the operator's file, with the way to each. The file is read again after a while."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from cascan.aws.message_channels import BusChannel, TopicChannel, read_parameter
+from cascan.channels.command import CommandChannel
+from cascan.channels.unusable import UnusableChannel
+from cascan.channels.webhook import WebhookChannel
+from cascan.clock import Clock
+from cascan.errors import GatewayUnavailable
+from cascan.gateways import ChannelStore, EventBus, MessageChannel, MessageThreads
+from cascan.limits import CHANNELS_READ_EVERY_S
+from cascan.messages.read_channels import ChannelFile, ChannelSettings, read_channels
+from cascan.messages.say import Listener, Speaker
+
+
+class ChannelTable(ChannelStore, MessageThreads, Protocol):
+    """Where the channels and their threads are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelEnds:
+    """What the stack has to send to."""
+
+    bus: EventBus
+    topic_arn: str = ""
+    parameter_path: str = ""
+    runs_commands: bool = False
+
+    def open(self, settings: ChannelSettings) -> MessageChannel:
+        """The way to the channel. One that cannot be used is opened, too, and says why with each message."""
+        try:
+            return self._open(settings)
+        except (GatewayUnavailable, ValueError) as exc:
+            return UnusableChannel(str(exc))
+
+    def _open(self, settings: ChannelSettings) -> MessageChannel:
+        if settings.webhook:
+            return WebhookChannel(settings.webhook)
+        if settings.parameter:
+            if not self.parameter_path or not settings.parameter.startswith(self.parameter_path):
+                return UnusableChannel(f"the stack reads no parameters outside {self.parameter_path or 'its path'}")
+            return WebhookChannel(read_parameter(settings.parameter))
+        if settings.bus:
+            return BusChannel(settings.name, self.bus)
+        if settings.topic:
+            topic = "the stack has no topic; deploy it with the parameter MessagesTopicArn"
+            return TopicChannel(self.topic_arn) if self.topic_arn else UnusableChannel(topic)
+        if self.runs_commands:
+            return CommandChannel(settings.command)
+        return UnusableChannel("commands run on one machine alone; use a webhook, topic or bus")
+
+
+class ChannelOpener:
+    """Opens the channels of the stored file. They stay open for CHANNELS_READ_EVERY_S."""
+
+    def __init__(self, table: ChannelTable, ends: ChannelEnds, clock: Clock) -> None:
+        self._table, self._ends, self._clock = table, ends, clock
+        self._listeners: tuple[Listener, ...] = ()
+        self._file = ChannelFile()
+        self._read_at: datetime | None = None
+
+    def open(self) -> tuple[ChannelFile, tuple[Listener, ...]]:
+        """Raises: RequestRefused: another version of cascan stored a file that this one cannot read."""
+        now = self._clock()
+        if self._read_at is None or now - self._read_at > timedelta(seconds=CHANNELS_READ_EVERY_S):
+            stored = self._table.channels()
+            self._file = read_channels(stored.text) if stored else ChannelFile()
+            self._listeners = tuple(map(self._listen, self._file.channels))
+            self._read_at = now
+        return self._file, self._listeners
+
+    def _listen(self, settings: ChannelSettings) -> Listener:
+        channel = self._ends.open(settings)
+        speaker = Speaker(settings.name, channel, self._table, self._clock, drops_repeats=settings.drops_repeats)
+        return Listener(settings, speaker)

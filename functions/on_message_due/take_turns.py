@@ -1,0 +1,91 @@
+"""One message of the message queue: a turn of its thread on each channel, and when the next turns are due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import ceil
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from cascan.clock import Clock, TimeLeft, no_time_limit
+from cascan.gateways import EventBus, RequestQueue
+from cascan.limits import LONGEST_RETRY_S, MESSAGE_TURN_S
+from cascan.messages.read_channels import ChannelFile
+from cascan.messages.say import Listener, Turn
+from cascan.messages.say_exposure import say_exposure
+from cascan.messages.say_notice import say_notice
+from cascan.messages.work import MessageWork, continue_on
+from cascan.model.exposure import Exposure
+from cascan.model.message import EXPOSURE_PREFIX
+
+
+class ExposureReader(Protocol):
+    def get_exposure(self, exposure_id: str) -> Exposure | None:
+        """The exposure, read consistently. None: there is none with this id."""
+
+
+class OpenChannels(Protocol):
+    def open(self) -> tuple[ChannelFile, tuple[Listener, ...]]:
+        """The file of channels, and the channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnGateways:
+    exposures: ExposureReader
+    bus: EventBus
+    channels: OpenChannels
+    queue: RequestQueue  # of this function
+    clock: Clock
+
+
+@dataclass(slots=True)
+class TurnOutcome:
+    """What was sent, for the log."""
+
+    key: str
+    sent: int = 0
+    parked: dict[str, str] = field(default_factory=dict)  # by channel, why
+    again: int = 0  # turns that are due again
+
+
+def take_turns(work: MessageWork, gateways: TurnGateways, *, left_s: TimeLeft = no_time_limit) -> TurnOutcome:
+    """Raises: GatewayUnavailable: try again."""
+    outcome = TurnOutcome(work.key)
+    file, listeners = gateways.channels.open()
+    chosen = [listener for listener in listeners if work.channel in ("", listener.settings.name)]
+    exposure = _find_exposure(work, gateways) if chosen else None
+    for listener in chosen:
+        if left_s() < MESSAGE_TURN_S:  # the others in an invocation of their own
+            gateways.queue.send(replace(work, channel=listener.settings.name).to_wire())
+            outcome.again += 1
+            continue
+        turn = _take_turn(work, exposure, listener, file)
+        outcome.sent += turn.is_sent
+        if turn.parked:
+            outcome.parked[listener.settings.name] = turn.parked
+        if turn.again_at:
+            again = continue_on(work, listener.settings.name, is_due=turn.waits_for_look)
+            gateways.queue.send(again.to_wire(), delay_s=_find_delay(turn.again_at, gateways.clock()))
+            outcome.again += 1
+    return outcome
+
+
+def _find_exposure(work: MessageWork, gateways: TurnGateways) -> Exposure | None:
+    if not work.key.startswith(EXPOSURE_PREFIX):
+        return None
+    return gateways.exposures.get_exposure(work.key.removeprefix(EXPOSURE_PREFIX))
+
+
+def _take_turn(work: MessageWork, exposure: Exposure | None, listener: Listener, file: ChannelFile) -> Turn:
+    if exposure is not None:
+        return say_exposure(exposure, listener, is_due=work.is_due, console_url=file.console_url, retries=work.retries)
+    if work.notice:
+        return say_notice(work.key, work.notice, listener, retries=work.retries)
+    return Turn()  # the exposure was removed, or the notice has expired
+
+
+def _find_delay(at: datetime, now: datetime) -> int:
+    """Whole seconds, not above what SQS can wait."""
+    return min(LONGEST_RETRY_S, max(1, ceil((at - now).total_seconds())))
