@@ -21,12 +21,13 @@ from cascan.limits import MAX_CONSOLE_SHARDS, MAX_CONSOLE_TREE
 from cascan.model.scan import FINAL_STATES, Scan
 from cascan.model.shard import ShardState
 from cascan.queries.cascade_tree import CascadeReader
+from cascan.queries.describe_detail import describe_detail
 from cascan.queries.finding_query import FindingQuery
 from cascan.queries.read_findings import read_findings
 from cascan.queries.recorded_changes import list_changes
 from cascan.rules.severity import to_count_key
 from cascan_cli.errors import BadInput
-from cascan_cli.output.scan import describe_permission, finding_detail, format_cost, format_reason, running_progress
+from cascan_cli.output.scan import describe_permission, format_cost, format_reason, running_progress
 from cascan_cli.stack.control_scan import find_obstacle, send_control
 from cascan_cli.ui.audit import act
 from cascan_cli.ui.console import Console, get_console, get_form, go_to
@@ -103,7 +104,7 @@ def _finding_row(now: datetime, stored: Finding) -> tuple[object, ...]:
         finding.location,
         finding.name,
         finding.category,
-        finding_detail(finding, now),
+        describe_detail(finding, now),
     )
 
 
