@@ -33,6 +33,8 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PR_SET_NAME = 15
+PROCESS_NAME = b"cascan-function"  # of the forks, as `ps` shows it: 15 bytes at most
 MAX_REQUEST_BYTES = 200_000  # mostly the environment of a function, which Lambda limits to 4 KB
 STREAMS = 3  # standard input, output and error
 SHARED = ("cascan", "on_", "aws_lambda_powertools")  # what app modules import, but for `edge`
@@ -141,7 +143,9 @@ class _Server:
         """In the new process: run the emulator's script for a function, and end."""
         code = 1
         try:
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            libc = ctypes.CDLL(None)
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            libc.prctl(PR_SET_NAME, PROCESS_NAME)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -48,7 +48,7 @@ class Forks:
 
     def __init__(self, requests: socket.socket, server: subprocess.Popen[bytes]) -> None:
         self._requests = requests
-        self._server = server
+        self.server = server
         self._lock = threading.Lock()
 
     @classmethod
@@ -74,7 +74,7 @@ class Forks:
     def close(self) -> None:
         """End the fork server and all its forks, and wait for it."""
         self._requests.close()
-        self._server.wait()
+        self.server.wait()
 
     def install(self, runtime: ModuleType) -> None:
         """Make the emulator's module use forks."""

@@ -260,6 +260,7 @@ MAX_REPORT_TEXT_CHARS = 20_000  # of one text of an HTML report, such as the out
 MAX_REPORT_EVIDENCE_CHARS = 30_000_000  # of all texts; beyond, findings are listed without the output of scripts
 MAX_REPORT_CERTIFICATES = 5_000  # that an HTML report looks at
 MAX_REPORT_EXPOSURES = 5_000  # that an HTML report lists, of those of its hosts
+MAX_REPORT_NETWORKS = 256  # /24 or /120 whose exposures are read one by one; of more, all of the stack are read
 MAX_REPORT_GAPS = 1_000  # parts that were not scanned, of each kind
 MAX_REPORT_TREE_SCANS = 200  # scans of the cascade that an HTML report shows
 MAX_TIMELINE_SCANS = 60  # the latest ones of the series, in the chart of an HTML report

@@ -48,6 +48,7 @@ KINDS: dict[str, Pids] = {
     "keeper of a worker": lambda stack: keepers(stack, "on_shard_queued.worker"),
     "nmap": lambda stack: stack.nmaps(),
     "functions": lambda stack: stack.lambdas(),
+    "fork server": lambda stack: stack.fork_servers(),
     "everything": lambda stack: stack.pids(lambda _: True),
 }
 

@@ -21,6 +21,8 @@ from cascan.ids import ReportKey
 from cascan_cli.local.aws import client_options, open_session
 from cascan_cli.local.emulator import GUARD
 from cascan_cli.local.endpoint import Endpoint
+from cascan_cli.local.fork_server import PROCESS_NAME
+from cascan_cli.local.forks import SERVER
 from cascan_cli.local.lock import is_held
 from cascan_cli.local.state import StateDir
 from cascan_cli.local.warm_up import invoke
@@ -108,10 +110,23 @@ class Stack(Cascan):
         return self.pids(lambda words: "on_shard_queued.worker" in words and "keeper" not in " ".join(words))
 
     def lambdas(self) -> list[int]:
-        return self.pids(lambda words: any(word.endswith("_worker.py") for word in words))
+        """The functions: forks of the fork server, whose command line they share, and others."""
+        forks = [pid for pid in self.fork_servers() if read_name(pid) == PROCESS_NAME]
+        return forks + self.pids(lambda words: any(word.endswith("_worker.py") for word in words))
+
+    def fork_servers(self) -> list[int]:
+        """The fork server and its forks."""
+        return self.pids(lambda words: str(SERVER) in words)
 
     def emulators(self) -> list[int]:
         return self.pids(lambda words: str(GUARD) in words and "keeper" not in " ".join(words))
+
+
+def read_name(pid: int) -> bytes:
+    """The name of the process; empty if it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_bytes().strip()
+    return b""
 
 
 def kill(pids: list[int]) -> int:

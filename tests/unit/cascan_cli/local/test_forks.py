@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from cascan_cli.local.fork_server import PROCESS_NAME
 from cascan_cli.local.forks import LAYERS, CodeZip, ForkedProcess, Forks
 
 FILES = {
@@ -59,12 +60,18 @@ def script(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(functions: Path, script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Starts a process as the emulator does, in a copy of the code."""
+def forks(functions: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Forks]:
     for name, value in {"MINISTACK_REGION": "here", "MINISTACK_HOST": "127.0.0.1", "GATEWAY_PORT": "1"}.items():
         monkeypatch.setenv(name, value)
+    started = Forks.start(str(functions))
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def start(forks: Forks, script: Path, tmp_path: Path) -> Start:
+    """Starts a process as the emulator does, in a copy of the code."""
     runtime: Any = ModuleType("runtime")
-    forks = Forks.start(str(functions))
     forks.install(runtime)
     code = write_files(tmp_path / "code", FILES | {"cascan/later.py": "WHERE = __file__\n"})
 
@@ -79,8 +86,7 @@ def start(functions: Path, script: Path, tmp_path: Path, monkeypatch: pytest.Mon
             text=True,
         )
 
-    yield start_function
-    forks.close()
+    return start_function
 
 
 @contextmanager
@@ -132,6 +138,17 @@ def test_a_function_whose_layer_brings_packages_starts_anew(start: Start, tmp_pa
 
 def test_a_function_starts_anew_when_the_fork_server_has_ended(start: Start, functions: Path) -> None:
     (functions / "on_thing" / "app.py").write_text("from cascan.missing import anything\n")
+    with ended(start()) as process:
+        assert isinstance(process, subprocess.Popen)
+
+
+def test_functions_end_with_a_killed_fork_server_and_then_start_anew(start: Start, forks: Forks) -> None:
+    with ended(start()) as process:
+        assert process.stdout.readline()
+        assert Path(f"/proc/{process.pid}/comm").read_bytes().strip() == PROCESS_NAME
+        forks.server.kill()
+        assert process.wait(10) == -signal.SIGKILL
+        assert process.stdout.read() == ""  # it has ended indeed
     with ended(start()) as process:
         assert isinstance(process, subprocess.Popen)
 
