@@ -56,6 +56,9 @@ class GeneratedTable:
     def shards(self, _: str) -> Iterator[Shard]:
         return iter(())
 
+    def exposure_day(self) -> None:
+        return None
+
     def list_exposures(self, _: ExposureState, *, after: str = "") -> Iterator[tuple[str, Exposure]]:  # noqa: ARG002
         return iter(())
 

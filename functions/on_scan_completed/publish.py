@@ -99,7 +99,8 @@ def publish_html(
     from cascan.html_report.build_report import build_report  # noqa: PLC0415
     from cascan.html_report.render_report import render_report  # noqa: PLC0415
 
-    report = build_report(scan, table, cascades, now=clock())
+    # Bounded as the scan itself, so that the function has time for both
+    report = build_report(scan, table, cascades, now=clock(), max_compared=MAX_STORED_REPORT_FINDINGS)
     reports.put_result(scan_id, "report.html", render_report(report), "text/html; charset=utf-8")
     return True
 

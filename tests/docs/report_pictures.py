@@ -18,7 +18,7 @@ from cascan.html_report.build_report import build_report
 from cascan.html_report.render_report import render_report
 from cascan.ids import derive_finding_id, derive_fingerprint, derive_scan_id
 from cascan.model.cascade import CascadeLine, StoredChild
-from cascan.model.exposure import Exposure, ExposureState, ExposureSubject
+from cascan.model.exposure import Exposure, ExposureDay, ExposureState, ExposureSubject
 from cascan.model.finding import Finding, Severity
 from cascan.model.history import Look, NotOpenPorts
 from cascan.model.reason import Reason, ReasonCode, Reasons
@@ -72,6 +72,7 @@ def build_a_report() -> Any:
     table.put_findings(scan.scan_id, group_by_host(_make_findings(scan, is_newest=True)))
     for looked in (earlier, scan):
         table.store_looks(_make_looks(looked))
+    table.put_exposure_day(ExposureDay(due_at=NOW))
     for number, exposure in enumerate(_make_exposures()):
         table.put_exposure(replace(exposure, exposure_id=f"e{number}", revision=1))
     _add_cascade(scan, table, cascades)

@@ -20,7 +20,7 @@ from cascan.html_report.build_report import build_report
 from cascan.html_report.render_report import render_report
 from cascan.html_report.texts import make_visible
 from cascan.ids import derive_finding_id, derive_scan_id
-from cascan.model.exposure import Exposure, ExposureState, ExposureSubject
+from cascan.model.exposure import Exposure, ExposureDay, ExposureState, ExposureSubject
 from cascan.model.finding import Finding, Severity
 from cascan.model.scan import Counts, Outcome, ScanState
 from cascan.nmap.report.read import read_report
@@ -90,6 +90,7 @@ def write_report(folder: Path, findings: list[Finding]) -> Path:
     table.create_scan(EARLIER)
     table.put_findings(SCAN_ID, group_by_host(findings))
     table.put_findings(EARLIER.scan_id, group_by_host([a_finding(99, port=99)]))
+    table.put_exposure_day(ExposureDay(due_at=NOW))
     subject = ExposureSubject(vantage="default", address="10.0.0.1", kind="unexpected-open", protocol="tcp", port=22)
     exposure = Exposure(exposure_id="e1", subject=subject, state=ExposureState.OPEN, owner="net", revision=1)
     table.put_exposure(replace(exposure, first_seen=NOW))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,10 +14,19 @@ from cascan.gateways import CascadeTable, Exposures, Findings, History, Scans, S
 from cascan.html_report.finding_columns import FindingColumns
 from cascan.html_report.overview import clean_tree, describe_exposure, describe_scan, list_gaps, list_series
 from cascan.html_report.texts import TextTable
-from cascan.limits import MAX_REPORT_EXPOSURES, MAX_REPORT_FINDINGS, MAX_REPORT_TREE_SCANS, MAX_SERIES_SCANS
-from cascan.model.exposure import ACTIVE_STATES
+from cascan.limits import (
+    MAX_COMPARED_FINDINGS,
+    MAX_REPORT_EXPOSURES,
+    MAX_REPORT_FINDINGS,
+    MAX_REPORT_NETWORKS,
+    MAX_REPORT_TREE_SCANS,
+    MAX_SERIES_SCANS,
+)
+from cascan.model.exposure import ACTIVE_STATES, Exposure
 from cascan.model.scan import Scan
+from cascan.nmap.addresses import is_address, order_address
 from cascan.queries.cascade_tree import CascadeReader
+from cascan.queries.history import NETWORK_BITS
 from cascan.queries.new_findings import is_counted
 from cascan.queries.read_findings import read_findings_by_vantage
 from cascan.queries.since_last_scan import GoneFindings, SinceLastScan, Standing
@@ -45,14 +55,17 @@ def build_report(
     now: datetime,
     of_series: bool = False,
     shows_secrets: bool = False,
+    max_compared: int = MAX_COMPARED_FINDINGS,
 ) -> Report:
     """Read the report of a scan. `of_series`: it is titled as that of its series, whose newest scan it is.
+
+    `max_compared`: an earlier scan with more findings is not compared with this one.
 
     Passwords that scripts found are left out, unless it shows secrets.
     """
     texts = TextTable()
     findings = FindingColumns(texts, shows_secrets=shows_secrets)
-    since = SinceLastScan.open(scan, table)
+    since = SinceLastScan.open(scan, table, max_compared)
     unlisted = _read_findings(scan, table, findings, since)
     gone = since.judge_gone()
     exposures = list(_read_exposures(scan, table, findings))
@@ -112,12 +125,30 @@ def _list_gone(gone: GoneFindings, texts: TextTable, *, shows_secrets: bool) -> 
 
 def _read_exposures(scan: Scan, table: ReportTable, findings: FindingColumns) -> Iterator[dict[str, Any]]:
     """The exposures that are not resolved, of hosts of the report, seen from where the scan looked."""
+    if table.exposure_day() is None:  # no file of expected exposure was ever stored, so there is none
+        return
     members = [member for member in map(table.get_scan, scan.members) if member] or [scan]
     vantages = {vantage for member in members for vantage in member.vantages_of_looks}
+    for exposure in _find_exposures(table, findings.addresses, vantages):
+        if exposure.is_active:
+            yield describe_exposure(exposure)
+
+
+def _find_exposures(table: Exposures, addresses: set[str], vantages: set[str]) -> Iterator[Exposure]:
+    """Network by network; of hosts in very many networks, by reading all exposures that are not resolved."""
+    networks: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for address in filter(is_address, addresses):
+        family, number = order_address(address)
+        networks[family, number >> NETWORK_BITS].append(address)
+    if len(networks) <= MAX_REPORT_NETWORKS:
+        for vantage in sorted(vantages):
+            for network in sorted(networks):
+                yield from table.exposures_at(networks[network], vantage=vantage)
+        return
     for state in sorted(ACTIVE_STATES):
         for _, exposure in table.list_exposures(state):
-            if exposure.subject.address in findings.addresses and exposure.subject.vantage in vantages:
-                yield describe_exposure(exposure)
+            if exposure.subject.address in addresses and exposure.subject.vantage in vantages:
+                yield exposure
 
 
 def _list_notes(

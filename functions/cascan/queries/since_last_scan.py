@@ -72,13 +72,17 @@ class GoneFindings:
 class SinceLastScan:
     """Compares the findings of a scan with those of the scan before it in its series."""
 
-    def __init__(self, scan: Scan, earlier: Scan | None, table: FindingsAndLooks) -> None:
-        """`earlier`: None, if there is no scan to compare with."""
+    def __init__(
+        self, scan: Scan, earlier: Scan | None, table: FindingsAndLooks, max_compared: int | None = None
+    ) -> None:
+        """`earlier`: None, if there is no scan to compare with. `max_compared`: MAX_COMPARED_FINDINGS, or fewer."""
         self.scan, self.earlier = scan, earlier
         self._table = table
         self._earlier_keys: set[bytes] = set()
         # None is compared, so that memory stays bounded
-        self.is_too_large = earlier is not None and earlier.findings.count > MAX_COMPARED_FINDINGS
+        self.is_too_large = earlier is not None and earlier.findings.count > (
+            MAX_COMPARED_FINDINGS if max_compared is None else max_compared
+        )
         if self.is_compared and earlier is not None:
             findings = read_findings_by_vantage(earlier, table)
             self._earlier_keys = {_to_key(finding, vantage) for vantage, finding in findings}
@@ -90,9 +94,9 @@ class SinceLastScan:
         return self.earlier is not None and not self.is_too_large
 
     @classmethod
-    def open(cls, scan: Scan, table: FindingsAndLooks) -> SinceLastScan:
+    def open(cls, scan: Scan, table: FindingsAndLooks, max_compared: int | None = None) -> SinceLastScan:
         """Find the earlier scan, and read which findings it has."""
-        return cls(scan, find_earlier_scan(table, scan), table)
+        return cls(scan, find_earlier_scan(table, scan), table, max_compared)
 
     def compare(self, findings: Iterable[tuple[str, Finding]]) -> Iterator[tuple[str, Finding, Standing]]:
         """The findings of the scan, in their order; KNOWN if nothing is compared."""

@@ -20,7 +20,7 @@ from cascan.html_report.build_report import build_report
 from cascan.html_report.render_report import render_report
 from cascan.html_report.texts import make_visible
 from cascan.ids import derive_scan_id
-from cascan.model.exposure import Exposure, ExposureState, ExposureSubject
+from cascan.model.exposure import Exposure, ExposureDay, ExposureState, ExposureSubject
 from cascan.model.finding import Finding, Severity
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
@@ -154,8 +154,13 @@ def test_what_is_new_and_what_is_resolved_since_the_last_scan() -> None:
     assert "Since your last scan: 0 new, 0 resolved, 1 not covered" in page.decode()
 
 
-def test_exposures_of_the_hosts_of_the_report_are_listed_with_their_owner() -> None:
+@pytest.mark.parametrize("most", [1, 0], ids=["network by network", "all of the stack"])
+def test_exposures_of_the_hosts_of_the_report_are_listed_with_their_owner(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cascan.html_report.build_report.MAX_REPORT_NETWORKS", most)
     table = a_table_with(a_finding())
+    table.put_exposure_day(ExposureDay(due_at=NOW))
     for number, address in enumerate(("10.0.0.1", "10.0.0.9")):
         subject = ExposureSubject(vantage="default", address=address, kind="unexpected-open", protocol="tcp", port=22)
         table.put_exposure(
@@ -206,3 +211,12 @@ def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:
     assert make_visible("x" * 20_010).endswith(" … and 10 more characters, which the XML report has")
     assert make_visible("a\nb\tc", keeps_lines=True) == "a\nb\tc"
     assert make_visible("a\nb") == "a\\nb"
+
+
+def test_an_earlier_scan_with_too_many_findings_is_not_compared() -> None:
+    earlier = replace(DONE, scan_id=derive_scan_id("earlier"), requested_at=NOW - timedelta(days=1))
+    table = a_table_with(a_finding())
+    table.create_scan(replace(earlier, findings=Counts(count=2)))
+    page = render(table, max_compared=1)
+    assert read_data(page)["plain"]["since"]["isCompared"] is False
+    assert "The last scan of the series has too many findings to be compared." in page.decode()

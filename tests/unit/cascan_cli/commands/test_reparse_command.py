@@ -21,6 +21,11 @@ def test_a_scan_that_still_runs_is_refused(stack: Stack, capsys: pytest.CaptureF
     assert "its reports can be parsed again once it has ended" in capsys.readouterr().err
 
 
+def test_the_html_report_is_made_anew(stack: Stack) -> None:
+    assert main(["reparse", stack.scanned]) == 0
+    assert f"results/{stack.scanned}/report.html" in stack.reports.objects
+
+
 @pytest.mark.parametrize("words", [[], ["latest", "--all"], ["latest", "--since", "2026-01-01"]])
 def test_scans_are_named_or_chosen_by_time(stack: Stack, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reparse", *words]) == 2
@@ -33,7 +38,7 @@ def test_all_scans_that_have_ended_are_parsed_and_the_others_counted(
     assert main(["reparse", "--all", "--yes", "--json"]) == 0
     out, err = capsys.readouterr()
     assert [result["reports"] for result in json.loads(out)] == [1, 1, 0]  # the last has members
-    assert "1 scan left out: not ended yet" in err
+    assert "2 scans left out: not ended yet" in err
 
 
 def test_a_scan_with_members_is_parsed_after_them(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
