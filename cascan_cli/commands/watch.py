@@ -62,7 +62,8 @@ class _Watch:
                 if not self._open_ids:
                     return ended
                 self._health.look()
-                progress.show(self._describe(running, progress))
+                if progress.is_due:  # or else nothing needs to be read
+                    progress.show(self._describe(running, progress))
                 time.sleep(POLL_S)
 
     def _divide(self, named: Scan | None, ended: list[Scan]) -> list[Scan]:

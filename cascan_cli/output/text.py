@@ -107,14 +107,20 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
+    @property
+    def is_due(self) -> bool:
+        """Whether a new sentence would be shown now."""
+        waited_s = time.monotonic() - self._printed_at
+        return self.is_terminal or (self._line_every_s is not None and waited_s >= self._line_every_s)
+
     def show(self, sentence: str) -> None:
-        if sentence == self._shown:
+        if sentence == self._shown or not self.is_due:
             return
         if self.is_terminal:
             sys.stderr.write(f"\r\x1b[2K{_cut_to_width(printable(sentence))}")
             sys.stderr.flush()
             self._shown = sentence
-        elif self._line_every_s is not None and time.monotonic() - self._printed_at >= self._line_every_s:
+        else:
             print_message(sentence)
             self._shown, self._printed_at = sentence, time.monotonic()
 

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from cascan_cli.stack.scan_display import ScanDisplay, WatchedScans
 
 POLL_S = (0.02,) * 25 + (0.1,) * 20 + (0.25,)  # the pauses between polls; the last one repeats
-DISPLAY_AFTER_POLLS = 25  # half a second: most short scans are done by then
+HEALTH_AFTER_POLLS = 25  # half a second: most short scans are done by then
+DISPLAY_AFTER_POLLS = 35  # a second and a half: to open it takes imports and queries
 PLANNED_WITHIN_S = 60.0  # if a request is not planned by then, the stack does not work
 
 
@@ -162,10 +163,10 @@ def wait_for_end(
             if scan and scan.state in (*FINAL_STATES, ScanState.SUSPENDED):
                 return scan
             _check_patience(scan, polls.waited_s, timeout_s)
-            if polls.count >= DISPLAY_AFTER_POLLS:
+            if polls.count >= HEALTH_AFTER_POLLS:
                 watch.look()
+            if scan and polls.count >= DISPLAY_AFTER_POLLS and progress.is_due:
                 display = display or _open_display(table, progress)
-            if scan and display:
                 progress.show(display.describe(scan, is_halted=watch.halted))
             else:
                 state = f"{scan.name}: {scan.state}" if scan else "queued"

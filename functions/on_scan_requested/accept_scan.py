@@ -22,6 +22,7 @@ from cascan.model.identity import NetworkIdentity
 from cascan.model.scan import Scan, ScanState
 from cascan.model.usage import CostBasis
 from cascan.model.vantage import DEFAULT_VANTAGE
+from cascan.planning.network_identities import describe_lacking_identities
 from cascan.planning.plan import Plan
 from cascan.recovery.scan_records import store_plan
 from cascan.scans.agenda import initial_entries
@@ -131,10 +132,11 @@ def _build_scan(acceptance: Acceptance, scan_id: str, planned: Plan) -> Scan:
     opening = find_opening([Window.parse(text) for text in request.windows], now)
     has_to_wait = request.suspend or (opening is not None and not opening.is_open)
     in_flight = 0 if has_to_wait else min(shards, planned.parallel)
+    identity_notes = describe_lacking_identities(acceptance.identities, planned)
     return replace(
         _build_common(acceptance, scan_id),
         state=ScanState.SUSPENDED if request.suspend else ScanState.INIT,
-        notes=(*acceptance.form.notes, *planned.notes),
+        notes=(*acceptance.form.notes, *planned.notes, *identity_notes),
         shards=shards,
         shards_open=shards,
         shards_waiting=shards - in_flight,

@@ -53,7 +53,7 @@ def test_a_command_that_waits_for_a_scan_says_that_the_stack_is_halted(
     def look_again(_: float) -> None:
         nonlocal looks
         looks += 1
-        if looks > 2 * follow.DISPLAY_AFTER_POLLS:
+        if looks > 2 * follow.HEALTH_AFTER_POLLS:
             table.scans[SCAN_ID] = a_scan(state=ScanState.DONE, outcome=Outcome.COMPLETE)
 
     monkeypatch.setattr("cascan_cli.stack.follow.time.sleep", look_again)

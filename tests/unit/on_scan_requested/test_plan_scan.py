@@ -328,6 +328,27 @@ class TestIdentitiesThatReportsLack:
         notes = [note for note in desk.scan(planned).notes if note.startswith("identity")]
         assert [note[: len(begins)] for note in notes] == ([begins] if begins else [])
 
+    @pytest.mark.parametrize(
+        ("parameters", "targets", "networks"),
+        [
+            (["-sT"], ["10.0.0.7", "10.9.0.0/24"], ["10.0.0.0/24"]),
+            (["-sT", "-n"], ["10.0.0.0/15"], ["10.0.0.0/24", "10.1.0.0/16"]),
+            (["-sT"], ["10.0.1.0/24"], []),  # another network
+            (["-sT"], ["localhost"], []),
+            (["-sS"], ["10.0.0.7"], []),
+        ],
+    )
+    def test_a_note_names_the_networks_whose_hosts_are_known_by_it(
+        self, desk: Desk, parameters: list[str], targets: list[str], networks: list[str]
+    ) -> None:
+        lan = NetworkIdentity(network="10.0.0.0/24", identity=IdentityKind.MAC)
+        named = NetworkIdentity(network="10.1.0.0/16", identity=IdentityKind.NAME)
+        desk.table.put_network_identities(StoredNetworks(version=1, stored_at=NOW, networks=(lan, named)))
+        desk.permissions = Permissions(Scope.of(["10.0.0.0/8", "localhost"]), raw_scans=True)
+        planned = desk.submit(body(targets=targets, parameters=parameters))
+        notes = [note for note in desk.scan(planned).notes if note.startswith("identity: hosts of ")]
+        assert [note.split()[3] for note in notes] == networks
+
 
 class TestPace:
     """How much of a scan starts at once, and when."""

@@ -71,8 +71,8 @@ class TestSarif:
 
 
 @cache
-def ocsf_validator(class_name: str) -> Any:
-    schema = OcsfJsonSchemaEmbedded(get_ocsf_schema("1.6.0")).get_class_schema(class_name)
+def ocsf_validator(class_name: str, version: str = "1.6.0") -> Any:
+    schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(version)).get_class_schema(class_name)
     return Draft202012Validator(schema)
 
 
@@ -86,8 +86,11 @@ class TestOcsf:
         assert Counter(event["class_uid"] for event in events).keys() == OCSF_CLASSES.keys()
 
     def test_the_validator_refuses_an_unknown_field_and_open_ports_before_version_1_6(self) -> None:
-        event = next(e for e in map(json.loads, render("ocsf").splitlines()) if e["class_uid"] == 5001)
+        events = (e for e in map(json.loads, render("ocsf").splitlines()) if e["class_uid"] == 5001)
+        event = next(e for e in events if "network_interfaces" in e["device"])
         assert list(ocsf_validator("inventory_info").iter_errors(event | {"extra": 1}))
+        messages = " ".join(error.message for error in ocsf_validator("inventory_info", "1.5.0").iter_errors(event))
+        assert "open_ports" in messages
 
     def test_a_host_is_one_event_with_its_open_ports_and_every_other_finding_is_one_event(self) -> None:
         records = [replace(record, change="", status=Status.OPEN, vantage="default") for record in RECORDS[:200]]

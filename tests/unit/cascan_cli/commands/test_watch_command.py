@@ -217,11 +217,11 @@ def test_the_tasks_of_running_shards_are_read_of_a_scan_of_few_shards(
 def test_without_a_terminal_a_line_is_printed_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clock = iter([0.0, 10.0, 31.0, 31.0, 40.0, 62.0, 62.0])
-    monkeypatch.setattr("cascan_cli.output.text.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    now = 0
+    monkeypatch.setattr("cascan_cli.output.text.time", SimpleNamespace(monotonic=lambda: now))
     with Progress(30) as progress:
-        for text in ("at 10", "at 31", "at 40", "at 62"):
-            progress.show(text)
+        for now in (10, 31, 40, 62):
+            progress.show(f"at {now}")
     assert capsys.readouterr().err == "cascan: at 31\ncascan: at 62\n"
 
 
