@@ -130,11 +130,11 @@ def _export(console: Console, scan: Scan, form: str) -> Response:
 
 def control_scan(request: Request) -> Response:
     """The buttons of a running scan. Raises: BadInput: there is no such action, or it is not possible."""
-    console, word = get_console(request), get_form(request).get("action", "")
+    console, name = get_console(request), get_form(request).get("action", "")
     scan = find_scan(console, request.path_params["scan_id"])
-    if word not in CONTROLS:
-        raise BadInput(f"action {word!r:.40}: must be one of {', '.join(CONTROLS)}")
-    action = Action(word)
+    if name not in CONTROLS:
+        raise BadInput(f"action {name!r:.40}: must be one of {', '.join(CONTROLS)}")
+    action = CONTROLS[name]
 
     def send() -> str:
         if obstacle := find_obstacle(action, scan):
