@@ -85,9 +85,9 @@ def read_query(request: Request, *names: str) -> dict[str, str]:
     return {name: request.query_params.get(name, "").strip() for name in names}
 
 
-def link(*parts: object, **query: object) -> str:
-    """An address on this server, of parts of a path and a query, all quoted."""
-    path = "/" + "/".join(quote(str(part), safe="") for part in parts)
+def link(*segments: object, **query: object) -> str:
+    """An address on this server, of the segments of a path and a query, all quoted."""
+    path = "/" + "/".join(quote(str(segment), safe="") for segment in segments)
     return f"{path}?{urlencode(query)}" if query else path
 
 
@@ -159,5 +159,5 @@ def _to_json(listing: Listing, rows: Iterable[Sequence[str]]) -> str:
 
 def _to_name(column: str) -> str:
     """`First seen` → `firstSeen`."""
-    first, *others = column.lower().split()
-    return first + "".join(map(str.capitalize, others))
+    name = "".join(column.title().split())
+    return name[:1].lower() + name[1:]

@@ -96,13 +96,13 @@ def speaking_services(folder: Path, signing: str = "auto", *, smb_only: bool = F
             running.callback(process.wait)
             running.callback(process.terminate)
         if not smb_only:
-            _start_stand_ins(folder)
+            start_stand_ins(folder)
         for port in (445,) if smb_only else (22, 445, 2200, 2222, 4433):
             _wait_for(port)
         yield
 
 
-def _start_stand_ins(folder: Path) -> None:
+def start_stand_ins(folder: Path) -> None:
     serve_web(80, Page)
     serve_web(8080, Tomcat)
     serve_web(8000, InternetInformationServices)

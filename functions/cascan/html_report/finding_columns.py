@@ -14,6 +14,7 @@ from cascan.findings.redact import redact_finding
 from cascan.html_report.texts import TextTable, make_visible
 from cascan.limits import MAX_REPORT_CERTIFICATES, MAX_REPORT_EVIDENCE_CHARS
 from cascan.model.finding import Finding
+from cascan.queries.describe_detail import describe_detail
 from cascan.queries.since_last_scan import Standing
 from cascan.rules.severity import ACCEPTED, SUPPRESSED, to_count_key
 
@@ -90,7 +91,7 @@ class FindingColumns:
         numbers["service"].append(add_line(_to_text(attributes.get("service"))))
         numbers["product"].append(add_line(_to_text(attributes.get("serviceProduct"))))
         numbers["version"].append(add_line(_to_text(attributes.get("serviceVersion"))))
-        numbers["detail"].append(add_line(" ".join(_list_details(finding))))
+        numbers["detail"].append(add_line(describe_detail(finding)))
         numbers["facts"].append(self._texts.add_block(facts))
         numbers["output"].append(self._texts.add_block(output))
         numbers["vantage"].append(add_line(vantage))
@@ -146,22 +147,6 @@ class FindingColumns:
         if isinstance(until, str):
             subject = self._texts.add_line(_find_subject(finding.attributes))
             self.certificates.append((make_visible(until), host, port, subject, finding.id))
-
-
-def _list_details(finding: Finding) -> Iterator[str]:
-    """What a row shows beside the name: the product, a title, an operating system, a certificate."""
-    attributes = finding.attributes
-    names = ("serviceProduct", "serviceVersion", "title")
-    yield from filter(None, (_to_text(attributes.get(name)) for name in names))
-    extra = attributes.get("service_details")
-    if isinstance(extra, dict) and extra.get("extrainfo"):
-        yield f"({_to_text(extra['extrainfo'])})"
-    if finding.category == HOST:
-        yield _to_text(attributes.get("operating_system"))
-    if attributes.get("not_after"):
-        yield f"{_find_subject(attributes)} until {_to_text(attributes['not_after'])[:10]}".strip()
-    if attributes.get("cvss"):
-        yield f"CVSS {_to_text(attributes['cvss'])}"
 
 
 def _find_subject(attributes: dict[str, Any]) -> str:

@@ -129,13 +129,14 @@ def describe_exposure(exposure: Exposure) -> dict[str, Any]:
 
 
 def clean_tree(tree: Any, *, shows_secrets: bool) -> Any:
-    """The values of a cascade with visible texts, and the parameters of its scans without secrets."""
+    """The values of a cascade with visible texts; script arguments without passwords, unless it shows secrets."""
     if isinstance(tree, str):
         return make_visible(tree)
     if isinstance(tree, dict):
-        if "parameters" in tree and not shows_secrets:
-            tree = tree | {"parameters": redact_parameters(tree["parameters"])}
-        return {key: clean_tree(value, shows_secrets=shows_secrets) for key, value in tree.items()}
+        values = dict(tree)
+        if not shows_secrets and "parameters" in values:
+            values["parameters"] = redact_parameters(values["parameters"])
+        return {key: clean_tree(value, shows_secrets=shows_secrets) for key, value in values.items()}
     if isinstance(tree, list | tuple):
         return [clean_tree(value, shows_secrets=shows_secrets) for value in tree]
     return tree

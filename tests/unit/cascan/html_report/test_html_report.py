@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from cascan.findings import build_findings
 from cascan.findings.by_host import group_by_host
 from cascan.html_report.build_report import build_report
-from cascan.html_report.overview import clean_tree
 from cascan.html_report.render_report import render_report
 from cascan.html_report.texts import make_visible
 from cascan.ids import derive_scan_id
+from cascan.model.cascade import StoredChild
 from cascan.model.exposure import Exposure, ExposureDay, ExposureState, ExposureSubject
 from cascan.model.finding import Finding, Severity
 from cascan.model.reason import Reason, ReasonCode, Reasons
@@ -51,8 +51,10 @@ def a_finding(**fields: Any) -> Finding:
     return Finding(**plain | fields)
 
 
-def render(table: MemoryScanTable, scan: Scan = DONE, **options: Any) -> bytes:
-    return b"".join(render_report(build_report(scan, table, MemoryCascadeTable(), now=NOW, **options)))
+def render(
+    table: MemoryScanTable, scan: Scan = DONE, cascades: MemoryCascadeTable | None = None, **options: Any
+) -> bytes:
+    return b"".join(render_report(build_report(scan, table, cascades or MemoryCascadeTable(), now=NOW, **options)))
 
 
 def read_data(page: bytes) -> dict[str, Any]:
@@ -196,16 +198,12 @@ def test_passwords_are_left_out_unless_they_are_asked_for() -> None:
     attributes = {"ip_addresses": ["10.0.0.1"], "port": 22, "protocol": "tcp", "scripts": {"ssh-brute": "root:hunter2"}}
     scan = replace(DONE, request=a_request(parameters=("--script-args", "smbpassword=hunter2")))
     table = a_table_with(a_finding(attributes=attributes), scan=scan)
-    assert b"hunter2" not in render(table, scan)
-    assert render(table, scan, shows_secrets=True).count(b"hunter2") == 2
-
-
-def test_the_options_of_scans_that_followed_have_no_secret() -> None:
-    tree = {"children": ({"parameters": ("--script-args", "smbpassword=hunter2"), "children": [], "targets": 1},)}
-    (child,) = clean_tree(tree, shows_secrets=False)["children"]
-    assert child["parameters"] == ["--script-args", "smbpassword=(redacted)"]
-    (child,) = clean_tree(tree, shows_secrets=True)["children"]
-    assert child["parameters"] == ["--script-args", "smbpassword=hunter2"]
+    cascades = MemoryCascadeTable()
+    parameters = ("--script-args", "smbpassword=hunter2")
+    child = StoredChild(key="k", rule="r", scan_id="", name="child", scan_type="nmap", parameters=parameters)
+    cascades.stored[SCAN_ID] = {"k": child}
+    assert b"hunter2" not in render(table, scan, cascades)
+    assert render(table, scan, cascades, shows_secrets=True).count(b"hunter2") == 3
 
 
 @pytest.mark.parametrize("port", [-1, 65_536, 10**30])
