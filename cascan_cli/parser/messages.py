@@ -18,6 +18,7 @@ Channels that hear of what changed, once: each exposure is one thread.
   cascan messages test team            send a message to try the channel
   cascan messages list                 what has not arrived, and why
   cascan messages retry                send that again
+  cascan messages mute --network 10.0.0.0/24 --for 2h    during maintenance
 
   channels:
     team:
@@ -57,3 +58,26 @@ def add_messages_commands(commands: Commands, stack: ArgumentParser, output: Arg
     test.add_argument("channel", nargs="?", default="", metavar="NAME", help="one channel; default: all")
     for command in (setting, show, listing, retry, test):
         command.set_defaults(run="messages")
+    _add_mute_commands(actions, stack, output)
+
+
+def _add_mute_commands(actions: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
+    mute = add_command(actions, "mute", [stack, output], "for a time, say nothing of some hosts or scans")
+    mute.epilog = (
+        "Nothing is lost: at the end, what is still true is said in its thread, and one message on each channel"
+        " says what came and went meanwhile."
+    )
+    selection = mute.add_mutually_exclusive_group(required=True)
+    selection.add_argument("--network", nargs="+", default=[], metavar="NETWORK", help="hosts in these networks")
+    selection.add_argument("--owner", nargs="+", default=[], metavar="OWNER", help="hosts of these owners")
+    selection.add_argument("--series", nargs="+", default=[], metavar="NAME", help="what scans of these series see")
+    selection.add_argument("--all", action="store_true", help="everything")
+    end = mute.add_mutually_exclusive_group(required=True)
+    end.add_argument("--until", metavar="TIME", help="a time, or a date, which ends with its day in UTC")
+    end.add_argument("--for", dest="duration", metavar="DURATION", help="such as 30m, 2h or 3d")
+    mute.add_argument("--reason", default="", metavar="TEXT", help="why; the summary says it")
+    unmute = add_command(actions, "unmute", [stack, output], "end a mute now")
+    unmute.add_argument("mute_id", metavar="ID", help="the mute's id, from `cascan messages mutes`")
+    mutes = add_command(actions, "mutes", [stack, output], "list mutes that have not ended")
+    for command in (mute, unmute, mutes):
+        command.set_defaults(run="mutes")

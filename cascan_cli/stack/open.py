@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cascan.aws.sqs.request_queue import SqsRequestQueue
     from cascan.aws.tables.cascade_table import DynamoCascadeTable
     from cascan.aws.tables.message_table import DynamoMessageTable
+    from cascan.aws.tables.mute_table import DynamoMuteTable
     from cascan.aws.tables.rule_table import DynamoRuleTable
     from cascan.aws.tables.scan_table import DynamoScanTable
     from cascan.aws.tables.schedule_table import DynamoScheduleTable
@@ -86,6 +87,12 @@ class StackGateways:
         from cascan.aws.tables.message_table import DynamoMessageTable
 
         return DynamoMessageTable(self.outputs["ScanTableName"])
+
+    @property
+    def mutes(self) -> DynamoMuteTable:
+        from cascan.aws.tables.mute_table import DynamoMuteTable
+
+        return DynamoMuteTable(self.outputs["ScanTableName"])
 
     @property
     def message_queue(self) -> SqsRequestQueue:

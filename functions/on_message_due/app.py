@@ -1,9 +1,9 @@
 """Send what is to be said of exposures, and notices, on the operator's channels.
 
 Wakes on    moves of exposures, skipped schedules and ends of scans, through the message queue behind a rule
-            on the bus (batches of 1)
-Reads       the channels, the exposure and its threads, from the scan table; URLs of webhooks, from SSM
-Writes      threads of messages
+            on the bus (batches of 1); the end of a mute, from on_minute_passed
+Reads       the channels and mutes, the exposure and its threads, from the scan table; URLs of webhooks, from SSM
+Writes      threads of messages; what a mute holds, and how far its end is
 Sends       messages to webhooks, the SNS topic and, on one machine, commands; its own message again, where
             a channel was busy
 Emits       MessageReady, for channels on the bus
@@ -23,6 +23,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.sqs.request_queue import SqsRequestQueue
 from cascan.aws.tables.message_table import DynamoMessageTable
+from cascan.aws.tables.mute_table import DynamoMuteTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
 from cascan.events import MessageReady
@@ -54,8 +55,11 @@ def wire() -> TurnGateways:
         parameter_path=settings.messages_parameters,
         runs_commands=settings.messages_commands == "true",
     )
+    table = DynamoScanTable(settings.scan_table)
     return TurnGateways(
-        exposures=DynamoScanTable(settings.scan_table),
+        exposures=table,
+        scans=table,
+        mutes=DynamoMuteTable(settings.scan_table),
         bus=bus,
         channels=ChannelOpener(threads, ends, utc_now),
         queue=SqsRequestQueue(settings.message_queue_url, "message queue"),
@@ -76,7 +80,7 @@ def _take_turns(work: MessageWork, gateways: TurnGateways, lambda_context: Lambd
     outcome = take_turns(work, gateways, left_s=seconds_left(lambda_context))
     for channel, reason in outcome.parked.items():
         logger.error("message parked", extra={"channel": channel, "key": work.key, "reason": reason})
-    if outcome.sent or outcome.again:
+    if outcome.sent or outcome.again or outcome.held_by or outcome.held_sent:
         logger.info("messages", extra=asdict(outcome))
     count("MessagesSent", outcome.sent)
     count("ChannelMessagesParked", len(outcome.parked))

@@ -10,7 +10,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from cascan.clock import Clock, TimeLeft, no_time_limit
-from cascan.gateways import EventBus, RequestQueue
+from cascan.gateways import EventBus, Mutes, RequestQueue
 from cascan.limits import LONGEST_RETRY_S, MESSAGE_TURN_S
 from cascan.messages.read_channels import ChannelFile
 from cascan.messages.say import Listener, Turn
@@ -19,11 +19,9 @@ from cascan.messages.say_notice import say_notice
 from cascan.messages.work import MessageWork, continue_on
 from cascan.model.exposure import Exposure
 from cascan.model.message import EXPOSURE_PREFIX
-
-
-class ExposureReader(Protocol):
-    def get_exposure(self, exposure_id: str) -> Exposure | None:
-        """The exposure, read consistently. None: there is none with this id."""
+from cascan.model.mute import MUTE_PREFIX
+from on_message_due.end_mute import MuteEnding, end_mute
+from on_message_due.hold_message import ExposureReader, MuteGateways, ScanReader, hold_message
 
 
 class OpenChannels(Protocol):
@@ -34,6 +32,8 @@ class OpenChannels(Protocol):
 @dataclass(frozen=True, slots=True)
 class TurnGateways:
     exposures: ExposureReader
+    scans: ScanReader
+    mutes: Mutes
     bus: EventBus
     channels: OpenChannels
     queue: RequestQueue  # of this function
@@ -48,6 +48,8 @@ class TurnOutcome:
     sent: int = 0
     parked: dict[str, str] = field(default_factory=dict)  # by channel, why
     again: int = 0  # turns that are due again
+    held_by: str = ""  # the id of the mute that holds the message
+    held_sent: int = 0  # messages that a mute held, which are sent now
 
 
 def take_turns(work: MessageWork, gateways: TurnGateways, *, left_s: TimeLeft = no_time_limit) -> TurnOutcome:
@@ -55,7 +57,15 @@ def take_turns(work: MessageWork, gateways: TurnGateways, *, left_s: TimeLeft = 
     outcome = TurnOutcome(work.key)
     file, listeners = gateways.channels.open()
     chosen = [listener for listener in listeners if work.channel in ("", listener.settings.name)]
+    mute_gateways = MuteGateways(gateways.mutes, gateways.scans, gateways.clock)
+    if work.key.startswith(MUTE_PREFIX) and not work.notice:
+        ending = MuteEnding(mute_gateways, gateways.exposures, gateways.queue, listeners)
+        outcome.held_sent = end_mute(work.key, ending, left_s)
+        return outcome
     exposure = _find_exposure(work, gateways) if chosen else None
+    outcome.held_by = hold_message(work, exposure, mute_gateways) if chosen else ""
+    if outcome.held_by:
+        return outcome
     for listener in chosen:
         if left_s() < MESSAGE_TURN_S:  # the others in an invocation of their own
             gateways.queue.send(replace(work, channel=listener.settings.name).to_wire())

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from cascan.aws import clients
 from cascan.aws.dynamodb.connection import Connection
 from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
+from cascan.aws.tables.mute_table import DynamoMuteTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import no_time_limit
 from cascan.events import ReportStored
@@ -32,6 +34,7 @@ from cascan.exposure.life import add_looks, start_exposure
 from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey, derive_keyed_scan_id, derive_scan_id, digest_body
 from cascan.model.exposure import ExposureSubject, JudgedLook
+from cascan.model.mute import StoredMute
 from cascan.model.scan import Counts, Outcome, ScanState
 from cascan.model.vantage import Vantage
 from cascan.permissions.scope import Scope
@@ -113,6 +116,7 @@ READERS = [
     "exposure plan exposure.yaml",
     "messages show",
     "messages list",
+    "messages mutes",
 ]
 TALKS_TO_AWS = ("open_stack", "describe_stack", "read_permissions", "boto3")  # names in the module of a command
 SUBMITTERS = ["scan --no-wait 10.0.0.1", "submit -f request.json", "submit -f scan.yaml --no-wait"]
@@ -121,6 +125,8 @@ OPERATORS = [
     "messages set channels.yaml",
     "messages test",
     "messages retry",
+    "messages mute --all --for 2h",
+    "messages unmute MUTED",
     "exposure ack EXPOSURE --why reason",
     "exposure accept EXPOSURE --until 9999-01-01 --why reason",
     "exposure reopen EXPOSURE",
@@ -410,6 +416,8 @@ def prepare(deployed: DeployedStack) -> None:
     """Rules, a schedule, an exposure and a vantage for the commands that show them."""
     with deployed.recorder.paused():
         assert deployed.table.put_exposure(EXPOSURE)
+        mute = StoredMute(mute_id="MUTED", begins_at=NOW, ends_at=datetime(9999, 1, 1, tzinfo=UTC), revision=1)
+        assert DynamoMuteTable(TABLE).put_mute(mute)
         deployed.table.put_vantage(Vantage(name="lab", queues={"connect": deployed.of_vantage}))
         for document in yaml.safe_load_all(FILES["apply.yaml"]):
             gateways = StackGateways(deployed.outputs, stays_up=True)

@@ -29,6 +29,7 @@ from cascan.aws.tables import (
     history_items,
     inventory_items,
     items,
+    mute_table,
     recording_items,
     rule_table,
     schedule_table,
@@ -51,6 +52,7 @@ from cascan.model.finding import Finding
 from cascan.model.identity import StoredNetworks
 from cascan.model.inventory import Change, HostRecord, InventoryQuery, PortRecord, Sighting
 from cascan.model.migration import MigrationCursor
+from cascan.model.mute import HeldMessage, StoredMute
 from cascan.model.recording import Recording
 from cascan.model.scan import Scan, ScanState
 from cascan.model.schedule import ScanTypes, ScheduledRun
@@ -125,6 +127,8 @@ LATER_KINDS = (
     Kind("exposures/", "", exposures._read_exposure, {"body": Exposure}),
     Kind("stack", "expectations", exposures._read_expectations, {"body": StoredExpectations}),
     Kind("stack", "exposure-day", exposures._read_day, {"body": ExposureDay}),
+    Kind("mutes/", "", mute_table._read_held, {"body": HeldMessage}),
+    Kind("mutes", "", mute_table._read_mute, {"body": StoredMute}),
     Kind("looks/", "", read_looks, {}),  # the parts of its body refer to each other
 )
 LATER_OBJECTS: dict[str, Any] = {"state.json": Asked, "0.json": EndedRequest}

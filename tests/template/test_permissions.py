@@ -117,6 +117,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         **SEND,
         "Messaging/ScheduleQueue.Arn": {"sqs:SendMessage"},
         "Messaging/ExposureQueue.Arn": {"sqs:SendMessage"},
+        "Messaging/MessageQueue.Arn": {"sqs:SendMessage"},
         "Messaging/WakeupDLQ.Arn": {"sqs:SendMessage"},
         BUS: {"events:PutEvents"},
     },
@@ -144,7 +145,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "HubImports/ImportDLQ.Arn": {"sqs:SendMessage"},
     },
     "OnMessageDueRole": {
-        TABLE: {"dynamodb:GetItem", "dynamodb:PutItem"},
+        TABLE: {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
         "Messaging/MessageQueue.Arn": {"sqs:SendMessage"},
         "arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter/AWS::StackName/messages/*": {"ssm:GetParameter"},
         BUS: {"events:PutEvents"},

@@ -21,6 +21,7 @@ from cascan.gateways.history import History
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.issued_requests import IssuedRequests
 from cascan.gateways.message_threads import ChannelStore, MessageChannel, MessageThreads
+from cascan.gateways.mutes import Mutes
 from cascan.gateways.network_identities import NetworkIdentities
 from cascan.gateways.operator_records import OperatorRecords
 from cascan.gateways.queues import Received, RequestQueue, ReturnedShards, ShardQueues, ShardSource
@@ -59,6 +60,7 @@ __all__ = [
     "Lookup",
     "MessageChannel",
     "MessageThreads",
+    "Mutes",
     "NetworkIdentities",
     "OperatorRecords",
     "Received",

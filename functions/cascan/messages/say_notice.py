@@ -10,6 +10,7 @@ from cascan.messages.render import render_message
 from cascan.messages.say import Listener, Turn, say
 from cascan.model.finding import Severity
 from cascan.model.message import MessageAttempt, OutgoingMessage, Statement, Step
+from cascan.model.mute import MUTE_SUMMARY
 
 MAX_NOTICE_FIELDS = 32
 
@@ -34,6 +35,8 @@ def say_notice(key: str, notice: Fields, listener: Listener, *, retries: bool = 
 
 
 def _wants_notice(settings: ChannelSettings, notice: Fields) -> bool:
+    if notice.get("kind") == MUTE_SUMMARY:
+        return True
     owner, owners = notice.get("owner", ""), settings.audience.owners
     is_wanted = settings.digest if notice.get("kind") == DIGEST else settings.notices
     return is_wanted and (not owner or not owners or owner in owners)

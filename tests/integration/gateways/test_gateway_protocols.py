@@ -21,6 +21,7 @@ from cascan.aws.tables.cascade_table import DynamoCascadeTable
 from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
 from cascan.aws.tables.issued_requests import DynamoIssuedRequests
 from cascan.aws.tables.message_table import DynamoMessageTable
+from cascan.aws.tables.mute_table import DynamoMuteTable
 from cascan.aws.tables.rule_table import DynamoRuleTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
@@ -50,6 +51,7 @@ from cascan.gateways import (
     Lookup,
     MessageChannel,
     MessageThreads,
+    Mutes,
     NetworkIdentities,
     OperatorRecords,
     Received,
@@ -80,6 +82,7 @@ from tests.fakes import cascades as fake_cascades
 from tests.fakes import finding_hub as fake_hub
 from tests.fakes import schedules as fake_schedules
 from tests.fakes.message_threads import MemoryMessageThreads
+from tests.fakes.mutes import MemoryMutes
 
 SCAN_TABLES: tuple[ScanTable, ...] = (DynamoScanTable("table"), fakes.MemoryScanTable())
 REPORT_STORES: tuple[ReportStore, ...] = (S3ReportStore("bucket"), fakes.MemoryReportStore())
@@ -95,6 +98,7 @@ ISSUED_REQUESTS: tuple[IssuedRequests, ...] = (DynamoIssuedRequests("table"), fa
 REQUEST_QUEUES: tuple[RequestQueue, ...] = (SqsRequestQueue("url"), fake_cascades.MemoryRequestQueue())
 SCHEDULE_TABLES: tuple[ScheduleTable, ...] = (DynamoScheduleTable("table"), fake_schedules.MemoryScheduleTable())
 MESSAGE_THREADS: tuple[MessageThreads, ...] = (DynamoMessageTable("table"), MemoryMessageThreads())
+MUTES: tuple[Mutes, ...] = (DynamoMuteTable("table"), MemoryMutes())
 CHANNEL_STORES: tuple[ChannelStore, ...] = (DynamoMessageTable("table"), MemoryMessageThreads())
 MESSAGE_CHANNELS: tuple[MessageChannel, ...] = (
     CommandChannel(["true"]),
@@ -153,6 +157,7 @@ BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     OperatorRecords: OPERATOR_RECORDS,
     MessageThreads: MESSAGE_THREADS,
     ChannelStore: CHANNEL_STORES,
+    Mutes: MUTES,
     MessageChannel: MESSAGE_CHANNELS,
     SentFindings: SENT_FINDINGS,
     FindingHub: FINDING_HUBS,

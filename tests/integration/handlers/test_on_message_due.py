@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,15 +11,18 @@ from msgspec.structs import replace
 
 from cascan.aws import clients
 from cascan.aws.tables.message_table import DynamoMessageTable
+from cascan.aws.tables.mute_table import DynamoMuteTable
 from cascan.events import ExposureEvent, ScheduleSkipped, build_exposure_event
 from cascan.exposure.life import add_looks, start_exposure
 from cascan.messages.work import MessageWork
 from cascan.model.exposure import Exposure, ExposureSubject, JudgedLook
 from cascan.model.finding import Severity
 from cascan.model.message import AttemptState, StoredChannels
+from cascan.model.mute import StoredMute
 from tests.data.envelopes.build import bus_event, sqs_event
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import TABLE, Stack
+from tests.support.builders import a_scan
 from tests.support.message_sink import serve_sink
 
 NOW = datetime.now(UTC)
@@ -165,3 +168,26 @@ def test_the_url_of_a_webhook_is_read_from_a_parameter(stack: Stack, cold_start:
         store_channels("{team: {parameter: /mine/messages/team}}")
         deliver(cold_start("on_message_due", MESSAGES_PARAMETERS="/mine/messages/"), events_of(EXPOSURE)[0])
     assert len(sink.posts) == 1
+
+
+def test_a_mute_holds_a_message_until_its_end_is_asked_for(stack: Stack, on_message_due: Function) -> None:
+    stack.table.put_exposure(EXPOSURE)
+    mutes = DynamoMuteTable(TABLE)
+    mute = StoredMute(mute_id="m1", begins_at=NOW, ends_at=NOW + timedelta(hours=1), series=("nightly",), revision=1)
+    scan = a_scan(scan_id="nightlyscan", name="nightly")
+    stack.store(scan)
+    exposure = replace(EXPOSURE, looks=tuple(replace(look, scan_id=scan.scan_id) for look in LOOKS), revision=2)
+    assert stack.table.put_exposure(exposure)
+    with serve_sink() as sink:
+        store_channels(f"{{team: {{webhook: '{sink.url}'}}}}")
+        assert mutes.put_mute(mute)
+        deliver(on_message_due, *events_of(exposure))
+        assert ([held.key for held in mutes.list_held("m1", after="", limit=9)], sink.posts) == ([KEY], [])
+        assert mutes.put_mute(replace(mute, ends_at=NOW - timedelta(minutes=1), revision=2))
+        deliver(on_message_due, MessageWork(scan_id="", cause_id="tick", key=mute.key).to_wire())
+        (again,) = list_again(stack)
+        deliver(on_message_due, again.to_wire())
+    (post,) = sink.posts
+    assert post.document["step"] == "confirmed"
+    (closed,) = mutes.list_mutes()
+    assert closed.closed_at

@@ -6,11 +6,16 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
+from cascan.aws import clients
 from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
+from cascan.aws.tables.mute_table import DynamoMuteTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
 from cascan.ids import ReportKey
+from cascan.messages.work import MessageWork
 from cascan.model.agenda import AgendaEntry, AgendaTask
+from cascan.model.mute import StoredMute
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardState
 from tests.data.envelopes.build import recorded
@@ -30,7 +35,15 @@ def test_a_tick_with_nothing_due_does_nothing(stack: Stack, on_minute_passed: Fu
     stack.table.add_to_agenda(AgendaEntry(datetime.now(UTC) + timedelta(hours=1), SCAN_ID, AgendaTask.DEADLINE))
     on_minute_passed(recorded("tick"))  # the first one remembers what the scan types are made of
     before = stack.items()
-    nothing = {"done": {}, "failures": [], "stuck": [], "retriggered": 0, "sent": 0, "exposure_day": False}
+    nothing = {
+        "done": {},
+        "failures": [],
+        "stuck": [],
+        "retriggered": 0,
+        "sent": 0,
+        "exposure_day": False,
+        "ended_mutes": 0,
+    }
     assert on_minute_passed(recorded("tick")) == nothing
     assert stack.items() == before
 
@@ -86,3 +99,15 @@ def test_a_deed_that_fails_is_told_and_left_for_the_next_tick(stack: Stack, cold
     failures = on_minute_passed(recorded("tick"))["failures"]
     assert [(scan_id, "NoSuchBucket" in why) for scan_id, why in failures] == [(SCAN_ID, True)]
     assert len(list(stack.table.due(datetime.now(UTC), 10))) == 1
+
+
+def test_the_end_of_a_mute_is_asked_for_until_it_is_closed(stack: Stack, on_minute_passed: Function) -> None:
+    mutes = DynamoMuteTable(TABLE)
+    mute = StoredMute(mute_id="m1", begins_at=PAST, ends_at=PAST, revision=1)
+    assert mutes.put_mute(mute)
+    assert mutes.put_mute(replace(mute, mute_id="m2", ends_at=datetime.now(UTC) + timedelta(hours=1)))
+    assert on_minute_passed(recorded("tick"))["ended_mutes"] == 1
+    (message,) = clients.sqs().receive_message(QueueUrl=stack.queue_urls["messages"])["Messages"]
+    assert MessageWork.from_wire(message["Body"]).key == mute.key
+    assert mutes.put_mute(replace(mute, closed_at=PAST, revision=2))
+    assert on_minute_passed(recorded("tick"))["ended_mutes"] == 0

@@ -1,0 +1,55 @@
+"""Mutes: for a time, nothing is said of some exposures and notices.
+
+What would have been said is held: the key of each thread, with the fields of a notice. After the end
+the held threads take their turns, and what came and went is counted for each channel.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+MUTE_PREFIX = "mute/"  # of the key of a thread with the summary of a mute
+MUTE_SUMMARY = "mute-ended"  # the kind of its notice
+
+
+class PassedExposures(msgspec.Struct, frozen=True, kw_only=True):
+    """What came and went while it was muted, for one channel."""
+
+    count: int = 0
+    lines: tuple[str, ...] = ()  # of the first MAX_SUMMARY_LINES
+
+
+class StoredMute(msgspec.Struct, frozen=True, kw_only=True):
+    """A mute that a person has set. Without networks, owners and series it mutes everything."""
+
+    mute_id: str
+    begins_at: datetime
+    ends_at: datetime
+    networks: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+    reason: str = ""
+    by: str = ""  # a principal
+    # How far its end is
+    passed: dict[str, PassedExposures] = {}  # by channel
+    read_to: str = ""  # the key of the last held message that was worked off
+    is_read: bool = False  # every held message was worked off
+    closed_at: datetime | None = None  # the summaries are on their way
+    revision: int = 0  # grows with every change in the table
+
+    @property
+    def key(self) -> str:
+        """Of the thread with its summary."""
+        return MUTE_PREFIX + self.mute_id
+
+    def holds_at(self, now: datetime) -> bool:
+        return self.closed_at is None and self.begins_at <= now < self.ends_at
+
+
+class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A thread in which something may have to be said when the mute ends."""
+
+    key: str
+    notice: dict[str, str] = {}  # its fields; empty: it is about an exposure

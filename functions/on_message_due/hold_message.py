@@ -1,0 +1,69 @@
+"""Hold back what a mute selects.
+
+The message is stored before the mute is read once more. So the end of the mute, which reads what is
+held, either finds the message, or the mute has ended here, too, and the message goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from cascan.clock import Clock
+from cascan.gateways import Mutes
+from cascan.limits import MAX_SERIES_LOOKS
+from cascan.messages.mutes import MessageTopic, describe_notice, find_mute
+from cascan.messages.work import MessageWork
+from cascan.model.exposure import Exposure
+from cascan.model.mute import HeldMessage, StoredMute
+from cascan.model.scan import Scan
+
+
+class ExposureReader(Protocol):
+    def get_exposure(self, exposure_id: str) -> Exposure | None:
+        """The exposure, read consistently. None: there is none with this id."""
+
+
+class ScanReader(Protocol):
+    def get_scan(self, scan_id: str) -> Scan | None:
+        """The scan, read consistently. None: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class MuteGateways:
+    mutes: Mutes
+    scans: ScanReader
+    clock: Clock
+
+
+def hold_message(work: MessageWork, exposure: Exposure | None, gateways: MuteGateways) -> str:
+    """The id of the mute that holds the message from now on; empty: it is to be said.
+
+    What a person asks for is not held.
+    """
+    if work.retries or (exposure is None and not work.notice):
+        return ""
+    mute = _find_mute(work, exposure, gateways)
+    if mute is None:
+        return ""
+    gateways.mutes.hold_message(mute, HeldMessage(key=work.key, notice=work.notice))
+    current = _find_mute(work, exposure, gateways)
+    return mute.mute_id if current and current.mute_id == mute.mute_id else ""
+
+
+def describe_exposure(exposure: Exposure, mutes: list[StoredMute], scans: ScanReader) -> MessageTopic:
+    """What the exposure is about. Its scans are read only where a mute selects series."""
+    series: set[str] = set()
+    if any(mute.series for mute in mutes):
+        scan_ids = {look.scan_id for look in exposure.looks[-MAX_SERIES_LOOKS:]} - {""}
+        series = {scan.name for scan in map(scans.get_scan, sorted(scan_ids)) if scan and scan.name}
+    return MessageTopic(address=exposure.subject.address, owner=exposure.owner, series=frozenset(series))
+
+
+def _find_mute(work: MessageWork, exposure: Exposure | None, gateways: MuteGateways) -> StoredMute | None:
+    now = gateways.clock()
+    mutes = [mute for mute in gateways.mutes.list_mutes() if mute.holds_at(now)]
+    if not mutes:
+        return None
+    topic = describe_exposure(exposure, mutes, gateways.scans) if exposure else describe_notice(work.notice)
+    return find_mute(topic, mutes, now) if topic else None
