@@ -101,11 +101,16 @@ def build_finding_row(finding: Finding, now: datetime) -> tuple[object, ...]:
 
 
 def _print_counts(counts: Counter[str]) -> None:
+    if counts:
+        print_message(", ".join(count_severities(counts)))
+
+
+def count_severities(severities: Mapping[str, int]) -> list[str]:
+    """`2 HIGH`, `1 LOW` …, the worst first."""
     from cascan.queries.finding_query import rank_severity
 
-    if counts:
-        severities = sorted(counts, key=rank_severity)
-        print_message(", ".join(f"{counts[severity]} {severity}" for severity in severities))
+    names = sorted((name for name, count in severities.items() if count), key=rank_severity)
+    return [f"{severities[name]} {name}" for name in names]
 
 
 def scan_summary(scan: Scan) -> dict[str, Any]:
@@ -279,6 +284,14 @@ def format_reason(reason: Reason) -> str:
     """The sentence, preceded by its subject unless it names that itself."""
     names_subject = not reason.subject or reason.subject in reason.sentence
     return reason.sentence if names_subject else f"{reason.subject}: {reason.sentence}"
+
+
+def format_first_reason(scan: Scan) -> str:
+    """The first reason why its outcome is not complete, and the number of the others; empty if it has none."""
+    if not scan.reasons.listed:
+        return ""
+    others = f" (and {scan.reasons.count - 1} more)" if scan.reasons.count > 1 else ""
+    return f"{format_reason(scan.reasons.listed[0])}{others}"
 
 
 def running_progress(shards: Iterable[Shard]) -> str:
