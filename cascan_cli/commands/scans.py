@@ -19,8 +19,8 @@ from cascan.queries.list_scans import (
 )
 from cascan_cli.errors import BadInput
 from cascan_cli.input.scan_filter import parse_scan_filter
+from cascan_cli.output.findings import count_severities
 from cascan_cli.output.scan import (
-    count_severities,
     describe_suspension,
     duration_s,
     format_changes,

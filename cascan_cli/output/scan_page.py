@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from cascan.clock import to_wire
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan_cli.output.fields import print_fields, print_lines, print_title
+from cascan_cli.output.findings import count_severities
 from cascan_cli.output.scan import (
-    count_severities,
     describe_permission,
     describe_suspension,
     duration_s,
