@@ -44,22 +44,26 @@ def export_findings(query: FindingQuery, args: Namespace) -> int:
             records = _add_times(select_current_records(stack.table, query), args, stack)
             write_records(records, args, title="current findings")
             return 0
-        if args.series:
-            scan = _export_series(query, args, stack)
-        else:
-            scan = find_scan(stack.table, args.scan)
-            if args.form == XML:
-                return _export_xml(scan, query, args, stack)
-            if args.changes:
-                records = _select_changes(stack.table, scan, query)
-            else:
-                records = _add_times(select_scan_records(stack.table, scan, query), args, stack)
-            title = f"{scan.name}, {'changes of ' if args.changes else ''}scan {scan.scan_id}"
-            write_records(records, args, title=title, vantage="" if scan.members else scan.vantage)
+        scan = _export_series(query, args, stack) if args.series else _export_scan(query, args, stack)
     if scan.error_description:
         print_message(f"scan {scan.scan_id}: {scan.error_description}")
     print_reasons(scan)
     return scan_exit_code(scan)
+
+
+def _export_scan(query: FindingQuery, args: Namespace, stack: StackGateways) -> Scan:
+    """Write the findings of `args.scan`, what it changed, or its reports. Returns it."""
+    scan = find_scan(stack.table, args.scan)
+    if args.form == XML:
+        _export_xml(scan, query, args, stack)
+        return scan
+    if args.changes:
+        records = _select_changes(stack.table, scan, query)
+    else:
+        records = _add_times(select_scan_records(stack.table, scan, query), args, stack)
+    title = f"{scan.name}, {'changes of ' if args.changes else ''}scan {scan.scan_id}"
+    write_records(records, args, title=title, vantage="" if scan.members else scan.vantage)
+    return scan
 
 
 def _add_times(records: Iterator[Record], args: Namespace, stack: StackGateways) -> Iterator[Record]:
@@ -69,7 +73,7 @@ def _add_times(records: Iterator[Record], args: Namespace, stack: StackGateways)
     return records if args.form in PLAIN_JSON else add_first_seen(records, stack.table)
 
 
-def _export_xml(scan: Scan, query: FindingQuery, args: Namespace, stack: StackGateways) -> int:
+def _export_xml(scan: Scan, query: FindingQuery, args: Namespace, stack: StackGateways) -> None:
     """Write the reports of the scan as one. Raises: BadInput: the selection cannot be written as XML."""
     from cascan.formats.nmap_xml import NmapXmlSelection  # imports the readers of reports
     from cascan.scans.merged_report import open_merged_report
@@ -87,8 +91,6 @@ def _export_xml(scan: Scan, query: FindingQuery, args: Namespace, stack: StackGa
     if not merged.reports:
         raise BadInput(f"scan {scan.scan_id} has no report: {scan.error_description or scan.state}")
     write_document(merged.chunks, args.output)
-    print_reasons(scan)
-    return scan_exit_code(scan)
 
 
 def _export_series(query: FindingQuery, args: Namespace, stack: StackGateways) -> Scan:

@@ -30,7 +30,7 @@ from cascan_cli.local.aws import client_options, open_session
 from cascan_cli.local.deployment import find_current_outputs, update_deployment
 from cascan_cli.local.endpoint import Endpoint
 from cascan_cli.local.keep import find_end, read_keep_s, released_after_use
-from cascan_cli.local.lock import Lock, try_lock, try_shared_lock
+from cascan_cli.local.lock import Lock, hold_lock, try_lock, try_shared_lock
 from cascan_cli.local.state import Running, StateDir
 
 if TYPE_CHECKING:
@@ -119,9 +119,7 @@ def local_stack(
             return
         if isinstance(holder, Lock):
             holder.release()
-            from cascan_cli.local.supervisor import launch
-
-            launch(state, template, parameters, UP_TIMEOUT_S, keep_s)
+            _launch_once(state, template, parameters, keep_s, busy_timeout_s)
             continue
         use = try_shared_lock(state.use_lock)
         if use is None:  # it ends, or another command changes its parameters
@@ -134,6 +132,17 @@ def local_stack(
                 yield LocalStack(state, state.endpoint(), outputs, attached=stays_up)
                 return
         _change_parameters(state, template, parameters, print_message, busy_timeout_s)
+
+
+def _launch_once(
+    state: StateDir, template: Path, parameters: Mapping[str, str], keep_s: float, timeout_s: float
+) -> None:
+    """Start a stack, unless another command has started one in the meantime."""
+    from cascan_cli.local.supervisor import launch
+
+    with hold_lock(state.root / "launch.lock", timeout_s):
+        if find_running_stack(state) is None:
+            launch(state, template, parameters, UP_TIMEOUT_S, keep_s)
 
 
 def _find_outputs(

@@ -5,6 +5,7 @@ secret              the session token of every call of the emulator; a new one a
 lock                held while anything of a stack runs; names its owner
 tasks.lock          held while a task runs
 up.lock             held by the process that keeps a stack up
+launch.lock         held by a command while it starts a stack that stays up
 use.lock            shared by the commands that use a running stack; its time is that of the last use
 running.json        the stack that stays up
 deployment.json     what is deployed: fingerprint, sources, parameters, outputs

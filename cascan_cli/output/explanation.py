@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from cascan.clock import to_wire, utc_now
 from cascan.findings.to_json import scan_fields, to_json
 from cascan.limits import MAX_SIGHTINGS_READ
+from cascan.queries.describe_detail import describe_detail
 from cascan_cli.output.fields import print_block, print_fields, print_lines, print_title
-from cascan_cli.output.scan import finding_detail
 from cascan_cli.output.text import pluralize
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def print_explanation(explanation: Explanation) -> None:
             ("severity", finding.severity.value),
             ("category", finding.category),
             ("location", finding.location),
-            ("detail", finding_detail(finding, utc_now())),
+            ("detail", describe_detail(finding, utc_now())),
             ("scan", f"{scan.scan_id} ({scan.name}) of {to_wire(scan.requested_at)}"),
             ("vantage", explanation.vantage),
             ("id", finding.id),

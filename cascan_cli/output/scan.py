@@ -93,9 +93,10 @@ def print_finding_rows(rows: Iterable[Sequence[object]]) -> None:
 
 def build_finding_row(finding: Finding, now: datetime) -> tuple[object, ...]:
     """The cells of FINDING_COLUMNS."""
+    from cascan.queries.describe_detail import describe_detail
     from cascan.rules.severity import to_count_key
 
-    detail, short_id = finding_detail(finding, now), finding.id[:SHOWN_ID_CHARS]
+    detail, short_id = describe_detail(finding, now), finding.id[:SHOWN_ID_CHARS]
     return to_count_key(finding), finding.category, finding.location, finding.name, detail, short_id
 
 
@@ -297,36 +298,3 @@ def describe_running(progress: Sequence[Progress]) -> str:
     tasks = {entry.task for entry in progress}
     activity = tasks.pop() if len(tasks) == 1 else f"{len(progress)} shards run"
     return f"{activity} {span}"
-
-
-def finding_detail(finding: Finding, now: datetime) -> str:
-    """Details beyond the name of the finding: product, title, operating system, certificate."""
-    attributes = finding.attributes
-    details = [
-        attributes.get("serviceProduct"),
-        attributes.get("serviceVersion"),
-        attributes.get("title"),
-    ]
-    if finding.category == "Host":
-        details.append(attributes.get("operating_system"))
-    if attributes.get("not_after"):
-        subject = attributes.get("subject")
-        details.append(subject.get("commonName") if isinstance(subject, dict) else None)
-        details.append(describe_end(attributes["not_after"], now))
-    return " ".join(str(detail) for detail in details if detail)
-
-
-def describe_end(not_after: object, now: datetime) -> str:
-    """The end of a certificate: `until 2027-01-03, 34 days left` or `expired 3 days ago`."""
-    from datetime import datetime
-
-    try:
-        end = datetime.fromisoformat(str(not_after))
-        days = (end.date() - now.date()).days
-    except ValueError:  # a finding of another scanner
-        return f"until {not_after}"
-    if end.tzinfo and end < now and days == 0:
-        return "expired today"
-    if days < 0:
-        return f"expired {pluralize(-days, 'day')} ago"
-    return f"until {end.date()}, {pluralize(days, 'day')} left"

@@ -13,12 +13,13 @@ from cascan.clock import utc_now
 from cascan.limits import MAX_LIVE_FINDINGS, MAX_LIVE_FINDINGS_AT_ONCE, MAX_LIVE_SHARDS
 from cascan.model.scan import Scan
 from cascan.model.shard import ShardState
+from cascan.queries.describe_detail import describe_detail
 from cascan.queries.finding_query import order_findings
 from cascan.queries.read_findings import read_findings
 from cascan.queries.scan_progress import TaskPace, find_usual_duration, measure_progress
 from cascan.rules.severity import to_count_key
 from cascan_cli.output.progress import describe_progress
-from cascan_cli.output.scan import finding_detail, next_opening
+from cascan_cli.output.scan import next_opening
 from cascan_cli.output.text import Progress, pluralize
 
 if TYPE_CHECKING:
@@ -94,5 +95,5 @@ class ScanDisplay:
 
 
 def describe_finding(finding: Finding) -> str:
-    parts = (to_count_key(finding), finding.location, finding.name, finding_detail(finding, utc_now()))
+    parts = (to_count_key(finding), finding.location, finding.name, describe_detail(finding, utc_now()))
     return "  ".join(filter(None, parts))

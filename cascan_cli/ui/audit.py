@@ -35,8 +35,8 @@ def act(console: Console, action: str, subject: str, do: Callable[[], str]) -> s
     try:
         sentence = do()
     except (CliError, GatewayUnavailable) as exc:
-        word = "refused" if isinstance(exc, BadInput) else "failed"
-        table.put_audit_entry(replace(entry, outcome=f"{word}: {exc}"[:MAX_AUDIT_TEXT_CHARS]))
+        outcome = "refused" if isinstance(exc, BadInput) else "failed"
+        table.put_audit_entry(replace(entry, outcome=f"{outcome}: {exc}"[:MAX_AUDIT_TEXT_CHARS]))
         raise
     table.put_audit_entry(replace(entry, outcome="done"))
     return sentence

@@ -11,11 +11,11 @@ import secrets
 from collections.abc import Mapping
 from enum import StrEnum
 from html import escape
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from cascan.limits import CONSOLE_SESSION_S, MAX_CONSOLE_FORM_BYTES
@@ -120,12 +120,9 @@ class Guard:
             raise Refused(FOREIGN_ORIGIN)
 
     def _find_session(self, headers: Headers) -> Session | None:
-        cookies: SimpleCookie = SimpleCookie()
-        try:
-            cookies.load(headers.get("cookie", ""))
-        except CookieError:
-            return None
-        return self._sessions.find(cookies[self._cookie].value) if self._cookie in cookies else None
+        # Programs on other ports set cookies for this host too; SimpleCookie finds none beside a malformed one
+        cookies = cookie_parser(headers.get("cookie", ""))
+        return self._sessions.find(cookies.get(self._cookie, ""))
 
     def _enter(self, scope: Scope) -> Response:
         """Exchange the token in the address for a cookie. Raises: Refused: there is no valid token."""

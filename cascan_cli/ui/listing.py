@@ -85,9 +85,9 @@ def read_query(request: Request, *names: str) -> dict[str, str]:
     return {name: request.query_params.get(name, "").strip() for name in names}
 
 
-def link(*parts: object, **query: object) -> str:
-    """An address on this server, of parts of a path and a query, all quoted."""
-    path = "/" + "/".join(quote(str(part), safe="") for part in parts)
+def link(*segments: object, **query: object) -> str:
+    """An address on this server, of the segments of a path and a query, all quoted."""
+    path = "/" + "/".join(quote(str(segment), safe="") for segment in segments)
     return f"{path}?{urlencode(query)}" if query else path
 
 
@@ -101,7 +101,7 @@ def show_listing(request: Request, listing: Listing, template: str = "list.html"
 
 def build_page(request: Request, listing: Listing) -> Page:
     """Raises: BadInput: the page's number is not one."""
-    number = _read_number(request.query_params.get("page", "1"))
+    number = read_page_number(request)
     start = (number - 1) * CONSOLE_PAGE_ROWS
     rows = list(islice(listing.rows, start, start + CONSOLE_PAGE_ROWS + 1))
     has_more = len(rows) > CONSOLE_PAGE_ROWS and number < MAX_PAGE
@@ -112,8 +112,11 @@ def build_page(request: Request, listing: Listing) -> Page:
     return Page(listing, cells, number, previous, following, exports)
 
 
-def _read_number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= MAX_PAGE):
+def read_page_number(request: Request) -> int:
+    """Raises: BadInput: there is no such page."""
+    text = request.query_params.get("page", "1")
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_PAGE))
+    if not (is_number and 1 <= int(text) <= MAX_PAGE):
         raise BadInput(f"page {text!r:.20}: must be a number from 1 to {MAX_PAGE}; use the filters to see other rows")
     return int(text)
 
@@ -156,5 +159,5 @@ def _to_json(listing: Listing, rows: Iterable[Sequence[str]]) -> str:
 
 def _to_name(column: str) -> str:
     """`First seen` → `firstSeen`."""
-    first, *others = column.lower().split()
-    return first + "".join(map(str.capitalize, others))
+    name = "".join(column.title().split())
+    return name[:1].lower() + name[1:]

@@ -26,7 +26,7 @@ from cascan.aws.tables.message_table import DynamoMessageTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
 from cascan.events import MessageReady
-from cascan.messages.work import read_message_work
+from cascan.messages.work import MessageWork, read_message_work
 from cascan.settings import from_env
 from edge import count, logger, queue_handler, seconds_left
 from on_message_due.open_channels import ChannelEnds, ChannelOpener
@@ -64,13 +64,15 @@ def wire() -> TurnGateways:
 
 
 def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
-    work = read_message_work(record.body)
     gateways = wire()
-    if work is None:
-        return
-    if isinstance(work, MessageReady):
-        gateways.bus.put([work])
-        return
+    for work in read_message_work(record.body):
+        if isinstance(work, MessageReady):
+            gateways.bus.put([work])
+        else:
+            _take_turns(work, gateways, lambda_context)
+
+
+def _take_turns(work: MessageWork, gateways: TurnGateways, lambda_context: LambdaContext) -> None:
     outcome = take_turns(work, gateways, left_s=seconds_left(lambda_context))
     for channel, reason in outcome.parked.items():
         logger.error("message parked", extra={"channel": channel, "key": work.key, "reason": reason})

@@ -14,7 +14,7 @@ from cascan.gateways import EventBus, RequestQueue
 from cascan.limits import LONGEST_RETRY_S, MESSAGE_TURN_S
 from cascan.messages.read_channels import ChannelFile
 from cascan.messages.say import Listener, Turn
-from cascan.messages.say_exposure import say_exposure
+from cascan.messages.say_exposure import find_mute_end, say_exposure
 from cascan.messages.say_notice import say_notice
 from cascan.messages.work import MessageWork, continue_on
 from cascan.model.exposure import Exposure
@@ -80,6 +80,9 @@ def _find_exposure(work: MessageWork, gateways: TurnGateways) -> Exposure | None
 
 def _take_turn(work: MessageWork, exposure: Exposure | None, listener: Listener, file: ChannelFile) -> Turn:
     if exposure is not None:
+        muted_until = find_mute_end(exposure, file.mutes, listener.speaker.clock())
+        if muted_until:
+            return Turn(again_at=muted_until)
         return say_exposure(exposure, listener, is_due=work.is_due, console_url=file.console_url, retries=work.retries)
     if work.notice:
         return say_notice(work.key, work.notice, listener, retries=work.retries)

@@ -15,6 +15,7 @@ import pytest
 from cascan_cli.local.aws import client_options, open_session
 from cascan_cli.local.state import StateDir
 from tests.e2e.cascan_command import Cascan
+from tests.support.message_sink import MessageSink, serve_sink
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -73,6 +74,7 @@ class Stack:
     def forget_expectations(self) -> None:
         """No file is stored any more, so that the other tests start no reaction."""
         self.table.delete_item(Key={"pk": "stack", "sk": "expectations"})
+        self.table.delete_item(Key={"pk": "stack", "sk": "channels"})
         self.s3.delete_object(Bucket=self.outputs["ReportBucketName"], Key="house/expectations.json")
 
 
@@ -96,13 +98,22 @@ def find_port(server: socket.socket) -> int:
     return port
 
 
+@pytest.fixture
+def sink() -> Iterator[MessageSink]:
+    with serve_sink() as sink:
+        yield sink
+
+
 def test_an_unexpected_port_is_confirmed_at_once_and_resolved_after_two_scans_without_it(
-    cascan: Cascan, stack: Stack, tmp_path: Path
+    cascan: Cascan, stack: Stack, tmp_path: Path, sink: MessageSink
 ) -> None:
     file = tmp_path / "exposure.yaml"
     file.write_text(EXPECTED)
     applied = cascan("exposure apply", str(file))
     assert applied.code == 0, applied.err
+    channels = tmp_path / "channels.yaml"
+    channels.write_text(f"channels: {{sink: {{webhook: '{sink.url}'}}}}")
+    assert cascan("messages set", str(channels)).code == 0
 
     def scan(port: int) -> str:
         ran = cascan("scan", ADDRESS, "--json", nmap=("-n", "-Pn", "-sT", "-p", str(port)))
@@ -123,6 +134,7 @@ def test_an_unexpected_port_is_confirmed_at_once_and_resolved_after_two_scans_wi
         listed = cascan("exposure list", "--state", "confirmed", "--json").json
         (exposure,) = [each for each in listed if each["address"] == ADDRESS]
         assert (exposure["kind"], exposure["port"]) == ("unexpected-open", port)
+        eventually(lambda: len(sink.posts) == 1)  # before the next move, or both were one message
         accepted = cascan("exposure accept", exposure["id"], "--until", "9999-01-01", "--why", "a test")
         assert accepted.code == 0, accepted.err
 
@@ -145,6 +157,9 @@ def test_an_unexpected_port_is_confirmed_at_once_and_resolved_after_two_scans_wi
         "ExposureResolved": resolved_by,
     }
     assert len(stack.heard) == 4
+    eventually(lambda: len(sink.posts) == 3)
+    assert [post.document["step"] for post in sink.posts] == ["confirmed", "accepted", "resolved"]
+    assert {post.document["key"] for post in sink.posts} == {f"exposure/{exposure['id']}"}
 
 
 def test_results_of_vuls_in_the_bucket_are_answered_with_the_ports_that_are_reachable(stack: Stack) -> None:

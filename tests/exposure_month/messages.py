@@ -24,6 +24,7 @@ from cascan.messages.say_exposure import say_exposure
 from cascan.model.exposure import MoveKind
 from cascan.model.message import AttemptState, Delivery, MessageThread, OutgoingMessage
 from tests.exposure_month.drift import ADDRESSES, EXPECTED, START, UNEXPECTED_PORT, Drift, DriftKind
+from tests.exposure_month.month import CONFIRMED_AFTER as CONFIRMED_AFTER_NIGHTLY
 from tests.exposure_month.month import WATCHED_PORTS, Conditions, Event, Month, Subject
 from tests.fakes.message_threads import MemoryMessageThreads
 from tests.support.message_sink import NO_ANSWER, MessageSink, serve_sink
@@ -149,10 +150,9 @@ class MessageMonth(Month):
         return self._count_messages()
 
     def _confirm_soon(self, start: datetime) -> None:
-        self.now = start
+        """As _confirm, but its looks are CONFIRMED_AFTER later, and not as much as in a month of nights."""
+        self.now = start + CONFIRMED_AFTER - CONFIRMED_AFTER_NIGHTLY
         self._confirm()
-        # The scan that confirms takes less time here than in a month of nights
-        self.now = start + CONFIRMED_AFTER
 
     def _choose_status(self) -> int:
         chance = self.random.random()

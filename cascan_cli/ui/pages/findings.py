@@ -11,7 +11,7 @@ from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.finding_query import CHOICES, parse_finding_query
 from cascan_cli.stack.search_stack import search_index, search_table
 from cascan_cli.ui.console import Console, format_time, get_console
-from cascan_cli.ui.listing import Filter, Listing, read_query, show_listing
+from cascan_cli.ui.listing import Filter, Listing, read_page_number, read_query, show_listing
 from cascan_cli.ui.pages.cells import host_link, scan_link, severity_cell
 
 if TYPE_CHECKING:
@@ -50,11 +50,10 @@ def show_findings(request: Request) -> Response:
 
 
 def _count_needed(request: Request) -> int:
-    """How many results the page or the export shows, and one more."""
+    """How many results the page or the export shows, and one more. Raises: BadInput: there is no such page."""
     if request.query_params.get("as"):
         return MAX_CONSOLE_ROWS
-    page = request.query_params.get("page", "1")
-    return min(int(page) * CONSOLE_PAGE_ROWS + 1, MAX_SEARCH_RESULTS) if page.isdecimal() else 1
+    return min(read_page_number(request) * CONSOLE_PAGE_ROWS + 1, MAX_SEARCH_RESULTS)
 
 
 def _search(console: Console, query: dict[str, str], limit: int, notes: list[str]) -> list[SearchResult]:

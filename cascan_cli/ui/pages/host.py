@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 
 from cascan.findings.redact import redact_finding
+from cascan.queries.describe_detail import describe_detail
 from cascan.queries.host_page import HostView, read_host
 from cascan.queries.reach import list_vantages
 from cascan.rules.severity import to_count_key
 from cascan_cli.errors import BadInput
 from cascan_cli.output.history import describe_service, format_port
-from cascan_cli.output.scan import finding_detail
 from cascan_cli.stack.explain_request import explain_request
 from cascan_cli.ui.audit import act
 from cascan_cli.ui.console import Console, format_time, get_console, go_to
@@ -115,7 +115,7 @@ def _list_sections(console: Console, view: HostView) -> Iterator[Section]:
                 severity_cell(to_count_key(finding)),
                 finding.location,
                 finding.name,
-                finding_detail(finding, now),
+                describe_detail(finding, now),
                 scan_link(scan.scan_id, scan.name),
             )
             for finding, scan in findings

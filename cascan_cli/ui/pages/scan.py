@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
 from cascan.events.control import Action
-from cascan.findings.redact import redact_finding
+from cascan.findings.redact import redact_finding, redact_parameters
 from cascan.formats.records import Export
 from cascan.formats.registry import FORMATS, find_format, render_records
 from cascan.formats.select_records import select_scan_records
@@ -21,12 +21,13 @@ from cascan.limits import MAX_CONSOLE_SHARDS, MAX_CONSOLE_TREE
 from cascan.model.scan import FINAL_STATES, Scan
 from cascan.model.shard import ShardState
 from cascan.queries.cascade_tree import CascadeReader
+from cascan.queries.describe_detail import describe_detail
 from cascan.queries.finding_query import FindingQuery
 from cascan.queries.read_findings import read_findings
 from cascan.queries.recorded_changes import list_changes
 from cascan.rules.severity import to_count_key
 from cascan_cli.errors import BadInput
-from cascan_cli.output.scan import describe_permission, finding_detail, format_cost, format_reason, running_progress
+from cascan_cli.output.scan import describe_permission, format_cost, format_reason, running_progress
 from cascan_cli.stack.control_scan import find_obstacle, send_control
 from cascan_cli.ui.audit import act
 from cascan_cli.ui.console import Console, get_console, get_form, go_to
@@ -103,7 +104,7 @@ def _finding_row(now: datetime, stored: Finding) -> tuple[object, ...]:
         finding.location,
         finding.name,
         finding.category,
-        finding_detail(finding, now),
+        describe_detail(finding, now),
     )
 
 
@@ -129,11 +130,11 @@ def _export(console: Console, scan: Scan, form: str) -> Response:
 
 def control_scan(request: Request) -> Response:
     """The buttons of a running scan. Raises: BadInput: there is no such action, or it is not possible."""
-    console, word = get_console(request), get_form(request).get("action", "")
+    console, name = get_console(request), get_form(request).get("action", "")
     scan = find_scan(console, request.path_params["scan_id"])
-    if word not in CONTROLS:
-        raise BadInput(f"action {word!r:.40}: must be one of {', '.join(CONTROLS)}")
-    action = Action(word)
+    if name not in CONTROLS:
+        raise BadInput(f"action {name!r:.40}: must be one of {', '.join(CONTROLS)}")
+    action = CONTROLS[name]
 
     def send() -> str:
         if obstacle := find_obstacle(action, scan):
@@ -153,6 +154,7 @@ def _describe(console: Console, scan: Scan) -> dict[str, Any]:
         "reasons": reasons,
         "more_reasons": max(0, scan.reasons.count - len(reasons)),
         "cost": format_cost(scan),
+        "options": " ".join(redact_parameters(scan.request.parameters)) if scan.request else "",
         "permission": describe_permission(scan.request) if scan.request else "",
     }
 

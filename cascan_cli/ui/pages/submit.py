@@ -6,6 +6,7 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from cascan.findings.redact import redact_parameters
 from cascan.planning.explain import Explanation
 from cascan_cli.errors import BadInput
 from cascan_cli.input.raw_sockets import require_raw_sockets
@@ -98,7 +99,8 @@ def _split_label(text: str) -> tuple[str, str]:
 def _describe_request(fields: Mapping[str, str]) -> str:
     targets = fields["targets"].split()
     more = f" and {len(targets) - SHOWN_TARGETS} more" if len(targets) > SHOWN_TARGETS else ""
-    return f"{' '.join(targets[:SHOWN_TARGETS])}{more} {fields['parameters']}".strip()
+    options = shlex.join(redact_parameters(shlex.split(fields["parameters"])))
+    return f"{' '.join(targets[:SHOWN_TARGETS])}{more} {options}".strip()
 
 
 def _render(

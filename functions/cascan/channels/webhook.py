@@ -13,7 +13,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ipaddress import ip_address
 from socket import SHUT_RDWR
 from threading import Timer
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from cascan.limits import MAX_WEBHOOK_ANSWER_BYTES, SEND_TIMEOUT_S
 from cascan.model.message import Delivery, DeliveryState, OutgoingMessage
@@ -41,6 +41,12 @@ def find_url_problem(url: str) -> str:
         return f"is not a URL: {exc}"
     if parts.scheme not in SCHEMES or not parts.hostname or port == 0:
         return "has to begin with https:// and a host"
+    if not url.isascii():
+        return "has characters that are not ASCII; write them as %XX, and the host as xn--…"
+    try:
+        parts.hostname.encode("idna")
+    except UnicodeError:
+        return "has a host with a part that is empty or longer than 63 characters"
     if parts.username or parts.password:
         return "has a user name or a password; use a URL with a token in its path"
     if parts.scheme == "http" and not is_loopback(parts.hostname):
@@ -78,14 +84,14 @@ class WebhookChannel:
     def _post(self, connection: HTTPConnection, message: OutgoingMessage) -> Delivery:
         try:
             connection.connect()
-        except (OSError, HTTPException) as exc:  # nothing was sent
+        except (OSError, HTTPException, UnicodeError) as exc:  # nothing was sent
             return Delivery(DeliveryState.BUSY, f"no connection to {self._host}: {_describe(exc)}")
         try:
             with _limit_time(connection, self._timeout_s * TIMEOUTS_PER_REQUEST):
                 connection.request("POST", self._target, message.body.encode(), _build_headers(message))
                 response = connection.getresponse()
                 answer = response.read(MAX_WEBHOOK_ANSWER_BYTES)
-        except (OSError, HTTPException) as exc:
+        except (OSError, HTTPException, ValueError) as exc:  # ValueError: the connection was shut down meanwhile
             return Delivery(DeliveryState.UNKNOWN, f"no answer from {self._host}: {_describe(exc)}")
         return self._judge(response.status, answer)
 
@@ -137,10 +143,15 @@ def _limit_time(connection: HTTPConnection, seconds: float) -> Iterator[None]:
 def _build_headers(message: OutgoingMessage) -> Mapping[str, str]:
     return {
         "Content-Type": message.content_type,
-        "Idempotency-Key": message.message_id,
+        "Idempotency-Key": _to_header(message.message_id),
         "User-Agent": USER_AGENT,
-        "X-Cascan-Thread": message.key,
+        "X-Cascan-Thread": _to_header(message.key),
     }
+
+
+def _to_header(text: str) -> str:
+    """The text, with what a header cannot hold as %XX: a key has the name of a schedule, or of an event."""
+    return quote(text, safe="/:@#+=,;~!*'() ", errors="replace")
 
 
 def _describe(exc: Exception) -> str:

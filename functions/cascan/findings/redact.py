@@ -21,6 +21,7 @@ REDACTED = "(redacted)"
 # Their output has passwords, hashes or community strings, beside that of the brute scripts.
 CREDENTIAL_SCRIPTS = frozenset(
     {
+        "broadcast-listener",  # the secret of HSRP
         "creds-summary",
         "http-adobe-coldfusion-apsa1301",  # the cookie of an administrator
         "http-axis2-dir-traversal",
@@ -30,27 +31,36 @@ CREDENTIAL_SCRIPTS = frozenset(
         "http-default-accounts",
         "http-dlink-backdoor",
         "http-domino-enum-passwords",
+        "http-git",  # remote addresses with a token
         "http-huawei-hg5xx-vuln",
+        "http-litespeed-sourcecode-download",  # files of the host
+        "http-majordomo2-dir-traversal",
+        "http-passwd",
         "http-phpmyadmin-dir-traversal",
         "http-tplink-dir-traversal",
         "http-vuln-cve2006-3392",  # files of the host
+        "http-vuln-cve2009-3960",
         "http-vuln-cve2010-2861",
         "http-vuln-cve2013-7091",
         "http-vuln-wnr1000-creds",
         "informix-query",
+        "jdwp-exec",
         "ldap-novell-getpass",
         "ldap-search",
         "lexmark-config",
         "ms-sql-dump-hashes",
         "ms-sql-query",
+        "ms-sql-xp-cmdshell",
         "mysql-dump-hashes",
         "mysql-query",
+        "netbus-info",
         "oracle-brute-stealth",
         "redis-info",
         "smb-psexec",
         "smb-vuln-webexec",
         "snmp-hh3c-logins",
         "snmp-ios-config",
+        "snmp-processes",  # command lines
         "ssh-run",
         "supermicro-ipmi-conf",
     }
@@ -79,9 +89,12 @@ SAFE_ATTRIBUTES = frozenset(
         "vulnerability_state",
     }
 )
-SECRET_NAME = re.compile(r"pass|pwd|secret|token|community|cred|api.?key", re.IGNORECASE)
+SECRET_NAME = re.compile(r"pass|pwd|secret|token|community|cred|hash|key|auth|cookie|\bapi$", re.IGNORECASE)
 # `name=value` in the value of --script-args; a value in quotes may hold commas and quotes that are escaped.
-SCRIPT_ARGUMENT = re.compile(r"""([^\s,{}=]+)=("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^,{}]*)""")
+SCRIPT_ARGUMENT = re.compile(
+    r"""(?<![^\s,{}=])([^\s,{}=]+)\s*=\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?=\{)|[^,{}]*)"""
+)
+SCRIPT_TABLE = re.compile(r"(?<![^\s,{}=])([^\s,{}=]+)\s*=\s*(?=\{)")
 
 
 def redact_finding(finding: Finding) -> Finding:
@@ -139,6 +152,10 @@ def _redact_value(value: Any) -> Any:
 
 
 def _redact_script_arguments(text: str) -> str:
+    """The text without secret values. A secret table is left out with all that follows it: it may be nested."""
+    for table in SCRIPT_TABLE.finditer(text):
+        if SECRET_NAME.search(table[1]):
+            return _redact_script_arguments(text[: table.start()]) + f"{table[1]}={REDACTED}"
     return SCRIPT_ARGUMENT.sub(_redact_script_argument, text)
 
 

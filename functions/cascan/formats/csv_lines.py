@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -38,6 +39,8 @@ COLUMNS = (
     "note",
 )
 FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # the last four are full-width forms
+# In many countries spreadsheets begin a cell at each `;`, also inside of our cells
+FORMULA_CELL = re.compile(rf"(;[\s\"]*)(?=[{re.escape(''.join(FORMULA_STARTS))}])")
 
 
 def render_csv(records: Iterable[Record], export: Export) -> Iterator[bytes]:  # noqa: ARG001 - as each format
@@ -56,6 +59,8 @@ def render_row(record: Record) -> bytes:
 def escape_formula(value: object) -> str:
     """The value on one line, with an apostrophe before what a spreadsheet takes for a formula."""
     text = to_line(value)
+    if ";" in text:
+        text = FORMULA_CELL.sub(r"\1'", text)
     return f"'{text}" if text.lstrip().startswith(FORMULA_STARTS) else text
 
 

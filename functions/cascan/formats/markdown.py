@@ -20,6 +20,7 @@ COLUMNS = ("Severity", "Host", "Port", "Finding", "Detail", "State", "Seen")
 # In a line of text; | separates cells, $ begins a formula, {} an expression
 ESCAPES = str.maketrans({char: f"\\{char}" for char in "\\`*_[]|~${}"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 LINK_STARTS = re.compile(r"(www)\.|:(?=//)", re.IGNORECASE)  # what readers turn into links by themselves
+MENTION = re.compile(r"(?<![\w.])@(?=\w)")  # trackers send a message to whom a text mentions, also after `\\@`
 BLOCK_STARTS = "#+=-0123456789"
 BLOCK_START = re.compile(r"^(?=[#+=-])|^(\d+)(?=[.)](?:\s|$))")
 
@@ -45,6 +46,8 @@ def escape_markdown(value: object) -> str:
     text = to_line(value).translate(ESCAPES)
     if "//" in text or "ww." in text.lower():  # most texts have no link
         text = LINK_STARTS.sub(_escape_link, text)
+    if "@" in text:
+        text = MENTION.sub("\uff20", text)
     return BLOCK_START.sub(r"\1\\", text) if text[:1] in BLOCK_STARTS else text
 
 

@@ -84,7 +84,7 @@ def build_report(
         "exposures": exposures[:MAX_REPORT_EXPOSURES],
         "series": list_series(scan, table.list_scans(MAX_SERIES_SCANS)),
         "gaps": list_gaps(scan, table),
-        "cascade": clean_tree(msgspec.to_builtins(tree.read(scan))),
+        "cascade": clean_tree(msgspec.to_builtins(tree.read(scan)), shows_secrets=shows_secrets),
     }
     notes = list(_list_notes(findings, unlisted, exposures, tree))
     name = sections["scan"]["name"]

@@ -11,15 +11,17 @@ import msgspec
 
 from cascan.findings.by_host import address_key, find_address
 from cascan.findings.redact import redact_finding
-from cascan.html_report.texts import TextTable
+from cascan.html_report.texts import TextTable, make_visible
 from cascan.limits import MAX_REPORT_CERTIFICATES, MAX_REPORT_EVIDENCE_CHARS
 from cascan.model.finding import Finding
+from cascan.queries.describe_detail import describe_detail
 from cascan.queries.since_last_scan import Standing
 from cascan.rules.severity import ACCEPTED, SUPPRESSED, to_count_key
 
 SEVERITIES = ("HIGH", "MEDIUM", "LOW", "INFORMATIONAL", ACCEPTED, SUPPRESSED)
 SEVERITY_NUMBERS = {name: number for number, name in enumerate(SEVERITIES)}
 STANDINGS = tuple(Standing)
+MAX_PORT = 65_535
 UNKNOWN_SEVERITY = SEVERITY_NUMBERS["INFORMATIONAL"]
 OPEN_PORT, HOST, CERTIFICATE = "Open Port", "Host", "TLS Certificate"  # categories
 # The attributes that `redact_finding` looks into. Most findings have none of them
@@ -74,7 +76,7 @@ class FindingColumns:
         attributes, address = finding.attributes, find_address(finding)
         add_line, numbers = self._texts.add_line, self.numbers
         port, severity = attributes.get("port"), to_count_key(finding)
-        number = port if isinstance(port, int) else 0
+        number = port if isinstance(port, int) and 0 <= port <= MAX_PORT else 0
         protocol = _to_text(attributes.get("protocol"))
         facts, output = self._collect_evidence(finding, address, protocol, number)
         self.severities.append(48 + SEVERITY_NUMBERS.get(severity, UNKNOWN_SEVERITY))
@@ -89,7 +91,7 @@ class FindingColumns:
         numbers["service"].append(add_line(_to_text(attributes.get("service"))))
         numbers["product"].append(add_line(_to_text(attributes.get("serviceProduct"))))
         numbers["version"].append(add_line(_to_text(attributes.get("serviceVersion"))))
-        numbers["detail"].append(add_line(" ".join(_list_details(finding))))
+        numbers["detail"].append(add_line(describe_detail(finding)))
         numbers["facts"].append(self._texts.add_block(facts))
         numbers["output"].append(self._texts.add_block(output))
         numbers["vantage"].append(add_line(vantage))
@@ -144,23 +146,7 @@ class FindingColumns:
         until = finding.attributes.get("not_after")
         if isinstance(until, str):
             subject = self._texts.add_line(_find_subject(finding.attributes))
-            self.certificates.append((until, host, port, subject, finding.id))
-
-
-def _list_details(finding: Finding) -> Iterator[str]:
-    """What a row shows beside the name: the product, a title, an operating system, a certificate."""
-    attributes = finding.attributes
-    names = ("serviceProduct", "serviceVersion", "title")
-    yield from filter(None, (_to_text(attributes.get(name)) for name in names))
-    extra = attributes.get("service_details")
-    if isinstance(extra, dict) and extra.get("extrainfo"):
-        yield f"({_to_text(extra['extrainfo'])})"
-    if finding.category == HOST:
-        yield _to_text(attributes.get("operating_system"))
-    if attributes.get("not_after"):
-        yield f"{_find_subject(attributes)} until {_to_text(attributes['not_after'])[:10]}".strip()
-    if attributes.get("cvss"):
-        yield f"CVSS {_to_text(attributes['cvss'])}"
+            self.certificates.append((make_visible(until), host, port, subject, finding.id))
 
 
 def _find_subject(attributes: dict[str, Any]) -> str:

@@ -128,13 +128,18 @@ def describe_exposure(exposure: Exposure) -> dict[str, Any]:
     }
 
 
-def clean_tree(tree: Any) -> Any:
-    """The values of a cascade with visible texts."""
+def clean_tree(tree: Any, *, shows_secrets: bool) -> Any:
+    """The values of a cascade with visible texts; script arguments without passwords, unless it shows secrets."""
     if isinstance(tree, str):
         return make_visible(tree)
     if isinstance(tree, dict):
-        return {key: clean_tree(value) for key, value in tree.items()}
-    return [clean_tree(value) for value in tree] if isinstance(tree, list | tuple) else tree
+        values = dict(tree)
+        if not shows_secrets and "parameters" in values:
+            values["parameters"] = redact_parameters(values["parameters"])
+        return {key: clean_tree(value, shows_secrets=shows_secrets) for key, value in values.items()}
+    if isinstance(tree, list | tuple):
+        return [clean_tree(value, shows_secrets=shows_secrets) for value in tree]
+    return tree
 
 
 def _to_time(moment: datetime | None) -> str:

@@ -3,11 +3,13 @@
 ScheduleSkipped                     a scheduled scan did not start in time, or not at all
 ScanFailed of a schedule            the same: it was refused, or failed
 ScanCompleted of a schedule         it was partial, timed out, or did not resolve its names
+ScanCompleted of a series           what it saw change, for channels that want a digest
 ExposureExpiring of an entry        an entry of the file of expected exposure ends soon
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from cascan.clock import to_wire
@@ -20,21 +22,32 @@ from cascan.model.message import Step
 from cascan.model.scan import Outcome
 
 KeyedNotice = tuple[str, Fields]
+DIGEST = "digest"  # the kind of a notice that channels ask for
+CHANGES = {
+    "PortOpened": "ports opened",
+    "PortClosed": "ports closed",
+    "ServiceChanged": "services changed",
+    "HostAppeared": "hosts appeared",
+    "HostGone": "hosts gone",
+    "HostMoved": "hosts moved",
+}
 INCOMPLETE = frozenset({Outcome.PARTIAL, Outcome.TIMED_OUT, Outcome.UNRESOLVED, Outcome.FAILED})
 
 
-def build_notice(event: BusEvent) -> KeyedNotice | None:
-    """The key and the fields of the notice; None: nothing is said of the event."""
+def build_notices(event: BusEvent) -> Iterator[KeyedNotice]:
+    """The key and the fields of each notice; none: nothing is said of the event."""
     if isinstance(event, ScheduleSkipped):
-        return _build_skipped(event)
-    if isinstance(event, ExposureExpiring):
-        return _build_expiring_entry(event)
+        yield _build_skipped(event)
+    elif isinstance(event, ExposureExpiring):
+        yield _build_expiring_entry(event)
     schedule = event.labels.get(SCHEDULE_LABEL, "")
     if isinstance(event, ScanFailed) and schedule:
-        return _build_failed(event, schedule)
-    if isinstance(event, ScanCompleted) and schedule and event.outcome in INCOMPLETE:
-        return _build_partial(event, schedule)
-    return None
+        yield _build_failed(event, schedule)
+    if isinstance(event, ScanCompleted):
+        if schedule and event.outcome in INCOMPLETE:
+            yield _build_partial(event, schedule)
+        if event.name:
+            yield _build_digest(event)
 
 
 def build_notice_fields(kind: str, title: str, sentence: str, severity: Severity, **fields: str) -> Fields:
@@ -76,6 +89,16 @@ def _build_partial(event: ScanCompleted, schedule: str) -> KeyedNotice:
         "scan-partial", title, sentence, Severity.MEDIUM, subject=schedule, vantage=event.vantage
     )
     return f"scan/{event.scan_id}/partial", fields
+
+
+def _build_digest(event: ScanCompleted) -> KeyedNotice:
+    """What a scan of a series saw change, in one line. Only channels with `digest: true` get it."""
+    counts = [f"{number} {CHANGES.get(kind, kind)}" for kind, number in sorted(event.changes.items()) if number]
+    sentence = f"Since the last scan: {', '.join(counts) or 'nothing changed'}. It is {event.outcome.value}."
+    title = f"{event.name}: {sum(event.changes.values())} changes"
+    severity = Severity.INFORMATIONAL
+    fields = build_notice_fields(DIGEST, title, sentence, severity, subject=event.name, vantage=event.vantage)
+    return f"scan/{event.scan_id}/digest", fields
 
 
 def _build_expiring_entry(event: ExposureExpiring) -> KeyedNotice:

@@ -14,6 +14,13 @@ channels:
       ${title}
       ${sentence}
 
+mutes:                                   # during maintenance nothing begins; afterwards, what is still true is said
+  - hosts: [10.0.0.0/24]                 # addresses and networks; absent: all
+    owners: [payments@example.com]       # absent: all
+    from: 2026-12-01T22:00:00Z           # absent: now
+    until: 2026-12-02T06:00:00Z
+    why: new firewall
+
 A channel has one of `webhook` (a URL), `parameter` (the name of a parameter of SSM with the URL),
 `command` (a list: program and arguments, on one machine), `topic: true` (the stack's SNS topic) and
 `bus: true` (events MessageReady on the stack's bus, for API destinations).
@@ -23,7 +30,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from enum import StrEnum
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any
 
 import msgspec
@@ -39,6 +48,7 @@ from cascan.limits import (
     MAX_CHANNEL_TEMPLATE_CHARS,
     MAX_CHANNELS,
     MAX_COMMAND_ARGUMENTS,
+    MAX_MUTES,
     MAX_REASONS,
 )
 from cascan.messages.decide_exposure import Audience
@@ -80,6 +90,31 @@ class _Channel(msgspec.Struct, frozen=True, rename="camel"):
     template: Annotated[str, msgspec.Meta(max_length=MAX_CHANNEL_TEMPLATE_CHARS)] = ""
 
 
+class _Mute(msgspec.Struct, frozen=True):
+    until: str
+    hosts: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CHANNEL_OWNERS)] = ()
+    owners: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CHANNEL_OWNERS)] = ()
+    begin: str = msgspec.field(default="", name="from")
+    why: str = ""
+
+
+class Mute(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in which nothing is said of some exposures. Both ends belong to it."""
+
+    ends_at: datetime
+    begins_at: datetime | None = None
+    networks: tuple[str, ...] = ()  # empty: all
+    owners: tuple[str, ...] = ()  # empty: all
+    why: str = ""
+
+    def includes(self, address: str, owner: str, now: datetime) -> bool:
+        if now > self.ends_at or (self.begins_at and now < self.begins_at):
+            return False
+        if self.owners and owner not in self.owners:
+            return False
+        return not self.networks or any(ip_address(address) in ip_network(network) for network in self.networks)
+
+
 class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One channel as the file describes it. Exactly one of its ends is set."""
 
@@ -104,6 +139,7 @@ class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 class ChannelFile(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[ChannelSettings, ...] = ()
+    mutes: tuple[Mute, ...] = ()
     console_url: str = ""  # without a slash at its end
 
 
@@ -116,7 +152,7 @@ def read_channels(text: str) -> ChannelFile:
     document = {} if document is None else document
     if not isinstance(document, dict):
         raise RequestRefused([f"line 1: {SOURCE} has to be a mapping with the key channels"])
-    problems = find_unknown_fields(document, ("channels", "consoleUrl"), "")
+    problems = find_unknown_fields(document, ("channels", "consoleUrl", "mutes"), "")
     console_url = document.get("consoleUrl") or ""
     problems += _find_console_problems(console_url)
     channels = document.get("channels") or {}
@@ -126,10 +162,15 @@ def read_channels(text: str) -> ChannelFile:
     if len(channels) > MAX_CHANNELS:
         problems.append(f"channels: has {len(channels)} channels, more than {MAX_CHANNELS}")
         channels = {}
+    mutes = [_read_mute(index, fields, problems) for index, fields in enumerate(_list_mutes(document, problems))]
     settings = [_read_channel(name, fields, problems) for name, fields in channels.items()]
     if problems:
         raise _refuse(problems, find_lines(text))
-    return ChannelFile(channels=tuple(channel for channel in settings if channel), console_url=console_url.rstrip("/"))
+    return ChannelFile(
+        channels=tuple(channel for channel in settings if channel),
+        mutes=tuple(mute for mute in mutes if mute),
+        console_url=console_url.rstrip("/"),
+    )
 
 
 def _find_console_problems(url: object) -> Iterator[str]:
@@ -137,6 +178,44 @@ def _find_console_problems(url: object) -> Iterator[str]:
         yield "consoleUrl: has to be a text"
     elif url and (problem := find_url_problem(url)):
         yield f"consoleUrl: {problem}"
+
+
+def _list_mutes(document: Mapping[str, Any], problems: list[str]) -> list[Any]:
+    mutes = document.get("mutes") or []
+    if isinstance(mutes, list) and len(mutes) <= MAX_MUTES:
+        return mutes
+    problems.append(f"mutes: has to be a list of at most {MAX_MUTES}")
+    return []
+
+
+def _read_mute(index: int, fields: Any, problems: list[str]) -> Mute | None:
+    """The mute; None, with its problems added, if it has some."""
+    path = f"mutes[{index}]"
+    if not isinstance(fields, dict):
+        problems.append(f"{path}: has to be a mapping with until")
+        return None
+    try:
+        mute = read_struct(_Mute, fields, f"{path}.")
+        networks = tuple(str(ip_network(host, strict=False)) for host in mute.hosts)
+        begins_at, ends_at = (_read_instant(text) if text else None for text in (mute.begin, mute.until))
+    except RequestRefused as refused:
+        problems += refused.reasons
+        return None
+    except ValueError as exc:
+        problems.append(f"{path}: {exc}")
+        return None
+    if ends_at is None:
+        problems.append(f"{path}.until: has to be a time, as 2026-12-02T06:00:00Z")
+        return None
+    return Mute(networks=networks, owners=mute.owners, begins_at=begins_at, ends_at=ends_at, why=mute.why)
+
+
+def _read_instant(text: str) -> datetime:
+    """Raises: ValueError: it is not an instant with its zone."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r:.40} has no zone; write 2026-12-02T06:00:00Z")
+    return moment
 
 
 def _read_channel(name: str, fields: Any, problems: list[str]) -> ChannelSettings | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cascan.limits import MAX_MESSAGE_FIELD_CHARS
 from cascan.messages.fields import Fields, build_attempt_fields
+from cascan.messages.notices import DIGEST
 from cascan.messages.read_channels import ChannelSettings
 from cascan.messages.render import render_message
 from cascan.messages.say import Listener, Turn, say
@@ -34,4 +35,5 @@ def say_notice(key: str, notice: Fields, listener: Listener, *, retries: bool = 
 
 def _wants_notice(settings: ChannelSettings, notice: Fields) -> bool:
     owner, owners = notice.get("owner", ""), settings.audience.owners
-    return settings.notices and (not owner or not owners or owner in owners)
+    is_wanted = settings.digest if notice.get("kind") == DIGEST else settings.notices
+    return is_wanted and (not owner or not owners or owner in owners)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from cascan.errors import MalformedMessage
 from cascan.events import BUS_EVENTS, ExposureEvent, Message, MessageReady, parse_event
 from cascan.messages.fields import build_exposure_key
-from cascan.messages.notices import build_notice
+from cascan.messages.notices import build_notices
 
 EVENTS = {kind.__name__: kind for kind in BUS_EVENTS}
 Notice = dict[str, str]
@@ -24,8 +24,8 @@ class MessageWork(Message, frozen=True, kw_only=True):
     notice: Notice = msgspec.field(default_factory=dict)  # its fields; empty: it is about an exposure
 
 
-def read_message_work(body: str) -> MessageWork | MessageReady | None:
-    """From a message of the queue: this one, or an event. None: there is nothing to say of the event.
+def read_message_work(body: str) -> list[MessageWork | MessageReady]:
+    """From a message of the queue: this one, or an event. Empty: there is nothing to say of the event.
 
     A MessageReady comes from the dead-letter queue: its rule could not deliver it.
 
@@ -37,22 +37,22 @@ def read_message_work(body: str) -> MessageWork | MessageReady | None:
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
         raise MalformedMessage(f"neither an event nor message work: {exc}") from exc
     if not event_name:
-        return MessageWork.from_wire(body)
+        return [MessageWork.from_wire(body)]
     kind = EVENTS.get(event_name)
     if kind is None:
         raise MalformedMessage(f"{event_name} is not an event of cascan")
     event = parse_event(body, kind)
     if isinstance(event, MessageReady):
-        return event
+        return [event]
+    notices: list[tuple[str, Notice]]
     if isinstance(event, ExposureEvent) and event.exposure_id:
-        key = build_exposure_key(event.exposure_id)
-        notice: Notice = {}
+        notices = [(build_exposure_key(event.exposure_id), {})]
     else:
-        built = build_notice(event)
-        if built is None:
-            return None
-        key, notice = built
-    return MessageWork(scan_id=event.scan_id, cause_id=event.event_id, hop=event.hop, key=key, notice=notice)
+        notices = list(build_notices(event))
+    return [
+        MessageWork(scan_id=event.scan_id, cause_id=event.event_id, hop=event.hop, key=key, notice=notice)
+        for key, notice in notices
+    ]
 
 
 def continue_on(work: MessageWork, channel: str, *, is_due: bool) -> MessageWork:

@@ -11,8 +11,9 @@ from cascan.model.cascade import StoredChild
 from cascan.model.finding import Finding, Severity
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import Progress
+from cascan.queries.describe_detail import describe_detail
 from cascan_cli.errors import BadInput, CliError
-from cascan_cli.output.scan import finding_detail, print_findings, running_progress, scan_exit_code
+from cascan_cli.output.scan import print_findings, running_progress, scan_exit_code
 from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.follow import own_port_note, repeat_note, wait_for_cascade
 from cascan_cli.stack.open import StackGateways
@@ -203,10 +204,16 @@ def test_findings_are_listed_by_severity_then_address_as_a_number(capsys: pytest
         (a_finding("TLS", not_after="2026-03-01T11:00:00Z"), "expired today"),
         (a_finding("TLS", not_after="2026-02-26T23:00:00Z"), "expired 3 days ago"),
         (a_finding("TLS", not_after="in spring"), "until in spring"),
+        (a_finding("HTTP", server=["nginx", "Apache"]), "nginx, Apache"),
+        (a_finding("HTTP", risky_methods=list("abcdefgh"), path="/"), "a, b, c, d, e, f and 2 more"),
+        (a_finding("Open Port", serviceProduct="OpenSSH", service_details={"extrainfo": "x"}), "OpenSSH (x)"),
+        (a_finding("FTP", banner="220 ready\r\n220 second line"), "220 ready"),
+        (a_finding("Vulnerability", cvss=9.8), "CVSS 9.8"),
+        (a_finding("HTTP", title={"odd": 1}, server=[None, {"a": 1}]), ""),
     ],
 )
 def test_the_detail_is_what_the_name_of_the_finding_does_not_say(finding: Finding, detail: str) -> None:
-    assert finding_detail(finding, NOW) == detail
+    assert describe_detail(finding, NOW) == detail
 
 
 def test_latest_passes_over_a_request_that_was_refused(table: MemoryScanTable) -> None:

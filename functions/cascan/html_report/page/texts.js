@@ -21,8 +21,8 @@ const formatAge = (text) => {
   return Number.isFinite(days) ? (days < 1 ? "today" : pluralize(days, "day")) : "";
 };
 
-// What a spreadsheet would take for a formula, in ASCII and in full width
-const FORMULA_START = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/u;
+// What a spreadsheet would take for a formula, in ASCII and in full width; quotes around pasted cells are dropped
+const FORMULA_START = /^[\s"]*[=+\-@\uff1d\uff0b\uff0d\uff20]/u;
 const escapeCell = (text) => {
   const line = String(text).replace(/[\t\r\n]+/g, " ");
   return FORMULA_START.test(line) ? `'${line}` : line;

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from msgspec.structs import replace
 
 from cascan.channels.command import CommandChannel
 from cascan.channels.webhook import WebhookChannel
@@ -85,6 +86,30 @@ def test_a_url_with_a_problem_is_refused_without_being_quoted() -> None:
     with pytest.raises(ValueError, match="has to begin with https") as problem:
         WebhookChannel("http://hooks.example.com/secret")
     assert "secret" not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("https://example.com/\u00fc", "not ASCII"),
+        ("https://b\u00fccher.example/", "not ASCII"),
+        (f"https://{'a' * 64}.example/", "longer than 63"),
+        ("https://a..example/", "is empty"),
+    ],
+)
+def test_a_url_that_cannot_be_sent_is_refused_before_it_is_used(url: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        WebhookChannel(url)
+
+
+def test_an_id_that_no_header_can_hold_is_escaped() -> None:
+    message = replace(MESSAGE, key="schedule/n\u00e4chtlich \u65e5/2026-03-01T03:00:00Z", message_id="a\r\nX-Forged: 1")
+    with serve_sink() as sink:
+        assert WebhookChannel(sink.url).send(message) == Delivery(DeliveryState.DELIVERED)
+    headers = sink.posts[0].headers
+    assert headers["X-Cascan-Thread"] == "schedule/n%C3%A4chtlich %E6%97%A5/2026-03-01T03:00:00Z"
+    assert headers["Idempotency-Key"] == "a%0D%0AX-Forged: 1"
+    assert "X-Forged" not in headers
 
 
 # ---- commands

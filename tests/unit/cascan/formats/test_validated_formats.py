@@ -141,6 +141,7 @@ class TestMarkdown:
         text = render("md").decode()
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202e\u2066]", text)
         assert not re.search(r"(?<!\\)://|www\.", text)
+        assert not re.search(r"(?<![\w.])@\w", text)  # a mention of a person
         renderer = MarkdownIt("gfm-like", {"html": True, "linkify": False}).enable("table")
         tags = Tags()
         tags.feed(renderer.render(text))

@@ -20,6 +20,7 @@ from cascan.html_report.build_report import build_report
 from cascan.html_report.render_report import render_report
 from cascan.html_report.texts import make_visible
 from cascan.ids import derive_scan_id
+from cascan.model.cascade import StoredChild
 from cascan.model.exposure import Exposure, ExposureDay, ExposureState, ExposureSubject
 from cascan.model.finding import Finding, Severity
 from cascan.model.reason import Reason, ReasonCode, Reasons
@@ -50,8 +51,10 @@ def a_finding(**fields: Any) -> Finding:
     return Finding(**plain | fields)
 
 
-def render(table: MemoryScanTable, scan: Scan = DONE, **options: Any) -> bytes:
-    return b"".join(render_report(build_report(scan, table, MemoryCascadeTable(), now=NOW, **options)))
+def render(
+    table: MemoryScanTable, scan: Scan = DONE, cascades: MemoryCascadeTable | None = None, **options: Any
+) -> bytes:
+    return b"".join(render_report(build_report(scan, table, cascades or MemoryCascadeTable(), now=NOW, **options)))
 
 
 def read_data(page: bytes) -> dict[str, Any]:
@@ -195,8 +198,25 @@ def test_passwords_are_left_out_unless_they_are_asked_for() -> None:
     attributes = {"ip_addresses": ["10.0.0.1"], "port": 22, "protocol": "tcp", "scripts": {"ssh-brute": "root:hunter2"}}
     scan = replace(DONE, request=a_request(parameters=("--script-args", "smbpassword=hunter2")))
     table = a_table_with(a_finding(attributes=attributes), scan=scan)
-    assert b"hunter2" not in render(table, scan)
-    assert render(table, scan, shows_secrets=True).count(b"hunter2") == 2
+    cascades = MemoryCascadeTable()
+    parameters = ("--script-args", "smbpassword=hunter2")
+    child = StoredChild(key="k", rule="r", scan_id="", name="child", scan_type="nmap", parameters=parameters)
+    cascades.stored[SCAN_ID] = {"k": child}
+    assert b"hunter2" not in render(table, scan, cascades)
+    assert render(table, scan, cascades, shows_secrets=True).count(b"hunter2") == 3
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 10**30])
+def test_a_stored_finding_with_an_impossible_port_is_listed_without_it(port: int) -> None:
+    finding = a_finding(attributes={"ip_addresses": ["10.0.0.1"], "port": port, "protocol": "tcp"})
+    assert numbers(read_data(render(a_table_with(finding))), "port") == [0]
+
+
+def test_the_end_of_a_certificate_is_any_text_of_the_host() -> None:
+    attributes = {"ip_addresses": ["10.0.0.1"], "port": 443, "not_after": "2026\u202e" + "x" * 30_000}
+    page = render(a_table_with(a_finding(category="TLS Certificate", attributes=attributes))).decode()
+    assert "\u202e" not in page
+    assert len(read_data(page.encode())["findings"]["certificates"][0][0]) < 21_000
 
 
 def test_findings_beyond_the_limit_are_counted_in_a_note(monkeypatch: pytest.MonkeyPatch) -> None:

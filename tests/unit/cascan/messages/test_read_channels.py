@@ -86,6 +86,18 @@ def test_limits_hold() -> None:
     assert "more than" in list_problems(f"channels:\n{many}")[0]
 
 
-@pytest.mark.parametrize("text", ["[]", "channels: 5", "consoleUrl: 5"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mutes: 5",
+        "mutes: [5]",
+        "mutes: [{until: x}]",
+        "mutes: [{}]",
+        "mutes: [{until: 2026-01-01T00:00:00Z, hosts: [x]}]",
+        "[]",
+        "channels: 5",
+        "consoleUrl: 5",
+    ],
+)
 def test_another_shape_is_refused(text: str) -> None:
     assert list_problems(text)

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -181,6 +182,12 @@ class TestCsv:
     )
     def test_no_cell_begins_as_a_formula_does(self, text: str) -> None:
         assert escape_formula(text)[0] not in "=+-@\uff1d\t\r\n "
+
+    @pytest.mark.parametrize("text", ["a;=1+1", "a; -1", 'a;"=1"', "a;b;\uff1d1", "a;\t@x"])
+    def test_no_cell_begins_as_a_formula_where_semicolons_separate_cells(self, text: str) -> None:
+        line = next(csv.reader([escape_formula(text)], delimiter=";"))
+        assert len(line) > 1
+        assert not [cell for cell in line if re.match(r"[\s\"]*[=+@\uff1d-]", cell)]
 
     def test_a_hostile_banner_stays_in_its_cell_and_on_its_line(self, read: Read, tmp_path: Path) -> None:
         evil = '=HYPERLINK("http://x","y"),"&#xa;@second&#x2028;line'.replace('"', "&quot;")

@@ -83,6 +83,13 @@ def test_a_scan_is_requested_listed_and_waited_for(site: Site) -> None:
     assert (entry.action, entry.subject, entry.by, entry.outcome) == ("scan", "127.0.0.1 -sV -p 22", "AIDAANN", "done")
 
 
+def test_the_audit_list_has_no_secret_of_the_options(site: Site) -> None:
+    options = "-sV -p 22 --script ssh-hostkey --script-args 'ssh.user=ann,ssh.password=hunter2'"
+    site.post("/submit", **{**FORM, "parameters": options})
+    assert "hunter2" in site.stack.request_queue.sent[0]
+    assert "ssh.user=ann,ssh.password=(redacted)" in the_entry(site).subject
+
+
 def test_a_request_may_name_one_of_the_vantages(site: Site) -> None:
     site.table.put_vantage(Vantage(name="office", queues={}))
     assert "<option>office</option>" in site.get("/submit").text

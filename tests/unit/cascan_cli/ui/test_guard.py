@@ -26,6 +26,16 @@ def test_the_link_is_exchanged_for_a_strict_cookie_and_the_token_leaves_the_addr
     site.get("/scans?state=Done")
 
 
+def test_malformed_cookies_of_other_programs_on_this_machine_do_not_hide_the_session(site: Site) -> None:
+    key = next(iter(site.console.sessions._sessions))
+    site.client.cookies.clear()
+    others = ['theme={"dark": true}', "a b,c", "=", "ü=1"]
+    for other in others:
+        for cookies in (f"{other}; cascan_console_8822={key}", f"cascan_console_8822={key}; {other}"):
+            assert site.client.get("/scans", headers={"Cookie": cookies.encode()}).status_code == 200
+    site.get("/scans", 403, Cookie="; ".join(["x=1", "cascan_console_9=" + key]))
+
+
 def test_a_link_works_once_and_the_next_one_is_announced(tmp_path: Path) -> None:
     site, announced = Site(tmp_path), list[str]()
     site.console.sessions.announce = announced.append

@@ -80,10 +80,17 @@ def test_a_list_is_paged_and_its_links_keep_the_filters(site: Site) -> None:
     assert site.get("/scans?name=lan&page=2").text.count("<tr>") == 2
 
 
-@pytest.mark.parametrize("page", ["0", "x", "-1", "1e3", "201", "²"])
+@pytest.mark.parametrize("page", ["0", "x", "-1", "1e3", "201", "²", "000201", "000001" + "9" * 30, "9" * 5_000])
 def test_a_page_that_cannot_be_is_a_problem_with_a_sentence(page: str, site: Site) -> None:
     assert "must be a number from 1 to 200" in site.text(f"/scans?page={page}", 400)
     site.get(f"/findings?page={page}", 400)
+
+
+def test_the_options_of_a_scan_are_shown_without_secrets(site: Site) -> None:
+    options = ("-sV", "--script-args", "smbuser=ann,smbpassword=hunter2")
+    site.table.create_scan(a_scan(request=a_request(parameters=options)))
+    assert "smbuser=ann,smbpassword=(redacted)" in site.text(f"/scans/{SCAN_ID}")
+    assert "hunter2" not in site.get(f"/scans/{SCAN_ID}").text
 
 
 def test_a_list_is_exported_as_it_is_shown_without_formulas(site: Site) -> None:

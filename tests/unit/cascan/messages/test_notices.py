@@ -1,0 +1,132 @@
+"""Notices, digests and mutes: what is said besides exposures, and what is not said for a while."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from cascan.errors import MalformedMessage
+from cascan.events import MessageReady, ScanCompleted, ScanFailed, ScheduleSkipped
+from cascan.exposure.life import start_exposure
+from cascan.messages.notices import DIGEST
+from cascan.messages.read_channels import ChannelSettings, read_channels
+from cascan.messages.say import Listener, Speaker
+from cascan.messages.say_exposure import find_mute_end
+from cascan.messages.say_notice import say_notice
+from cascan.messages.work import MessageWork, read_message_work
+from cascan.model.exposure import ExposureSubject
+from cascan.model.message import Delivery, DeliveryState, OutgoingMessage
+from cascan.model.scan import Counts, Outcome, ScanState
+from tests.data.envelopes.build import bus_event
+from tests.fakes.message_threads import MemoryMessageThreads
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+ABOUT: dict[str, Any] = {"scan_id": "s", "cause_id": "c", "event_id": "e", "at": NOON, "name": "office"}
+SCHEDULED = ABOUT | {"labels": {"cascan/schedule": "nightly"}}
+ENDED: dict[str, Any] = {
+    "state": ScanState.DONE,
+    "outcome": Outcome.PARTIAL,
+    "requested_at": NOON,
+    "finished_at": NOON,
+    "addresses": 256,
+    "shards": 2,
+    "shard_outcomes": {"partial": 1, "complete": 1},
+    "hosts_up": 5,
+    "findings": Counts(),
+    "changes": {"PortOpened": 2, "HostGone": 1},
+}
+
+
+def list_works(event: Any) -> list[MessageWork]:
+    works = read_message_work(json.dumps(bus_event(event)))
+    assert all(isinstance(work, MessageWork) for work in works)
+    return [work for work in works if isinstance(work, MessageWork)]
+
+
+def test_a_partial_scan_of_a_schedule_is_a_notice_and_each_scan_of_a_series_a_digest() -> None:
+    partial, digest = list_works(ScanCompleted(**SCHEDULED, **ENDED))
+    assert (partial.key, partial.notice["title"]) == ("scan/s/partial", "Scheduled scan is partial: nightly (MEDIUM)")
+    assert partial.notice["sentence"] == "shards: 1 complete, 1 partial"
+    assert digest.notice["sentence"] == "Since the last scan: 1 hosts gone, 2 ports opened. It is partial."
+    assert [work.notice["kind"] for work in list_works(ScanCompleted(**ABOUT, **ENDED))] == [DIGEST]
+
+
+def test_a_scheduled_scan_that_failed_is_a_notice_and_that_of_a_person_is_none() -> None:
+    (failed,) = list_works(ScanFailed(**SCHEDULED, reason="no host", refused=True))
+    assert failed.notice["title"] == "Scheduled scan was refused: nightly (HIGH)"
+    assert list_works(ScanFailed(**ABOUT, reason="no host", refused=True)) == []
+
+
+def test_a_blackout_is_milder_than_a_scan_that_is_late() -> None:
+    skipped = ScheduleSkipped(
+        **ABOUT, schedule="nightly", due_at=NOON, kind="blackout", reason="a holiday", retried=False
+    )
+    assert [work.notice["severity"] for work in list_works(skipped)] == ["LOW"]
+    assert [work.notice["severity"] for work in list_works(replace(skipped, retried=True))] == ["MEDIUM"]
+
+
+def test_a_message_that_came_back_from_the_bus_is_recognised() -> None:
+    ready = MessageReady(**ABOUT, channel="team", thread="a", title="b", document={})
+    assert read_message_work(json.dumps(bus_event(ready))) == [ready]
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"detail-type": 5}', '{"detail-type": "Other"}', "[" * 100_000])
+def test_another_message_is_malformed(body: str) -> None:
+    with pytest.raises(MalformedMessage):
+        read_message_work(body)
+
+
+class CountingChannel:
+    def __init__(self) -> None:
+        self.titles: list[str] = []
+
+    def send(self, message: OutgoingMessage) -> Delivery:
+        self.titles.append(message.title)
+        return Delivery(DeliveryState.DELIVERED)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "count"),
+    [
+        ("scan-missed", {}, 1),
+        ("scan-missed", {"notices": False}, 0),
+        (DIGEST, {}, 0),
+        (DIGEST, {"digest": True, "notices": False}, 1),
+    ],
+)
+def test_a_notice_is_said_once_to_channels_that_want_it(kind: str, options: dict[str, Any], count: int) -> None:
+    channel = CountingChannel()
+    settings = ChannelSettings(name="team", webhook="https://a.test", **options)
+    listener = Listener(settings, Speaker("team", channel, MemoryMessageThreads(), lambda: NOON))
+    notice = {"title": "a", "kind": kind, "severity": "LOW", "sentence": "b", "step": "notice"}
+    for _ in range(2):
+        say_notice("scan/s/x", notice, listener)
+    assert len(channel.titles) == count
+
+
+MUTES = """
+mutes:
+  - {hosts: [10.0.0.0/24], owners: [net], from: "2026-11-02T11:00:00Z", until: "2026-11-02T13:00:00Z"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "owner", "hours", "is_muted"),
+    [
+        ("10.0.0.9", "net", 0, True),
+        ("10.0.1.9", "net", 0, False),
+        ("10.0.0.9", "shop", 0, False),
+        ("10.0.0.9", "net", 2, False),
+        ("10.0.0.9", "net", -2, False),
+        ("2001:db8::1", "net", 0, False),
+    ],
+)
+def test_a_mute_holds_for_its_hosts_owners_and_time(address: str, owner: str, hours: int, is_muted: bool) -> None:
+    subject = ExposureSubject(vantage="internet", address=address, kind="unexpected-open", protocol="tcp", port=23)
+    exposure = replace(start_exposure(subject), owner=owner)
+    end = find_mute_end(exposure, read_channels(MUTES).mutes, NOON + timedelta(hours=hours))
+    assert end == (NOON + timedelta(hours=1) if is_muted else None)
