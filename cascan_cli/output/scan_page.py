@@ -170,7 +170,7 @@ def suggest_commands(page: ScanPage) -> list[str]:
         commands.append(f"cascan diff {scan_id}")
     if page.children or page.cascade:
         commands.append(f"cascan tree {scan_id}")
-    return [*commands, f"cascan report {scan_id} --xml"]
+    return [*commands, f"cascan report {scan_id} --as html -o report.html"]
 
 
 def scan_page_to_json(page: ScanPage) -> dict[str, Any]:
