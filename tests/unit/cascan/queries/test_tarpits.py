@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cascan.formats.first_seen import add_first_seen
 from cascan.formats.records import Record
-from cascan.model.inventory import PortRecord
+from cascan.model.inventory import PortKey, PortRecord
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.queries.current_findings import find_current_findings, find_current_findings_at
 from tests.support.scanned_network import World, xml
@@ -23,10 +24,9 @@ class Counted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reads = 0
-        read = PortRecord.key.fget
-        assert read
+        read: Callable[[PortRecord], PortKey] = vars(PortRecord)["key"].fget
 
-        def count(port: PortRecord) -> object:
+        def count(port: PortRecord) -> PortKey:
             self.reads += 1
             return read(port)
 
