@@ -8,6 +8,7 @@ from itertools import groupby
 from urllib.parse import quote
 
 from cascan.model.finding import Finding, HostFindings
+from cascan.model.inventory import PortKey
 from cascan.nmap.addresses import parse_address
 
 HEX_DIGITS = {4: 8, 6: 32}  # by family: of an address
@@ -33,6 +34,12 @@ def find_address(finding: Finding) -> str:
     if isinstance(addresses, list) and addresses:
         return str(addresses[0])
     return str(finding.attributes.get("mac_address") or "")
+
+
+def find_port_key(finding: Finding) -> PortKey | None:
+    """Protocol and number of the finding's port. None: the finding is about the host."""
+    protocol, port = finding.attributes.get("protocol"), finding.attributes.get("port")
+    return (protocol, port) if isinstance(protocol, str) and protocol and isinstance(port, int) else None
 
 
 def group_by_host(findings: Iterable[Finding]) -> Iterator[HostFindings]:

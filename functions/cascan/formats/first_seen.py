@@ -7,13 +7,13 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from cascan.findings.by_host import find_address
+from cascan.findings.by_host import find_address, find_port_key
+from cascan.findings.hosts import CATEGORY as HOST
+from cascan.findings.ports import OPEN_PORT
 from cascan.formats.records import Record
 from cascan.gateways import Inventory
 from cascan.model.inventory import HostRecord
 from cascan.nmap.addresses import is_address
-from cascan.queries.current_findings import OPEN_PORT
-from cascan.queries.since_last_scan import HOST
 
 RECORDS_AT_ONCE = 500  # whose hosts are read together
 
@@ -50,7 +50,7 @@ def _add(record: Record, host: HostRecord) -> Record:
     if finding.category == HOST:
         first_seen = host.first_seen
     elif finding.category == OPEN_PORT:
-        key = finding.attributes.get("protocol"), finding.attributes.get("port")
+        key = find_port_key(finding)
         first_seen = next((port.first_seen for port in host.ports if port.key == key), None)
     # The inventory may be younger than a scan, such as after addresses were forgotten
     is_earlier = first_seen is not None and first_seen <= finding.parsed_at

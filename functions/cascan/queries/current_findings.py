@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Protocol
 
 from cascan.findings import build_findings
+from cascan.findings.ports import OPEN_PORT
 from cascan.gateways import Findings, FindingsByHost, History, Inventory, Scans
 from cascan.inventory.observations import ASSUMED_UP
 from cascan.model.finding import Finding
@@ -23,7 +24,6 @@ from cascan.nmap.addresses import parse_address
 
 FINDINGS_AT_ONCE = 500  # whose hosts are looked up together
 EVERYTHING = InventoryQuery()
-OPEN_PORT = "Open Port"
 
 
 class Current(Findings, Inventory, History, Scans, Protocol):
