@@ -37,9 +37,11 @@ def find_address(finding: Finding) -> str:
 
 
 def find_port_key(finding: Finding) -> PortKey | None:
-    """Protocol and number of the finding's port. None: the finding is about the host."""
+    """Protocol and number of the finding's port; -1 for one that is not a number. None: it is about the host."""
     protocol, port = finding.attributes.get("protocol"), finding.attributes.get("port")
-    return (protocol, port) if isinstance(protocol, str) and protocol and isinstance(port, int) else None
+    if port is None or not protocol:
+        return None
+    return str(protocol), port if isinstance(port, int) else -1
 
 
 def group_by_host(findings: Iterable[Finding]) -> Iterator[HostFindings]:
