@@ -23,9 +23,8 @@ from cascan.limits import MAX_LOOKS_READ
 from cascan.model.history import HOST_NOT_UP, NOT_COVERED, Look, NetworkQuery, NotOpenPorts, OpenPorts, SeenService
 from cascan.model.inventory import OPEN, UP, ChangeKind, HostRecord, InventoryQuery, PortKey
 from cascan.model.vantage import DEFAULT_VANTAGE
-from cascan.nmap.addresses import parse_address
+from cascan.nmap.addresses import find_network
 
-NETWORK_BITS = 8  # addresses that share all but these bits are asked for together
 NETWORKS_AT_ONCE = 8  # whose first looks are read at once
 
 Ports = Mapping[str, set[PortKey]]  # by address; all addresses share a network
@@ -365,8 +364,7 @@ def _by_network(hosts: Iterable[HostRecord]) -> Iterator[list[HostRecord]]:
     batch: list[HostRecord] = []
     network: tuple[int, int] | None = None
     for host in hosts:
-        number = parse_address(host.address)
-        belongs_to = number.version, int(number) >> NETWORK_BITS
+        belongs_to = find_network(host.address)
         if batch and belongs_to != network:
             yield batch
             batch = []
