@@ -145,16 +145,17 @@ COMMANDS = {  # as the document calls them → what is typed
 }
 # local up prints what local status does, and tests/e2e runs it; test_live.py of the command runs doctor --live
 # test_vuls_scan.py of the command compares what `vuls scan` prints
-# test_exposures.py of the command runs those of exposures, test_messages_command.py those of messages
+# test_exposures.py of the command runs those of exposures; test_messages_command.py and test_mutes_command.py those of
+# messages
 BY_OTHERS = {
     "cascan local up",
     "cascan doctor --live",
     "cascan vuls scan",
     *(f"cascan exposure {action}" for action in ("apply", "list", "ack", "accept", "reopen")),
     "cascan why",
-    *(f"cascan messages {action}" for action in ("set", "show", "list", "retry", "test")),
+    *(f"cascan messages {action}" for action in ("set", "show", "list", "retry", "test", "mute", "unmute", "mutes")),
 }
-MESSAGE_SHAPES = {"stored channels", "channel", "message on its way", "tested channels"}
+MESSAGE_SHAPES = {"stored channels", "channel", "message on its way", "tested channels", "mute"}
 EXPOSURE_SHAPES = {"applied exposure file", "exposure move", "exposure", "explained exposure"}
 VULS_SHAPES = {
     "answered results",

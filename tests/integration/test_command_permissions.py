@@ -461,9 +461,12 @@ def test_every_command_that_talks_to_aws_is_recorded() -> None:
         source = Path(importlib.import_module(command.name).__file__ or "").read_text()
         if any(re.search(rf"\b{name}\b", source) for name in TALKS_TO_AWS):
             talking.add(command.name.rpartition(".")[2])
-    typed_as = {"control": "cancel", "export_findings": "findings", "backfill": "history"} | dict.fromkeys(
-        ("exposures", "exposure_check", "exposure_init"), "exposure"
-    )
+    typed_as = {
+        "control": "cancel",
+        "export_findings": "findings",
+        "backfill": "history",
+        "mutes": "messages",
+    } | dict.fromkeys(("exposures", "exposure_check", "exposure_init"), "exposure")
     # The local stack has no policies; a worker has the role of a worker; `vuls scan` calls what submit and
     # report call, and its scan would have to run; the pages of `ui` call what the commands call
     assert {typed_as.get(name, name) for name in talking} - run == {"local", "worker", "vuls", "ui"}
