@@ -1,11 +1,11 @@
-"""A notice: something that happened once, said once on every channel that wants notices."""
+"""A notice: one message about something that happened once, on every channel that wants notices."""
 
 from __future__ import annotations
 
 from cascan.limits import MAX_MESSAGE_FIELD_CHARS
+from cascan.messages.channel_settings import ChannelSettings
 from cascan.messages.fields import Fields, build_attempt_fields
 from cascan.messages.notices import DIGEST
-from cascan.messages.read_channels import ChannelSettings
 from cascan.messages.render import render_message
 from cascan.messages.say import Listener, Turn, say
 from cascan.model.finding import Severity
