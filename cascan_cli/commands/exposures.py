@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cascan.aws.tables.scan_table import DynamoScanTable
 
 COLUMNS = ("ID", "SEVERITY", "STATE", "AGE", "VANTAGE", "HOST", "PORT", "KIND", "OWNER")
+DROPPED = ("OWNER", "VANTAGE", "AGE")  # where the terminal is narrow
 
 
 def run(args: Namespace) -> int:
@@ -113,9 +114,8 @@ def _list(table: DynamoScanTable, args: Namespace) -> int:
     if args.json:
         print_json([exposure_to_json(exposure, now) for exposure in exposures])
         return 0
-    print_table(
-        COLUMNS, [_to_row(exposure, now) for exposure in exposures], drop=("OWNER", "VANTAGE"), whole=("ID", "AGE")
-    )
+    rows = [_to_row(exposure, now) for exposure in exposures]
+    print_table(COLUMNS, rows, drop=DROPPED, whole=("ID", "STATE", "AGE"), comfort={"KIND": 15})
     if not exposures:
         print_message(_describe_none(table, args))
     return 0

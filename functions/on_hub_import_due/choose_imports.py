@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from cascan.findings.by_host import find_port_key
 from cascan.findings.hosts import CATEGORY as HOST
 from cascan.findings.redact import redact_finding
 from cascan.formats.asff import SEVERITIES, archive, rate_severity, to_asff
@@ -264,8 +265,7 @@ def _rank_exposure(exposure: Exposure) -> int:
 
 def _find_key(finding: Finding) -> PortKey:
     """The finding's port; HOST_KEY for a finding of the host."""
-    protocol, port = finding.attributes.get("protocol"), finding.attributes.get("port")
-    return (protocol, port) if isinstance(protocol, str) and isinstance(port, int) else HOST_KEY
+    return find_port_key(finding) or HOST_KEY
 
 
 def _find_state(look: Look, key: PortKey) -> str | None:

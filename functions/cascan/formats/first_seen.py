@@ -8,16 +8,16 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from cascan.findings.by_host import find_address
+from cascan.findings.by_host import find_address, find_port_key
+from cascan.findings.hosts import CATEGORY as HOST
+from cascan.findings.ports import OPEN_PORT
 from cascan.formats.records import Record
 from cascan.gateways import Inventory
 from cascan.model.inventory import HostRecord, PortKey
 from cascan.nmap.addresses import is_address
-from cascan.queries.current_findings import OPEN_PORT, THE_HOST, find_port_key
-from cascan.queries.since_last_scan import HOST
 
 RECORDS_AT_ONCE = 500  # whose hosts are read together
-FirstSeen = dict[PortKey, datetime]  # by port, and under THE_HOST of the host
+FirstSeen = dict[PortKey | None, datetime]  # by port, and of the host under None
 
 
 def add_first_seen(records: Iterable[Record], table: Inventory) -> Iterator[Record]:
@@ -47,17 +47,17 @@ def _read_hosts(batch: list[Record], table: Inventory) -> dict[tuple[str, str], 
 
 
 def _list_times(host: HostRecord) -> FirstSeen:
-    return {THE_HOST: host.first_seen} | {port.key: port.first_seen for port in host.ports}
+    return {None: host.first_seen} | {port.key: port.first_seen for port in host.ports}
 
 
 def _add(record: Record, times: FirstSeen) -> Record:
     finding = record.finding
     first_seen = None
     if finding.category == HOST:
-        first_seen = times[THE_HOST]
+        first_seen = times[None]
     elif finding.category == OPEN_PORT:
         key = find_port_key(finding)
-        first_seen = times.get(key) if key != THE_HOST else None
+        first_seen = times.get(key) if key else None
     # The inventory may be younger than a scan, such as after addresses were forgotten
     is_earlier = first_seen is not None and first_seen <= finding.parsed_at
     return replace(record, first_seen=first_seen) if is_earlier else record

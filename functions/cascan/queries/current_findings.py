@@ -12,6 +12,8 @@ from itertools import islice
 from typing import Protocol
 
 from cascan.findings import build_findings
+from cascan.findings.by_host import find_port_key
+from cascan.findings.ports import OPEN_PORT
 from cascan.gateways import Findings, FindingsByHost, History, Inventory, Scans
 from cascan.inventory.observations import ASSUMED_UP
 from cascan.model.finding import Finding
@@ -23,8 +25,6 @@ from cascan.nmap.addresses import parse_address
 
 FINDINGS_AT_ONCE = 500  # whose hosts are looked up together
 EVERYTHING = InventoryQuery()
-OPEN_PORT = "Open Port"
-THE_HOST: PortKey = ("", 0)
 
 
 class Current(Findings, Inventory, History, Scans, Protocol):
@@ -98,19 +98,11 @@ def _find_address(finding: Finding) -> str:
     return ""
 
 
-def _find_newest_scans(host: HostRecord) -> dict[PortKey, str]:
-    """By open port, and under THE_HOST, the scan that covered it last. A tarpit has 65,535 open ports."""
+def _find_newest_scans(host: HostRecord) -> dict[PortKey | None, str]:
+    """By open port, and under None of the host, the scan that covered it last. A tarpit has 65,535 open ports."""
     if not host.is_up:
         return {}
-    return {THE_HOST: host.latest.scan_id} | {port.key: port.latest.scan_id for port in host.open_ports}
-
-
-def find_port_key(finding: Finding) -> PortKey:
-    """The port that the finding is about; THE_HOST if it is about none."""
-    number, protocol = finding.attributes.get("port"), finding.attributes.get("protocol")
-    if number is None or not protocol:
-        return THE_HOST
-    return str(protocol), number if isinstance(number, int) else -1
+    return {None: host.latest.scan_id} | {port.key: port.latest.scan_id for port in host.open_ports}
 
 
 def _build_finding(host: HostRecord, port: PortRecord) -> Finding:

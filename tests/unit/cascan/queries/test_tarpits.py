@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from cascan.formats.records import Record
 from cascan.model.inventory import PortKey, PortRecord
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.queries.current_findings import find_current_findings, find_current_findings_at
+from cascan.queries.history import find_open_keys, list_port_spans, list_spans
 from tests.support.scanned_network import World, xml
 
 PORTS = tuple(range(1, 1_001))
@@ -55,3 +57,12 @@ def test_the_ages_of_a_tarpits_ports_are_read_once_a_batch(world: World, monkeyp
     ages = [record.first_seen for record in add_first_seen(records, world.table)]
     assert sum(age is not None for age in ages) >= len(PORTS)
     assert counted.reads <= MOST_LOOKS_PER_PORT * len(PORTS)
+
+
+def test_the_past_of_all_ports_is_that_of_each(world: World) -> None:
+    world.scan(1, xml({ADDRESS: (22, 80)}))
+    world.scan(2, xml({ADDRESS: (80, 443)}))
+    looks = list(world.table.looks_until([ADDRESS], datetime(2100, 1, 1, tzinfo=UTC)))[::-1]
+    assert len(looks) == 3
+    keys = find_open_keys(looks)
+    assert list_port_spans(looks) == [span for key in keys for span in list_spans(looks, key)]

@@ -164,3 +164,15 @@ def test_an_empty_list_says_why_it_is_empty(place: Place, capsys: pytest.Capture
     place.table.stored_expectations = None
     assert main(["exposure", "list"]) == 0
     assert "`cascan exposure apply FILE` stores one" in capsys.readouterr().err
+
+
+def test_a_narrow_terminal_shows_the_whole_id_state_and_kind(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exposure = the_exposure(place)
+    capsys.readouterr()
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main(["exposure", "list"]) == 0
+    out = capsys.readouterr().out
+    assert all(text in out for text in (exposure.exposure_id, "confirmed", "unexpected-open"))
