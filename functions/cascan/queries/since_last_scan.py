@@ -12,17 +12,18 @@ it did not reach and a script that it did not run say nothing. Nothing of it is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby, islice
 
+from cascan.clock import TimeLeft, no_time_limit
 from cascan.findings.by_host import find_address
 from cascan.gateways import History, Scans
 from cascan.inventory.looks import find_state
-from cascan.limits import MAX_COMPARED_FINDINGS, MAX_GONE_FINDINGS, MAX_SERIES_SCANS
+from cascan.limits import MAX_COMPARED_FINDINGS, MAX_GONE_FINDINGS, MAX_SERIES_SCANS, MIN_JUDGING_S
 from cascan.model.finding import Finding
 from cascan.model.history import Look
-from cascan.model.inventory import OPEN, OPEN_OR_FILTERED
+from cascan.model.inventory import OPEN, OPEN_OR_FILTERED, PortKey
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.nmap.addresses import is_address, order_address
 from cascan.queries.history import NETWORK_BITS
@@ -117,8 +118,11 @@ class SinceLastScan:
         self._gone.discard(key)
         return key in self._earlier_keys
 
-    def judge_gone(self) -> GoneFindings:
-        """What the earlier scan has and the scan has not. All findings of the scan have to be compared before."""
+    def judge_gone(self, left_s: TimeLeft = no_time_limit) -> GoneFindings:
+        """What the earlier scan has and the scan has not. All findings of the scan have to be compared before.
+
+        `left_s`: with less than MIN_JUDGING_S left, the others are counted.
+        """
         if self.earlier is None or not self._gone:
             return GoneFindings()
         gone = [
@@ -129,7 +133,9 @@ class SinceLastScan:
         judged, unlisted = gone[:MAX_GONE_FINDINGS], len(gone[MAX_GONE_FINDINGS:])
         result = GoneFindings(unlisted=unlisted)
         covered = Coverage(self.scan, self.earlier, self._table)
-        for vantage, finding, is_resolved in covered.judge(judged):
+        for number, (vantage, finding, is_resolved) in enumerate(covered.judge(judged)):
+            if left_s() < MIN_JUDGING_S:
+                return replace(result, unlisted=unlisted + len(judged) - number)
             (result.resolved if is_resolved else result.not_covered).append((vantage, finding))
         return result
 
@@ -166,6 +172,23 @@ class Coverage:
 
     def judge(self, findings: Sequence[tuple[str, Finding]]) -> Iterator[tuple[str, Finding, bool]]:
         """Each finding with its vantage, and whether it is resolved; in order of vantage and address."""
+        for vantage, finding, looks in self._find_looks(findings):
+            yield vantage, finding, self._is_resolved(finding, looks)
+
+    def list_uncovered(self, findings: Sequence[tuple[str, Finding]]) -> Iterator[tuple[str, Finding]]:
+        """The findings at whose host or port the scan did not look at all, each with its vantage.
+
+        A look that could not decide the port's state is a look.
+        """
+        placed = [entry for entry in findings if entry[1].category != REACHABILITY and _find_network(entry[1])]
+        for vantage, finding, looks in self._find_looks(placed):
+            port = _find_port(finding)
+            is_covered = any(port is None or find_state(look, port) is not None for look in looks)
+            if not is_covered:
+                yield vantage, finding
+
+    def _find_looks(self, findings: Sequence[tuple[str, Finding]]) -> Iterator[tuple[str, Finding, list[Look]]]:
+        """Each finding with its vantage and the scan's looks at its host, in order of vantage and address."""
         ordered = sorted(findings, key=_order)
         for (vantage, network), batch in groupby(ordered, key=lambda entry: (entry[0], _find_network(entry[1]))):
             entries = list(batch)
@@ -174,7 +197,7 @@ class Coverage:
             )
             for _, finding in entries:
                 address = find_address(finding)
-                yield vantage, finding, self._is_resolved(finding, [look for look in looks if look.address == address])
+                yield vantage, finding, [look for look in looks if look.address == address]
 
     def _read_looks(self, vantage: str, addresses: Iterable[str]) -> Iterator[Look]:
         """The scan's looks at the addresses, the newest first. They share a network."""
@@ -187,10 +210,10 @@ class Coverage:
     def _is_resolved(self, finding: Finding, looks: Sequence[Look]) -> bool:
         if finding.category == REACHABILITY:  # computed from the looks of all members
             return self._ended_whole and self._asks_the_same
-        port, protocol = finding.attributes.get("port"), finding.attributes.get("protocol")
-        if not isinstance(port, int) or not protocol:
+        port = _find_port(finding)
+        if port is None:
             return self._is_host_resolved(finding, looks)
-        states = [state for look in looks if (state := find_state(look, (str(protocol), port))) is not None]
+        states = [state for look in looks if (state := find_state(look, port)) is not None]
         if not states or OPEN_OR_FILTERED in states:
             return False
         if OPEN in states:  # the port is there; whether a script looked again only the options say
@@ -219,6 +242,12 @@ def _get_parameters(scan: Scan) -> tuple[str, ...]:
 def _order(entry: tuple[str, Finding]) -> tuple[str, tuple[int, int]]:
     address = find_address(entry[1])
     return entry[0], order_address(address) if is_address(address) else (0, 0)
+
+
+def _find_port(finding: Finding) -> PortKey | None:
+    """None: the finding is about its host."""
+    port, protocol = finding.attributes.get("port"), finding.attributes.get("protocol")
+    return (str(protocol), port) if isinstance(port, int) and protocol else None
 
 
 def _find_network(finding: Finding) -> tuple[int, int] | None:
