@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cascan_cli.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -90,6 +90,12 @@ def printable(value: object) -> str:
 def pluralize(count: int, singular: str, plural: str = "") -> str:
     """`1 shard`, `2 shards`. `plural` is needed where the plural is not formed with an s."""
     return f"{count} {singular if count == 1 else plural or singular + 's'}"
+
+
+def shorten_list(texts: Sequence[str], shown: int) -> str:
+    """`a b c and 4 more`: the first texts, and the number of the others."""
+    others = len(texts) - shown
+    return " ".join(texts[:shown]) + (f" and {others} more" if others > 0 else "")
 
 
 class Progress:

@@ -297,7 +297,6 @@ MAX_IMPORT_TRIES = 4  # of findings that Security Hub did not take for a reason 
 MAX_IMPORT_TURNS = 1_000  # to import one scan; each imports some hosts
 MAX_LOOKS_PER_IMPORT = 1_000  # at one host that are newer than the scan that is imported
 HOSTS_PER_IMPORT = 8  # whose findings are in memory together; each may have one for every port
-MAX_PARKED_FINDINGS = 100  # ids in one parked message of findings that Security Hub refused; the others are counted
 MAX_EXPORTED_SERIES_SCANS = 100  # of one series, whose findings are read for an export of its present state
 MAX_IMPORTED_PER_HOST = 1_000  # findings of one host in Security Hub, the most severe ones; the others are counted
 MAX_IMPORT_CONFLICTS = 4  # times that some hosts are imported again, because another import was faster

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cascan.clock import TimeLeft, no_time_limit
-from cascan.findings.by_host import find_address
+from cascan.findings.by_host import find_address, find_port_key
 from cascan.limits import MAX_REVIEWED_FINDINGS, MIN_JUDGING_S, MIN_LOST_HOSTS, MIN_LOST_SHARE
 from cascan.model.finding import Finding
 from cascan.model.scan import Scan
@@ -69,5 +69,5 @@ def compare_series(
 
 
 def _to_place(vantage: str, finding: Finding) -> LostPlace:
-    port, protocol = finding.attributes.get("port"), finding.attributes.get("protocol")
-    return vantage, find_address(finding), f"{protocol}/{port}" if isinstance(port, int) and protocol else ""
+    port = find_port_key(finding)
+    return vantage, find_address(finding), f"{port[0]}/{port[1]}" if port else ""

@@ -173,6 +173,8 @@ class TestOptions:
         [
             (["findings", "latest", "--as", "pdf"], "'jsonl', 'csv', 'md', 'sarif'"),
             (["findings", "latest", "-o", "x"], "-o needs --as FORMAT"),
+            (["findings", "latest", "--as", "html"], "cascan report SCAN --as html -o FILE"),
+            (["report", "latest", "--xml", "-o", "x"], "--xml prints on standard output"),
             (["inventory", "--with-secrets"], "--with-secrets needs --as FORMAT"),
             (["diff", "--json", "--as", "md"], "--json and --as md contradict each other"),
             (["findings", "latest", "--as-targets", "--as", "md"], "--as-targets and --as md contradict"),
