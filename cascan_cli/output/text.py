@@ -87,6 +87,11 @@ def printable(value: object) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
 
+def printable_lines(text: str) -> str:
+    """The text with its lines and tabs, and its other characters printable."""
+    return "".join(char if char in "\n\t" else printable(char) for char in text)
+
+
 def pluralize(count: int, singular: str, plural: str = "") -> str:
     """`1 shard`, `2 shards`. `plural` is needed where the plural is not formed with an s."""
     return f"{count} {singular if count == 1 else plural or singular + 's'}"

@@ -23,8 +23,6 @@ SEVERITY_NUMBERS = {name: number for number, name in enumerate(SEVERITIES)}
 STANDINGS = tuple(Standing)
 UNKNOWN_SEVERITY = SEVERITY_NUMBERS["INFORMATIONAL"]
 CERTIFICATE = "TLS Certificate"  # a category
-# The attributes that `redact_finding` looks into. Most findings have none of them
-HIDING_PLACES = ("accounts", "script", "scripts", "scripts_data")
 # Attributes that have a column, or repeat what a column has
 SHOWN_ELSEWHERE = frozenset(
     {
@@ -70,7 +68,7 @@ class FindingColumns:
         return len(self.severities)
 
     def add(self, finding: Finding, vantage: str = "", *, standing: Standing = Standing.KNOWN) -> None:
-        if not self._shows_secrets and any(map(finding.attributes.get, HIDING_PLACES)):
+        if not self._shows_secrets:
             finding = redact_finding(finding)
         attributes, address = finding.attributes, find_address(finding)
         add_line, numbers = self._texts.add_line, self.numbers
