@@ -1,8 +1,9 @@
-"""Send what is to be said of exposures, and notices, on the operator's channels.
+"""Send messages about exposures, and notices, on the operator's channels.
 
 Wakes on    moves of exposures, skipped schedules and ends of scans, through the message queue behind a rule
             on the bus (batches of 1); the end of a mute, from on_minute_passed
-Reads       the channels and mutes, the exposure and its threads, from the scan table; URLs of webhooks, from SSM
+Reads       the channels and mutes, the exposure and its threads, from the scan table; of an ended scan, its
+            findings and looks, and those of the scan before it; URLs of webhooks, from SSM
 Writes      threads of messages; what a mute holds, and how far its end is
 Sends       messages to webhooks, the SNS topic and, on one machine, commands; its own message again, where
             a channel was busy
@@ -26,7 +27,8 @@ from cascan.aws.tables.message_table import DynamoMessageTable
 from cascan.aws.tables.mute_table import DynamoMuteTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
-from cascan.events import MessageReady
+from cascan.events import MessageReady, ScanCompleted
+from cascan.messages.review_scan import ScanReview
 from cascan.messages.work import MessageWork, read_message_work
 from cascan.settings import from_env
 from edge import count, logger, queue_handler, seconds_left
@@ -48,6 +50,7 @@ class Settings:
 def wire() -> TurnGateways:
     settings = from_env(Settings, os.environ)
     threads = DynamoMessageTable(settings.scan_table)
+    table = DynamoScanTable(settings.scan_table)
     bus = EventBridgeBus(settings.scan_bus)
     ends = ChannelEnds(
         bus=bus,
@@ -55,7 +58,6 @@ def wire() -> TurnGateways:
         parameter_path=settings.messages_parameters,
         runs_commands=settings.messages_commands == "true",
     )
-    table = DynamoScanTable(settings.scan_table)
     return TurnGateways(
         exposures=table,
         scans=table,
@@ -72,8 +74,17 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     for work in read_message_work(record.body):
         if isinstance(work, MessageReady):
             gateways.bus.put([work])
+        elif isinstance(work, ScanCompleted):
+            _review_scan(work, gateways, lambda_context)
         else:
             _take_turns(work, gateways, lambda_context)
+
+
+def _review_scan(event: ScanCompleted, gateways: TurnGateways, lambda_context: LambdaContext) -> None:
+    _, listeners = gateways.channels.open()
+    review = ScanReview(event, listeners, gateways.scans, seconds_left(lambda_context))
+    for work in review.list_works() if listeners else ():
+        _take_turns(work, gateways, lambda_context)
 
 
 def _take_turns(work: MessageWork, gateways: TurnGateways, lambda_context: LambdaContext) -> None:

@@ -74,7 +74,7 @@ def _read_page(mute: StoredMute, page: list[HeldMessage], ending: MuteEnding) ->
     passed = mute.passed
     for held in page:
         passed = _count(held, mute, passed, ending)
-        work = MessageWork(scan_id="", cause_id=mute.key, key=held.key, notice=held.notice)
+        work = MessageWork(scan_id="", cause_id=mute.key, key=held.key, notice=held.notice, detail=held.detail)
         ending.queue.send(work.to_wire())
     is_read = len(page) < MAX_HELD_PER_PAGE
     read_to = page[-1].key if page else mute.read_to

@@ -46,7 +46,7 @@ def hold_message(work: MessageWork, exposure: Exposure | None, gateways: MuteGat
     mute = _find_mute(work, exposure, gateways)
     if mute is None:
         return ""
-    gateways.mutes.hold_message(mute, HeldMessage(key=work.key, notice=work.notice))
+    gateways.mutes.hold_message(mute, HeldMessage(key=work.key, notice=work.notice, detail=work.detail))
     current = _find_mute(work, exposure, gateways)
     return mute.mute_id if current and current.mute_id == mute.mute_id else ""
 

@@ -21,7 +21,9 @@ class MemoryMutes:
         return True
 
     def hold_message(self, mute: StoredMute, message: HeldMessage) -> None:
-        self.held.setdefault(mute.mute_id, {})[message.key] = message
+        held = self.held.setdefault(mute.mute_id, {})
+        if message.key not in held or held[message.key].order <= message.order:
+            held[message.key] = message
 
     def list_held(self, mute_id: str, *, after: str, limit: int) -> list[HeldMessage]:
         held = sorted(self.held.get(mute_id, {}).items())

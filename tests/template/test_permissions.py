@@ -146,6 +146,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     },
     "OnMessageDueRole": {
         TABLE: {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        INDEX: {"dynamodb:Query"},
         "Messaging/MessageQueue.Arn": {"sqs:SendMessage"},
         "arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter/AWS::StackName/messages/*": {"ssm:GetParameter"},
         BUS: {"events:PutEvents"},

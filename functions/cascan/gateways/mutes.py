@@ -20,7 +20,7 @@ class Mutes(Protocol):
         """
 
     def hold_message(self, mute: StoredMute, message: HeldMessage) -> None:
-        """Store the message, over an earlier one with its key."""
+        """Store the message, unless a later one of its thread is held."""
 
     def list_held(self, mute_id: str, *, after: str, limit: int) -> list[HeldMessage]:
         """At most `limit` messages in the order of their keys, read consistently. `after`: only later keys."""

@@ -53,3 +53,9 @@ class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
 
     key: str
     notice: dict[str, str] = {}  # its fields; empty: it is about an exposure
+    detail: str = ""  # of the notice's statement
+
+    @property
+    def order(self) -> str:
+        """Of two messages of a thread, the later one has the greater text."""
+        return self.detail.rpartition("/")[0]

@@ -56,6 +56,13 @@ def test_held_messages_are_read_in_pages_and_one_that_is_held_twice_is_one(table
     assert table.list_held(MUTE.mute_id, after=HELD[2].key, limit=2) == []
 
 
+def test_of_two_messages_of_a_thread_the_later_one_is_held(table: Any) -> None:
+    early, late = (replace(HELD[0], detail=f"2026-11-0{day}T00:00:00Z/s") for day in (1, 2))
+    for message in (early, late, early):
+        table.hold_message(MUTE, message)
+    assert table.list_held(MUTE.mute_id, after="", limit=2) == [late]
+
+
 @pytest.mark.usefixtures("dynamo_table")
 def test_what_is_held_and_a_closed_mute_are_forgotten_later_and_an_active_mute_is_not() -> None:
     table = DynamoMuteTable(TABLE, clock)

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from cascan.errors import GatewayUnavailable
 from cascan.exposure.life import add_looks, start_exposure
 from cascan.limits import MAX_HELD_PER_PAGE, MAX_SUMMARY_LINES
+from cascan.messages.channel_settings import ChannelFile, ChannelSettings
 from cascan.messages.decide_exposure import Audience
 from cascan.messages.notices import build_notice_fields
-from cascan.messages.read_channels import ChannelFile, ChannelSettings
 from cascan.messages.say import Listener, Speaker
 from cascan.messages.work import MessageWork
 from cascan.model.exposure import Exposure, ExposureSubject, JudgedLook
@@ -191,6 +191,20 @@ def test_a_notice_is_said_after_the_end_and_once() -> None:
     world.tick()
     world.say("scan/a/failed", **MISSED)
     assert [message["title"] for message in world.messages] == ["Scheduled scan failed"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0)])
+def test_of_a_notice_that_is_over_when_the_mute_ends_nothing_is_said(order: tuple[int, ...]) -> None:
+    world = World()
+    world.mute()
+    details = ("2026-11-02T12:00:00Z/s1", "2026-11-02T13:00:00Z/s2")
+    for number in order:
+        notice = MISSED | {"step": ("notice", "resolved")[number]}
+        work = MessageWork(scan_id="", cause_id="c", key="series/a", notice=notice, detail=details[number])
+        assert take_turns(work, world.gateways).held_by
+    world.wait(60)
+    world.tick()
+    assert world.messages == []
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,17 @@ class DynamoTable:
             request["ConditionExpression"] = "attribute_not_exists(pk)"
         return self._conditional("put_item", request) is not None
 
+    def put_later(self, item: Item, order: str) -> bool:
+        """Store the item, unless one is stored whose attribute `order` is greater. False: there is one."""
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "Item": item,
+            "ConditionExpression": "attribute_not_exists(pk) OR #order <= :order",
+            "ExpressionAttributeNames": {"#order": order},
+            "ExpressionAttributeValues": {":order": item[order]},
+        }
+        return self._conditional("put_item", request) is not None
+
     def put_further(self, item: Item, progress: int, writer: str) -> bool:
         """Store the item over one with less progress.
 

@@ -3,7 +3,7 @@
 what           pk                  sk            attributes
 ─────────────  ──────────────────  ────────────  ──────────────────────────────────────────
 mute           mutes               <mute id>     body, version; expires_at, once it is closed
-held message   mutes/<mute id>     <thread key>  body, expires_at
+held message   mutes/<mute id>     <thread key>  body, held_order, expires_at
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class DynamoMuteTable:
     def hold_message(self, mute: StoredMute, message: HeldMessage) -> None:
         expires_at = int((mute.ends_at + timedelta(days=NOTICE_DAYS)).timestamp())
         item = build_key(_held_by(mute.mute_id), message.key) | {"body": encode_body(message)}
-        self._table.put(item | to_values({"expires_at": expires_at}))
+        self._table.put_later(item | to_values({"expires_at": expires_at, "held_order": message.order}), "held_order")
 
     def list_held(self, mute_id: str, *, after: str, limit: int) -> list[HeldMessage]:
         values = {":pk": {"S": _held_by(mute_id)}}
