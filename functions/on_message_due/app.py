@@ -4,7 +4,7 @@ Wakes on    moves of exposures, skipped schedules and ends of scans, through the
             on the bus (batches of 1)
 Reads       the channels, the exposure and its threads, from the scan table; of an ended scan, its findings
             and looks, and those of the scan before it; URLs of webhooks, from SSM
-Writes      threads of messages
+Writes      threads of messages; the certificates that end soon
 Sends       messages to webhooks, the SNS topic and, on one machine, commands; its own message again, where
             a channel was busy
 Emits       MessageReady, for channels on the bus
@@ -60,6 +60,7 @@ def wire() -> TurnGateways:
     return TurnGateways(
         exposures=table,
         scans=table,
+        certificates=threads,
         bus=bus,
         channels=ChannelOpener(threads, ends, utc_now),
         queue=SqsRequestQueue(settings.message_queue_url, "message queue"),
@@ -79,8 +80,16 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
 
 
 def _review_scan(event: ScanCompleted, gateways: TurnGateways, lambda_context: LambdaContext) -> None:
-    _, listeners = gateways.channels.open()
-    review = ScanReview(event, listeners, gateways.scans, seconds_left(lambda_context))
+    file, listeners = gateways.channels.open()
+    review = ScanReview(
+        event=event,
+        listeners=listeners,
+        table=gateways.scans,
+        watches=gateways.certificates,
+        certificate_days=file.certificate_days,
+        clock=gateways.clock,
+        left_s=seconds_left(lambda_context),
+    )
     for work in review.list_works() if listeners else ():
         _take_turns(work, gateways, lambda_context)
 

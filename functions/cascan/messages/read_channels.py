@@ -1,6 +1,7 @@
 """The text of an operator's file → the channels that messages go to. All problems are reported at once.
 
 consoleUrl: https://cascan.example.com   # optional: messages link to its exposures
+certificateDays: [21, 7, 1]              # notices before a certificate ends, and when it has; []: none
 channels:
   payments:                              # a name of letters, digits, '-' and '_'
     webhook: https://hooks.slack.com/services/T0/B0/x
@@ -43,6 +44,8 @@ from cascan.forms.fields import find_unknown_fields, read_struct
 from cascan.forms.yaml_document import read_yaml
 from cascan.forms.yaml_lines import find_line, find_lines
 from cascan.limits import (
+    MAX_CERTIFICATE_DAYS,
+    MAX_CERTIFICATE_THRESHOLDS,
     MAX_CHANNEL_FILE_BYTES,
     MAX_CHANNEL_OWNERS,
     MAX_CHANNEL_TEMPLATE_CHARS,
@@ -60,6 +63,7 @@ from cascan.model.refusal import Refusal, Rule
 
 SOURCE = "the file"
 MAX_DEPTH = 5
+CERTIFICATE_DAYS = (21, 7, 1)
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PARAMETER = re.compile(r"/[A-Za-z0-9_./-]{1,500}")
 ENDS = ("webhook", "parameter", "command", "topic", "bus")  # where a channel sends to
@@ -141,6 +145,7 @@ class ChannelFile(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[ChannelSettings, ...] = ()
     mutes: tuple[Mute, ...] = ()
     console_url: str = ""  # without a slash at its end
+    certificate_days: tuple[int, ...] = CERTIFICATE_DAYS  # before its end; empty: no notices of certificates
 
 
 def read_channels(text: str) -> ChannelFile:
@@ -152,9 +157,10 @@ def read_channels(text: str) -> ChannelFile:
     document = {} if document is None else document
     if not isinstance(document, dict):
         raise RequestRefused([f"line 1: {SOURCE} has to be a mapping with the key channels"])
-    problems = find_unknown_fields(document, ("channels", "consoleUrl", "mutes"), "")
+    problems = find_unknown_fields(document, ("channels", "consoleUrl", "mutes", "certificateDays"), "")
     console_url = document.get("consoleUrl") or ""
     problems += _find_console_problems(console_url)
+    certificate_days = _read_certificate_days(document.get("certificateDays"), problems)
     channels = document.get("channels") or {}
     if not isinstance(channels, dict):
         problems.append("channels: has to be a mapping of names")
@@ -170,7 +176,19 @@ def read_channels(text: str) -> ChannelFile:
         channels=tuple(channel for channel in settings if channel),
         mutes=tuple(mute for mute in mutes if mute),
         console_url=console_url.rstrip("/"),
+        certificate_days=certificate_days,
     )
+
+
+def _read_certificate_days(days: Any, problems: list[str]) -> tuple[int, ...]:
+    if days is None:
+        return CERTIFICATE_DAYS
+    is_list = isinstance(days, list) and len(days) <= MAX_CERTIFICATE_THRESHOLDS
+    if is_list and all(type(number) is int and 1 <= number <= MAX_CERTIFICATE_DAYS for number in days):
+        return tuple(days)
+    numbers = f"numbers from 1 to {MAX_CERTIFICATE_DAYS}"
+    problems.append(f"certificateDays: has to be a list of at most {MAX_CERTIFICATE_THRESHOLDS} {numbers}")
+    return ()
 
 
 def _find_console_problems(url: object) -> Iterator[str]:

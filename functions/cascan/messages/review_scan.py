@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cascan.clock import TimeLeft, no_time_limit
+from cascan.clock import Clock, TimeLeft, no_time_limit
 from cascan.events import ScanCompleted
-from cascan.limits import MAX_REVIEWED_FINDINGS
+from cascan.gateways import CertificateWatches
+from cascan.limits import MAX_REVIEWED_FINDINGS, MIN_JUDGING_S
 from cascan.messages.compare_series import SeriesComparison, compare_series
+from cascan.messages.review_certificates import review_certificates
 from cascan.messages.say import Listener
 from cascan.messages.series_notices import build_coverage_key, build_digest, build_loss, build_recovery, find_base_id
+from cascan.messages.watch_certificates import CATEGORY, read_certificate
 from cascan.messages.work import MessageWork
+from cascan.model.certificate import WatchedCertificate
 from cascan.model.message import Statement
 from cascan.model.scan import Scan
 from cascan.queries.reachability_findings import FindingsAndLooks
+from cascan.queries.read_findings import read_findings_by_vantage
 from cascan.queries.since_last_scan import find_earlier_scan
 
 
@@ -29,6 +34,9 @@ class ScanReview:
     event: ScanCompleted
     listeners: Sequence[Listener]
     table: FindingsAndLooks
+    watches: CertificateWatches
+    certificate_days: Sequence[int]
+    clock: Clock
     left_s: TimeLeft = no_time_limit
 
     def list_works(self) -> Iterator[MessageWork]:
@@ -38,6 +46,23 @@ class ScanReview:
             return  # the scan that it is a member of says it
         if self.event.name:
             yield from self._review_series(scan)
+        if scan is not None and self._has_certificates(scan):
+            seen = self._read_certificates(scan)
+            yield from review_certificates(self.event, seen, self.watches, self.clock(), self.certificate_days)
+
+    def _has_certificates(self, scan: Scan) -> bool:
+        is_asked = self.certificate_days and any(listener.settings.notices for listener in self.listeners)
+        is_small = scan.findings.count <= MAX_REVIEWED_FINDINGS
+        return bool(is_asked and is_small and self.event.findings.categories.get(CATEGORY))
+
+    def _read_certificates(self, scan: Scan) -> Iterator[WatchedCertificate]:
+        """As far as there is time."""
+        for vantage, finding in read_findings_by_vantage(scan, self.table):
+            if self.left_s() < MIN_JUDGING_S:
+                return
+            certificate = read_certificate(finding, vantage, self.event.finished_at)
+            if certificate is not None:
+                yield certificate
 
     def _review_series(self, scan: Scan | None) -> Iterator[MessageWork]:
         wants_digest = any(listener.settings.digest for listener in self.listeners)

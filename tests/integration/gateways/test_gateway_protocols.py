@@ -32,6 +32,7 @@ from cascan.gateways import (
     Agenda,
     AuditList,
     CascadeTable,
+    CertificateWatches,
     ChannelStore,
     DelayedMessage,
     DelayedMessages,
@@ -95,6 +96,7 @@ ISSUED_REQUESTS: tuple[IssuedRequests, ...] = (DynamoIssuedRequests("table"), fa
 REQUEST_QUEUES: tuple[RequestQueue, ...] = (SqsRequestQueue("url"), fake_cascades.MemoryRequestQueue())
 SCHEDULE_TABLES: tuple[ScheduleTable, ...] = (DynamoScheduleTable("table"), fake_schedules.MemoryScheduleTable())
 MESSAGE_THREADS: tuple[MessageThreads, ...] = (DynamoMessageTable("table"), MemoryMessageThreads())
+CERTIFICATE_WATCHES: tuple[CertificateWatches, ...] = (DynamoMessageTable("table"), MemoryMessageThreads())
 CHANNEL_STORES: tuple[ChannelStore, ...] = (DynamoMessageTable("table"), MemoryMessageThreads())
 MESSAGE_CHANNELS: tuple[MessageChannel, ...] = (
     CommandChannel(["true"]),
@@ -152,6 +154,7 @@ BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     ScheduleTable: SCHEDULE_TABLES,
     OperatorRecords: OPERATOR_RECORDS,
     MessageThreads: MESSAGE_THREADS,
+    CertificateWatches: CERTIFICATE_WATCHES,
     ChannelStore: CHANNEL_STORES,
     MessageChannel: MESSAGE_CHANNELS,
     SentFindings: SENT_FINDINGS,
