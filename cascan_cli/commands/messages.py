@@ -184,9 +184,16 @@ def _retry(stack: StackGateways, args: Namespace) -> int:
 
 
 def _build_retry(thread: MessageThread, cause: str) -> MessageWork:
-    notice = thread.attempt.notice if thread.attempt and not thread.key.startswith(EXPOSURE_PREFIX) else {}
+    attempt = thread.attempt if not thread.key.startswith(EXPOSURE_PREFIX) else None
     return MessageWork(
-        scan_id="", cause_id=cause, key=thread.key, channel=thread.channel, retries=True, is_due=True, notice=notice
+        scan_id="",
+        cause_id=cause,
+        key=thread.key,
+        channel=thread.channel,
+        retries=True,
+        is_due=True,
+        notice=attempt.notice if attempt else {},
+        detail=attempt.statement.detail if attempt else "",
     )
 
 
