@@ -7,12 +7,12 @@ columns are left out, with a message.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from cascan.patterns import compile_pattern
 from cascan_cli.output.text import STYLES, print_message, printable
 
 GAP = 2  # between two columns
@@ -21,7 +21,7 @@ READABLE_WORD = 14  # to show this much of a word is better than to leave out a 
 MIN_WIDTH = 6  # words are not cut shorter; the terminal then wraps the lines
 MAX_FITTED_ROWS = 10_000  # the widths of the columns fit the first rows; only so many are in memory
 MAX_PRINTED_ROWS = 500  # that rich renders at once: each of its cells takes ten times the memory of a text
-TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d+)?Z)")
+TIMESTAMP = r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d+)?Z)"
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Column:
         if self.is_whole:
             self.tight = self.natural
             return
-        self.cells = [TIMESTAMP.sub(r"\1 \2", cell) for cell in self.cells]
+        self.cells = [compile_pattern(TIMESTAMP).sub(r"\1 \2", cell) for cell in self.cells]
         words = (word for text in (self.title, *self.cells) for word in text.split())
         self.tight = max(min(_max_width(words), MAX_WORD), self.comfortable)
 

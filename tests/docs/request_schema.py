@@ -60,9 +60,9 @@ def _entries(max_entries: int, max_chars: int) -> Schema:
     return {"maxItems": max_entries, "items": {"type": "string", "maxLength": max_chars, "pattern": r"\S"}}
 
 
-def _unnamed(pattern: re.Pattern[str]) -> str:
+def _unnamed(pattern: str) -> str:
     """The pattern with plain groups: not all dialects of regular expressions name groups as Python does."""
-    return re.sub(r"\(\?P<[a-z]+>", "(", pattern.pattern)
+    return re.sub(r"\(\?P<[a-z]+>", "(", pattern)
 
 
 def _any_case(name: str) -> str:

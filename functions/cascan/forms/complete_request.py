@@ -31,6 +31,7 @@ from cascan.model.request import PortScan, ScanRequest, ScanType
 from cascan.model.vantage import NAME_RULE, is_vantage_name
 from cascan.nmap.options.arguments import parse_arguments
 from cascan.nmap.targets.own_ports import split_ports
+from cascan.patterns import compile_pattern
 from cascan.timing.windows import Window
 
 
@@ -49,7 +50,7 @@ LIST_LIMITS: Mapping[str, ListLimit] = {
 TEXT_FIELDS = tuple(  # with at most MAX_LABEL_CHARS; `name` has a syntax of its own
     field for field in msgspec.structs.fields(ScanRequest) if field.type is str and field.name != "name"
 )
-NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 SCHEDULE_LABEL = "cascan/schedule"  # on every scan of a schedule
 IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
 POLICY_ANNOTATION = "cascan/policy-profile"
@@ -174,7 +175,7 @@ def _identity_problems(request: ScanRequest) -> Iterator[str]:
 
 
 def is_valid_name(text: str) -> bool:
-    return len(text) <= MAX_NAME_CHARS and NAME.fullmatch(text) is not None
+    return len(text) <= MAX_NAME_CHARS and compile_pattern(NAME).fullmatch(text) is not None
 
 
 def build_default_name(target: str) -> str:

@@ -15,10 +15,11 @@ import msgspec
 from cascan.errors import RequestRefused
 from cascan.limits import MAX_REASONS
 from cascan.model.refusal import Refusal, Rule
+from cascan.patterns import compile_pattern
 
 MAX_PATH_CHARS = 256
 S = TypeVar("S", bound=msgspec.Struct)
-SENTENCE = re.compile(r"(?P<problem>.*?)( - at `(key in )?\$(?P<path>.*)`)?", re.DOTALL)
+SENTENCE = r"(?s)(?P<problem>.*?)( - at `(key in )?\$(?P<path>.*)`)?"
 
 
 def read_struct(
@@ -117,7 +118,7 @@ def _to_sentence(name: str, complaint: str, kind: Any, value: Any) -> str:
         if isinstance(member, type) and issubclass(member, Enum):
             choices = ", ".join(str(choice.value) for choice in member)
             return f"{name}: {value!r:.80} is not known here; {choices} are"
-    match = SENTENCE.fullmatch(complaint)
+    match = compile_pattern(SENTENCE).fullmatch(complaint)
     problem, path = (match["problem"], match["path"] or "") if match else (complaint, "")
     problem = problem.replace("`", "")
     is_unquoted = re.match(r"Expected str, got (int|float|bool)", problem)
