@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
+
+import msgspec
 
 from cascan.patterns import compile_pattern
 from cascan_cli.output.text import STYLES, print_message, printable
@@ -24,8 +25,7 @@ MAX_PRINTED_ROWS = 500  # that rich renders at once: each of its cells takes ten
 TIMESTAMP = r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d+)?Z)"
 
 
-@dataclass(slots=True)
-class Column:
+class Column(msgspec.Struct):
     """A column; it needs the width `natural` for its longest cell, `tight` for its longest word.
 
     `width` is the width that it gets. The cells of a column that `is_whole` are not folded or cut.

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from enum import Enum
 from typing import Any, TypeVar, get_args
 
@@ -67,7 +66,7 @@ def _find_unknown_inside(value: Any, kind: Any, path: str) -> list[str]:
         return []
     return find_unknown_fields(
         value,
-        [field.encode_name for field in msgspec.structs.fields(struct)],
+        struct.__struct_encode_fields__,
         path,
     )
 
@@ -104,6 +103,8 @@ def find_unknown_fields(
     for name in fields:
         if name in known_names:
             continue
+        from difflib import get_close_matches  # noqa: PLC0415 - only unknown fields need it
+
         near = get_close_matches(name[:64], known_names, n=3)
         hint = hints.get(name) or (f"did you mean {' or '.join(near)}?" if near else "")
         problems.append(f"{path}{name[:64]} is not a field here{'; ' if hint else ''}{hint}")

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HORIZON = timedelta(days=9)  # a week and a day at each end: every window opens again within it
 DAY = timedelta(days=1)
-WINDOW_PATTERN = r"(?:(?P<days>[A-Za-z,-]+)\s+)?(?P<begin>\d{1,2}:\d\d)\s*-\s*(?P<end>\d{1,2}:\d\d)(?:\s+(?P<zone>[A-Za-z0-9_+/-]+))?"
+WINDOW_PATTERN = (
+    r"(?:(?P<days>[A-Za-z,-]+)\s+)?(?P<begin>\d{1,2}:\d\d)\s*-\s*(?P<end>\d{1,2}:\d\d)"
+    r"(?:\s+(?P<zone>[A-Za-z0-9_+/-]+))?"
+)
 FORMAT = "write it as 'Mon-Fri 22:00-06:00 Europe/Berlin': days and zone may be left out"
 
 
