@@ -101,7 +101,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     has_options = any(argument.startswith("-") for argument in unparsed)
     if has_options or args.run not in TARGET_LISTS:
         hint = "nmap options go after --" if args.run in TAKE_NMAP_OPTIONS else ""
-        parser.refuse(unparsed, args.command, hint)
+        parser.refuse(unparsed, args.command, hint, action=getattr(args, "action", None) or "")
     getattr(args, TARGET_LISTS[args.run]).extend(unparsed)
     return args
 

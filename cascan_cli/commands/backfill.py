@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from cascan.permissions.scope import Scope
 from cascan.recovery.backfill_history import Backfilled, backfill_history
-from cascan_cli.commands.reparse import find_all_scans, find_named_scans, parse_time
+from cascan_cli.commands.reparse import find_all_scans, find_named_scans
 from cascan_cli.errors import BadInput
+from cascan_cli.input.moments import parse_since
 from cascan_cli.output.text import Progress, pluralize, print_json, print_message
 from cascan_cli.stack.open import StackGateways, open_stack
 from cascan_cli.stack.rebuild_table import EVERYWHERE
@@ -27,8 +28,8 @@ def run(args: Namespace) -> int:
     Raises: BadInput: no such scan, or one that has not ended.
     """
     if args.scans and args.since:
-        raise BadInput("name scans, or use --since TIME")
-    since = parse_time(args.since) if args.since else None
+        raise BadInput("name scans, or use --since DATE")
+    since = parse_since(args.since)
     with open_stack(args) as stack:
         scans = find_named_scans(args.scans, stack) if args.scans else find_all_scans(since, stack)
         results = list(_backfill_all([scan for scan in scans if not scan.members], stack))

@@ -64,7 +64,7 @@ def _export(scan: Scan, compared: _Compared, args: Namespace, stack: StackGatewa
         )
     )
     ids = " and ".join(other.scan_id for other in compared.scans)
-    write_records(records, args, title=f"{scan.name}, changes of {ids}")
+    write_records(records, args, title=f"{scan.name}, changes of scan {ids}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def run(args: Namespace) -> int:
     if not BEGINNING.fullmatch(args.finding):
         raise BadInput(
             f"{args.finding!r}: must be the id or the fingerprint of a finding, or at least 4 characters of its "
-            "beginning; cascan findings --json has both"
+            "beginning; the column ID of cascan findings has it"
         )
     with open_stack(args) as stack:
         scan = find_scan(stack.table, args.scan)

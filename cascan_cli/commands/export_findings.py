@@ -150,7 +150,8 @@ def check_export_options(args: Namespace) -> None:
     """Raises: BadInput: options that contradict each other, or have no effect."""
     if not args.form and (args.output or args.with_secrets):
         option = "-o" if args.output else "--with-secrets"
-        raise BadInput(f"{option} needs --as FORMAT")
+        hint = "; --xml prints on standard output" if getattr(args, "xml", False) else ""
+        raise BadInput(f"{option} needs --as FORMAT{hint}")
     others = [option for option in ("json", "xml", "as_targets") if getattr(args, option, False)]
     if args.form and others:
         raise BadInput(f"--{others[0].replace('_', '-')} and --as {args.form} contradict each other; use one of them")

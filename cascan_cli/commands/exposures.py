@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cascan.aws.tables.scan_table import DynamoScanTable
 
 COLUMNS = ("ID", "SEVERITY", "STATE", "AGE", "VANTAGE", "HOST", "PORT", "KIND", "OWNER")
+DROPPED = ("OWNER", "VANTAGE", "AGE")  # where the terminal is narrow
 
 
 def run(args: Namespace) -> int:
@@ -113,10 +114,17 @@ def _list(table: DynamoScanTable, args: Namespace) -> int:
     if args.json:
         print_json([exposure_to_json(exposure, now) for exposure in exposures])
         return 0
-    print_table(COLUMNS, [_to_row(exposure, now) for exposure in exposures], drop=("OWNER", "VANTAGE"))
+    rows = [_to_row(exposure, now) for exposure in exposures]
+    print_table(COLUMNS, rows, drop=DROPPED, whole=("ID", "STATE", "AGE"), comfort={"KIND": 15})
     if not exposures:
-        print_message("no exposure matches; `cascan exposure apply FILE` stores what is expected")
+        print_message(_describe_none(table, args))
     return 0
+
+
+def _describe_none(table: DynamoScanTable, args: Namespace) -> str:
+    if not table.expectations():
+        return "no file of expected exposure is stored; `cascan exposure apply FILE` stores one"
+    return "no exposure matches" if args.state or args.host or args.vantage else "every exposure is resolved"
 
 
 def _fits(exposure: Exposure, args: Namespace) -> bool:

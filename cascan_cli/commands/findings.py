@@ -11,7 +11,8 @@ from cascan.queries.finding_query import FindingQuery
 from cascan.queries.select_findings import FindingPage, SelectedFindings
 from cascan_cli.errors import BadInput
 from cascan_cli.input.finding_query import parse_finding_query
-from cascan_cli.output.scan import print_findings, print_reasons, scan_exit_code
+from cascan_cli.output.findings import print_findings
+from cascan_cli.output.scan import print_reasons, scan_exit_code
 from cascan_cli.output.targets import format_targets
 from cascan_cli.output.text import pluralize, print_json, print_json_list, print_message, printable
 from cascan_cli.stack.find_scan import find_scan

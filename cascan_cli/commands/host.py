@@ -36,6 +36,8 @@ def run(args: Namespace) -> int:
 def _find_addresses(host: str, stack: StackGateways, vantages: list[str]) -> list[str]:
     with suppress(ValueError):
         return [str(ip_address(host.strip("[]")))]
+    if "/" in host:
+        raise BadInput(f"{host!r}: give one address or name; cascan inventory {host} lists hosts of a network")
     addresses = find_addresses(stack.table, host, vantages)
     if not addresses:
         raise BadInput(f"{host!r}: no address in the inventory has this name; give an address")

@@ -97,8 +97,14 @@ def _show(stack: StackGateways, args: Namespace) -> int:
         return 0
     columns = ("CHANNEL", "END", "FORMAT", "SEVERITY", "OWNERS")
     rows = [
-        (one.name, one.end, one.format.value, one.audience.severity.value, ", ".join(one.audience.owners))
-        for one in channels
+        (
+            channel.name,
+            channel.end,
+            channel.format.value,
+            channel.audience.severity.value,
+            ", ".join(channel.audience.owners),
+        )
+        for channel in channels
     ]
     print_table(columns, rows)
     if not channels:

@@ -27,8 +27,6 @@ from cascan_cli.stack.dead_letters import (
     DLQ_BY_LANE,
     PARKED_REQUESTS,
     PARKED_SHARDS,
-    QUEUES,
-    READABLE,
     RETURNED_SHARD,
     RETURNED_SHARD_QUEUE,
     DeadLetterQueue,
@@ -37,6 +35,8 @@ from cascan_cli.stack.dead_letters import (
     add_idempotency_key,
     describe_letter,
     letter_to_json,
+    list_queues,
+    list_readable_queues,
     list_vantage_queues,
 )
 from cascan_cli.stack.open import StackGateways, open_stack
@@ -88,8 +88,9 @@ def run(args: Namespace) -> int:
 
 
 def _list(stack: StackGateways, *, as_json: bool) -> int:
-    counts = {queue: stack.queue(queue.name).count() for queue in QUEUES} | _count_at_vantages(stack)
-    with _hold_letters(stack, READABLE, READ_HOLD_S) as letters:
+    counts = {queue: stack.queue(queue.name).count() for queue in list_queues(stack.outputs)}
+    counts |= _count_at_vantages(stack)
+    with _hold_letters(stack, list_readable_queues(stack.outputs), READ_HOLD_S) as letters:
         pass  # released before they are printed: a pager may keep the output waiting
     if as_json:
         print_json([_queue_to_json(queue, count, letters) for queue, count in counts.items()])
@@ -152,7 +153,7 @@ def _format_age(age: timedelta) -> str:
 
 
 def _show(stack: StackGateways, args: Namespace) -> int:
-    with _hold_letters(stack, READABLE, READ_HOLD_S) as letters:
+    with _hold_letters(stack, list_readable_queues(stack.outputs), READ_HOLD_S) as letters:
         (held,) = _select_by_id([args.message], letters)
     if args.json:
         print_json(held.summary | {"body": held.letter.body, "attributes": held.letter.attributes})
@@ -170,11 +171,12 @@ def _send_back(stack: StackGateways, args: Namespace) -> int:
     """Exit code 1: a message was not sent back, or there may be more of them."""
     if bool(args.messages) == args.all:
         raise BadInput("name queues or messages to send back, or use --all for every message")
-    queues, ids = _split_names(args.messages)
+    queues, ids = _split_names(args.messages, stack)
+    readable = list_readable_queues(stack.outputs)
     if args.all:
-        queues = [queue for queue in READABLE if queue.sent_back_to]
+        queues = [queue for queue in readable if queue.sent_back_to]
     sent: list[dict[str, Any]] = []
-    with _hold_letters(stack, READABLE if ids else queues, SEND_HOLD_S) as letters:
+    with _hold_letters(stack, readable if ids else queues, SEND_HOLD_S) as letters:
         selected = _select(letters, queues, ids)
         for held in selected:
             if target := _send_one(held, stack):
@@ -240,7 +242,7 @@ def _find_target(held: HeldLetter, stack: StackGateways) -> str | None:
 
 
 def _drop(stack: StackGateways, args: Namespace) -> int:
-    with _hold_letters(stack, READABLE, SEND_HOLD_S) as letters:
+    with _hold_letters(stack, list_readable_queues(stack.outputs), SEND_HOLD_S) as letters:
         selected = _select_by_id(args.messages, letters)
         if not args.yes:
             _confirm(selected)
@@ -295,10 +297,12 @@ def _with_shard_error(held: HeldLetter, errors: ShardErrors) -> HeldLetter:
     return replace(held, description=replace(held.description, reason=reason))
 
 
-def _split_names(names: Sequence[str]) -> tuple[list[DeadLetterQueue], list[str]]:
+def _split_names(names: Sequence[str], stack: StackGateways) -> tuple[list[DeadLetterQueue], list[str]]:
     """Queues and message ids. Raises: BadInput: a queue whose messages cannot be sent back."""
     queues = [BY_NAME[name] for name in names if name in BY_NAME]
     for queue in queues:
+        if not queue.is_in(stack.outputs):
+            raise BadInput(f"this stack has no queue {queue.name}: only a stack with {queue.parameter} has it")
         if queue.reader:
             raise BadInput(f"{queue.name} is emptied by {queue.reader}: what it cannot handle, it parks")
         if not queue.sent_back_to:

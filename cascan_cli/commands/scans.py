@@ -9,7 +9,6 @@ from cascan.clock import to_wire, utc_now
 from cascan.limits import MAX_SCANS_FILTERED
 from cascan.model.scan import ScanState
 from cascan.model.vantage import DEFAULT_VANTAGE
-from cascan.queries.finding_query import rank_severity
 from cascan.queries.list_scans import (
     ScanFilter,
     ScanListing,
@@ -20,24 +19,23 @@ from cascan.queries.list_scans import (
 )
 from cascan_cli.errors import BadInput
 from cascan_cli.input.scan_filter import parse_scan_filter
+from cascan_cli.output.findings import count_severities
 from cascan_cli.output.scan import (
     describe_suspension,
     duration_s,
     format_changes,
     format_cost,
     format_duration,
-    format_reason,
+    format_first_reason,
     next_opening,
     scan_summary,
 )
 from cascan_cli.output.table import print_table
-from cascan_cli.output.text import pluralize, print_json, print_message
+from cascan_cli.output.text import pluralize, print_json, print_message, shorten_list
 from cascan_cli.stack.health import describe_halt
 from cascan_cli.stack.open import open_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cascan.gateways import ScanPlace
     from cascan.model.scan import Scan
 
@@ -70,7 +68,6 @@ DROPPED = (  # where the terminal is narrow
     "OUTCOME",
 )
 SHOWN_TARGETS = 3
-SHORT = {"INFORMATIONAL": "INFO"}
 
 
 def run(args: Namespace) -> int:
@@ -114,27 +111,15 @@ def _build_row(scan: Scan) -> tuple[object, ...]:
         scan.outcome or "",
         to_wire(scan.requested_at),
         "" if seconds is None else format_duration(seconds),
-        _describe_targets(scan),
+        shorten_list(scan.request.targets if scan.request else (), SHOWN_TARGETS),
         " ".join(scan.request.parameters) if scan.request else "",
-        format_severities(scan.findings.severities),
+        " ".join(count_severities(scan.findings.severities)).replace("INFORMATIONAL", "INFO"),
         scan.requested_by,
         scan.findings.count,
         format_changes(scan.changes),
         format_cost(scan),
         _remark(scan),
     )
-
-
-def _describe_targets(scan: Scan) -> str:
-    targets = scan.request.targets if scan.request else ()
-    others = len(targets) - SHOWN_TARGETS
-    return " ".join(targets[:SHOWN_TARGETS]) + (f" and {others} more" if others > 0 else "")
-
-
-def format_severities(severities: Mapping[str, int]) -> str:
-    """`2 HIGH 1 LOW 5 INFO`, the worst first."""
-    names = sorted((name for name, count in severities.items() if count), key=rank_severity)
-    return " ".join(f"{severities[name]} {SHORT.get(name, name)}" for name in names)
 
 
 def _describe_vantage(scan: Scan) -> str:
@@ -146,12 +131,8 @@ def _describe_vantage(scan: Scan) -> str:
 
 def _remark(scan: Scan) -> str:
     """Why the scan ended as it did; or how many of its shards wait."""
-    reasons = scan.reasons
-    if scan.error_description:
-        return scan.error_description
-    if reasons.listed:
-        others = f" (and {reasons.count - 1} more)" if reasons.count > 1 else ""
-        return f"{format_reason(reasons.listed[0])}{others}"
+    if why := scan.error_description or format_first_reason(scan):
+        return why
     if not scan.shards_waiting:
         return _describe_vantage(scan)
     waiting = f"{scan.shards_waiting} of {scan.shards} shards wait"

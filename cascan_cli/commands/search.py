@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cascan_cli.stack.open import StackGateways
 
 COLUMNS = ("REQUESTED", "SCAN", "ADDRESS", "PORT", "SEVERITY", "FINDING")
+COMFORT = {"FINDING": 24}  # columns are left out before the name of a finding is narrower
 PROGRESS_AFTER_S = 2.0  # most searches have nothing to read
 
 
@@ -78,4 +79,4 @@ def _print(results: list[SearchResult], *, as_json: bool) -> None:
         )
         for result in results
     )
-    print_table(COLUMNS, rows, drop=("REQUESTED", "SEVERITY"), whole=("SCAN", "ADDRESS"))
+    print_table(COLUMNS, rows, drop=("REQUESTED", "SEVERITY"), whole=("SCAN", "ADDRESS"), comfort=COMFORT)

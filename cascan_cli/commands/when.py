@@ -127,7 +127,7 @@ def _find_spans_of_address(
 ) -> Iterator[Seen]:
     """`key`: a port; None: the host and every port that was open."""
     from cascan.limits import MAX_LOOKS_READ
-    from cascan.queries.history import find_open_keys, list_host_spans, list_looks, list_spans
+    from cascan.queries.history import list_host_spans, list_looks, list_port_spans, list_spans
 
     address = asked.address
     looks, is_all = list_looks(stack.table, address, asked.until, since=asked.since, vantage=vantage)
@@ -138,8 +138,7 @@ def _find_spans_of_address(
         yield from (Seen(vantage, address, span) for span in list_spans(looks, key))
         return
     yield from (Seen(vantage, address, span) for span in list_host_spans(looks))
-    for open_key in find_open_keys(looks):
-        yield from (Seen(vantage, address, span) for span in list_spans(looks, open_key))
+    yield from (Seen(vantage, address, span) for span in list_port_spans(looks))
 
 
 def choose_vantages(args: Namespace, stack: StackGateways) -> list[str]:

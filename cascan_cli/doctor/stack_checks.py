@@ -12,7 +12,7 @@ from cascan.limits import MAX_DUE_AT_ONCE, MAX_SCANS_CHECKED, STUCK_AFTER_S
 from cascan.scans.close import ENDED_STATES
 from cascan_cli.doctor.check import Check, Result
 from cascan_cli.output.text import pluralize
-from cascan_cli.stack.dead_letters import QUEUES
+from cascan_cli.stack.dead_letters import list_queues
 from cascan_cli.stack.health import describe_halt
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def stack_checks(stack: StackGateways, now: datetime, option: str) -> list[Check
 def check_queues(stack: StackGateways) -> Iterator[Result]:
     """All queues exist."""
     missing: list[str] = []
-    names = [*WORK_QUEUES, *(queue.name for queue in QUEUES)]
+    names = [*WORK_QUEUES, *(queue.name for queue in list_queues(stack.outputs))]
     for name in names:
         try:
             stack.queue(name).count()
@@ -68,7 +68,7 @@ def check_queues(stack: StackGateways) -> Iterator[Result]:
 def check_dead_letters(stack: StackGateways, option: str) -> Iterator[Result]:
     """Nothing was given up. One warning for each queue with messages."""
     total = 0
-    for queue in QUEUES:
+    for queue in list_queues(stack.outputs):
         count = stack.queue(queue.name).count()
         total += count
         if count:

@@ -45,7 +45,7 @@ def compute_fingerprint(root: Path, sources: Iterable[str], parameters: Mapping[
 def compute_stamp(root: Path, sources: Iterable[str], parameters: Mapping[str, str]) -> str:
     """A digest of the parameters and of the size and times of the files. It changes with each write to a file.
 
-    Ten times faster than the fingerprint, which it stands for while it does not change.
+    Ten times faster than the fingerprint: while the stamp is the same, so is the fingerprint.
     """
     digest = hashlib.sha256(json.dumps([str(root), sorted(parameters.items())]).encode())
     for source in sources:

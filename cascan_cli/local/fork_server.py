@@ -121,23 +121,36 @@ class _Server:
             return False
         streams, control = fds[:STREAMS], socket.socket(fileno=fds[STREAMS])
         try:
-            if self._has_changed():
-                control.send(REFUSED.encode())
-                control.close()
-                return True
-            pid = os.fork()
-            if pid == 0:
-                self._become_function(json.loads(message), streams)
-            self._controls[pid] = control
-            control.send(str(pid).encode())
+            pid = self._fork(message, streams)
         finally:
             for fd in streams:
                 os.close(fd)
+        with suppress(OSError):  # nobody waits for the function any more: its control socket ends it
+            control.send(str(pid or REFUSED).encode())
+        if pid:
+            self._controls[pid] = control
+        else:
+            control.close()
         return True
+
+    def _fork(self, message: bytes, streams: list[int]) -> int | None:
+        """The process id of the function. None: it has to start anew, or there are too many processes."""
+        if self._has_changed():
+            return None
+        try:
+            pid = os.fork()
+        except OSError:
+            return None
+        if pid == 0:
+            self._become_function(json.loads(message), streams)
+        return pid
 
     def _has_changed(self) -> bool:
         """Whether a module was changed since the start of this process, which has loaded the old one."""
-        return self._sources != dict(_read_stamps(self._functions))
+        try:
+            return self._sources != dict(_read_stamps(self._functions))
+        except OSError:  # one was deleted meanwhile
+            return True
 
     def _become_function(self, request: dict[str, Any], streams: list[int]) -> None:
         """In the new process: run the emulator's script for a function, and end."""
@@ -168,7 +181,10 @@ class _Server:
             os._exit(code)
 
     def _pass_signal_on(self, pid: int, control: socket.socket) -> None:
-        number = control.recv(16)
+        try:
+            number = control.recv(16)
+        except OSError:  # it was closed without a look at our answer
+            number = b""
         # It is not reaped yet, so no other process has its id
         os.kill(pid, int(number or signal.SIGKILL))
         if not number:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from cascan_cli.output.text import printable
+from cascan_cli.output.text import printable, printable_lines
 
 GAP = 2  # between a label and its value
 MIN_VALUE_WIDTH = 30  # in a narrower terminal, lines are left to it
-WHITESPACE = "\n\t"
 
 
 def print_title(text: str) -> None:
@@ -39,7 +38,7 @@ def print_lines(lines: Iterable[str]) -> None:
 def print_block(text: str) -> None:
     """A text of several lines, such as the output of a script, indented."""
     for line in text.splitlines():
-        print(" " * GAP + "".join(char if char in WHITESPACE else printable(char) for char in line))
+        print(" " * GAP + printable_lines(line))
 
 
 def _fold(text: str, margin: int) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from cascan_cli.output.text import print_message, printable
+from cascan_cli.output.text import print_message, printable_lines
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 MAX_EVIDENCE_BYTES = 1_000_000  # printed of one host element
 GONE = "the report is gone"
 NO_ELEMENT = "the report has no element of the host"
-WHITESPACE = "\n\t"
 
 
 def format_time(moment: datetime) -> str:
@@ -93,7 +92,7 @@ def read_evidence(look: Look, reports: ReportStore) -> tuple[str, str]:
     if not element:
         return "", GONE
     text = element.decode(errors="backslashreplace")
-    shown = "".join(char if char in WHITESPACE else printable(char) for char in text)
+    shown = printable_lines(text)
     cut = look.length > MAX_EVIDENCE_BYTES
     return shown, f"the first {MAX_EVIDENCE_BYTES} of {look.length} bytes" if cut else ""
 

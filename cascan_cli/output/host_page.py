@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from cascan.clock import utc_now
 from cascan.findings.to_json import scan_fields, to_json
 from cascan_cli.output.fields import print_fields, print_lines, print_title
+from cascan_cli.output.findings import build_finding_row, print_finding_rows
 from cascan_cli.output.history import describe_service, format_look, format_port, format_time, look_to_json
 from cascan_cli.output.history import service_to_json as seen_service_to_json
-from cascan_cli.output.scan import build_finding_row, print_finding_rows
 from cascan_cli.output.table import print_table
 
 if TYPE_CHECKING:

@@ -1,21 +1,18 @@
-"""A scan as text, as JSON and as an exit code: its findings, its progress, its outcome."""
+"""A scan as text, as JSON and as an exit code: its progress, its outcome."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cascan.ids import ReportKey
 from cascan_cli.errors import EXIT_FAILED, EXIT_REFUSED
-from cascan_cli.output.table import print_table
 from cascan_cli.output.text import pluralize, print_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from cascan.gateways import Shards
-    from cascan.model.finding import Finding
     from cascan.model.reason import Reason
     from cascan.model.request import ScanRequest
     from cascan.model.scan import Scan
@@ -31,11 +28,6 @@ CHANGE_LABELS = {
     "HostGone": "gone",
     "HostMoved": "moved",
 }  # the values of cascan.model.inventory.ChangeKind, which is slow to import
-FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL", "ID")
-FINDING_DROPPED = ("ID", "CATEGORY", "DETAIL")
-FINDING_WHOLE = ("LOCATION", "ID")  # are copied
-FINDING_COMFORT = {"FINDING": 20, "DETAIL": 16}
-SHOWN_ID_CHARS = 8  # of a finding: enough for `cascan explain`
 
 
 class StoredReports(Protocol):
@@ -54,58 +46,6 @@ def scan_exit_code(scan: Scan) -> int:
         return EXIT_FAILED if scan.shards else EXIT_REFUSED
     is_complete = scan.state is ScanState.DONE and scan.outcome is Outcome.COMPLETE
     return EXIT_DONE if is_complete or scan.state is ScanState.SUSPENDED else EXIT_PARTIAL
-
-
-def print_findings(
-    findings: Iterable[Finding], cut: Callable[[Iterable[Finding]], Iterable[Finding]] | None = None
-) -> None:
-    """Print a table: up to MAX_SORTED_FINDINGS by severity, more in the order in which they come.
-
-    `cut`: returns those of the ordered findings that are shown; None: all are.
-    """
-    from cascan.clock import utc_now
-    from cascan.limits import MAX_SORTED_FINDINGS
-    from cascan.queries.finding_query import order_findings
-    from cascan.rules.severity import to_count_key
-
-    ordered, counts, now = order_findings(findings), Counter[str](), utc_now()
-    listed: Iterable[Finding] = ordered.findings
-    if ordered.is_sorted:
-        listed = list(listed)
-        _print_counts(Counter(map(to_count_key, listed)))
-    else:
-        print_message(f"more than {MAX_SORTED_FINDINGS:,} findings: in order of address, not of severity")
-
-    def build_row(finding: Finding) -> tuple[object, ...]:
-        counts[to_count_key(finding)] += 1
-        return build_finding_row(finding, now)
-
-    shown = cut(listed) if cut else listed
-    print_finding_rows(map(build_row, shown))
-    if not ordered.is_sorted and cut is None:
-        _print_counts(counts)
-
-
-def print_finding_rows(rows: Iterable[Sequence[object]]) -> None:
-    """Print rows of `build_finding_row` as a table."""
-    print_table(FINDING_COLUMNS, rows, drop=FINDING_DROPPED, whole=FINDING_WHOLE, comfort=FINDING_COMFORT)
-
-
-def build_finding_row(finding: Finding, now: datetime) -> tuple[object, ...]:
-    """The cells of FINDING_COLUMNS."""
-    from cascan.queries.describe_detail import describe_detail
-    from cascan.rules.severity import to_count_key
-
-    detail, short_id = describe_detail(finding, now), finding.id[:SHOWN_ID_CHARS]
-    return to_count_key(finding), finding.category, finding.location, finding.name, detail, short_id
-
-
-def _print_counts(counts: Counter[str]) -> None:
-    from cascan.queries.finding_query import rank_severity
-
-    if counts:
-        severities = sorted(counts, key=rank_severity)
-        print_message(", ".join(f"{counts[severity]} {severity}" for severity in severities))
 
 
 def scan_summary(scan: Scan) -> dict[str, Any]:
@@ -279,6 +219,14 @@ def format_reason(reason: Reason) -> str:
     """The sentence, preceded by its subject unless it names that itself."""
     names_subject = not reason.subject or reason.subject in reason.sentence
     return reason.sentence if names_subject else f"{reason.subject}: {reason.sentence}"
+
+
+def format_first_reason(scan: Scan) -> str:
+    """The first reason why its outcome is not complete, and the number of the others; empty if it has none."""
+    if not scan.reasons.listed:
+        return ""
+    others = f" (and {scan.reasons.count - 1} more)" if scan.reasons.count > 1 else ""
+    return f"{format_reason(scan.reasons.listed[0])}{others}"
 
 
 def running_progress(shards: Iterable[Shard]) -> str:

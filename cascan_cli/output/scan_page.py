@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cascan.clock import to_wire
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
-from cascan.queries.finding_query import rank_severity
 from cascan_cli.output.fields import print_fields, print_lines, print_title
+from cascan_cli.output.findings import count_severities
 from cascan_cli.output.scan import (
     describe_permission,
     describe_suspension,
@@ -19,7 +19,7 @@ from cascan_cli.output.scan import (
     format_reason,
     scan_summary,
 )
-from cascan_cli.output.text import pluralize
+from cascan_cli.output.text import pluralize, shorten_list
 
 if TYPE_CHECKING:
     from cascan.queries.scan_page import ChildScan, ScanPage, SeriesChanges
@@ -66,8 +66,8 @@ def _describe_state(scan: Scan) -> str:
 def _list_request(scan: Scan) -> Iterator[tuple[str, object]]:
     request = scan.request
     if request:
-        yield "targets", _shorten(request.targets)
-        yield "excluded", _shorten(request.exclude)
+        yield "targets", shorten_list(request.targets, SHOWN_TARGETS)
+        yield "excluded", shorten_list(request.exclude, SHOWN_TARGETS)
         yield "options", " ".join(request.parameters)
         yield "scan type", request.scan_type or ""
     yield "vantage", f"{len(scan.members)} vantages" if scan.members else scan.vantage
@@ -84,11 +84,6 @@ def _list_request(scan: Scan) -> Iterator[tuple[str, object]]:
         yield "note", note
 
 
-def _shorten(texts: tuple[str, ...]) -> str:
-    others = len(texts) - SHOWN_TARGETS
-    return " ".join(texts[:SHOWN_TARGETS]) + (f" and {others} more" if others > 0 else "")
-
-
 def _describe_cost(scan: Scan) -> str:
     if scan.cost is None:
         return ""
@@ -101,13 +96,8 @@ def _list_result(page: ScanPage) -> Iterator[tuple[str, object]]:
     scan = page.scan
     addresses = pluralize(scan.total_addresses, "address", "addresses")
     yield "hosts", f"{scan.hosts_up} of {addresses} up"
-    severities = sorted((name for name, count in scan.findings.severities.items() if count), key=rank_severity)
-    yield (
-        "findings",
-        f"{scan.findings.count}"
-        if not severities
-        else ", ".join(f"{scan.findings.severities[name]} {name}" for name in severities),
-    )
+    severities = count_severities(scan.findings.severities)
+    yield "findings", ", ".join(severities) or f"{scan.findings.count}"
     categories = sorted(scan.findings.categories.items(), key=lambda item: (-item[1], item[0]))
     yield "categories", ", ".join(f"{count} {name}" for name, count in categories if count)
     yield "since last scan", _describe_changes(page)
@@ -180,7 +170,7 @@ def suggest_commands(page: ScanPage) -> list[str]:
         commands.append(f"cascan diff {scan_id}")
     if page.children or page.cascade:
         commands.append(f"cascan tree {scan_id}")
-    return [*commands, f"cascan report {scan_id} --xml"]
+    return [*commands, f"cascan report {scan_id} --as html -o report.html"]
 
 
 def scan_page_to_json(page: ScanPage) -> dict[str, Any]:

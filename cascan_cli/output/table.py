@@ -16,6 +16,7 @@ import msgspec
 from cascan.patterns import compile_pattern
 from cascan_cli.output.text import STYLES, print_message, printable
 
+TIME_WITH_MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 GAP = 2  # between two columns
 MAX_WORD = 28  # no column is made wider than this for the sake of one word
 READABLE_WORD = 14  # to show this much of a word is better than to leave out a column
@@ -87,6 +88,7 @@ def print_table(
             cells = row if any(row[required:]) else row[:required]
             print("\t".join(cells))
         return
+    texts = ([_leave_out_milliseconds(cell) for cell in row] for row in texts)
     columns = _build_columns(titles, islice(texts, MAX_FITTED_ROWS), whole)
     for column in columns:
         column.comfort = (comfort or {}).get(column.title, 0)
@@ -98,6 +100,11 @@ def print_table(
         for column in columns:
             column.width = widths[column.title]
         _print_columns(columns, with_titles=False)
+
+
+def _leave_out_milliseconds(cell: str) -> str:
+    """A time as `2026-01-31T23:59:59Z`. Another text stays as it is."""
+    return f"{cell[:19]}Z" if TIME_WITH_MILLISECONDS.fullmatch(cell) else cell
 
 
 def _build_columns(titles: Sequence[str], rows: Iterable[Sequence[str]], whole: Sequence[str]) -> list[Column]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cascan_cli.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -87,9 +87,20 @@ def printable(value: object) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
 
+def printable_lines(text: str) -> str:
+    """The text with its lines and tabs, and its other characters printable."""
+    return "".join(char if char in "\n\t" else printable(char) for char in text)
+
+
 def pluralize(count: int, singular: str, plural: str = "") -> str:
     """`1 shard`, `2 shards`. `plural` is needed where the plural is not formed with an s."""
     return f"{count} {singular if count == 1 else plural or singular + 's'}"
+
+
+def shorten_list(texts: Sequence[str], shown: int) -> str:
+    """`a b c and 4 more`: the first texts, and the number of the others."""
+    others = len(texts) - shown
+    return " ".join(texts[:shown]) + (f" and {others} more" if others > 0 else "")
 
 
 class Progress:

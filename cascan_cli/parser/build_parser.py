@@ -99,7 +99,7 @@ stack in AWS.
 EPILOG = """\
 exit codes: 0 done; 1 partial: part of the result is missing, or no host
             answered; 2 refused or bad input; 3 failed; 4 a condition of
-            --fail-on is met
+            --fail-on is met, or expected exposure is violated
 
 Scan only what you have permission to scan."""
 RAW = RawDescriptionHelpFormatter
@@ -221,7 +221,7 @@ def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentPars
     watch = add_command(commands, "watch", [stack, output], "show the progress of running scans until they end")
     watch.epilog = (
         "In a terminal one line with percent, time, hosts and findings, and new findings above it; elsewhere a line "
-        "now and then. With SCAN, the exit code is that of the scan. After Ctrl-C it says what becomes of "
+        "every 30 seconds. With SCAN, the exit code is that of the scan. After Ctrl-C it says what becomes of "
         "the scans."
     )
     watch.add_argument("scan", nargs="?", metavar="SCAN", help=f"{SCAN_HELP}; default: every scan that runs")

@@ -23,6 +23,8 @@ where and why. Each open port that it does not expect is a violation.
   cascan exposure plan                         what a changed file would mean
   cascan exposure apply                        judge each report from now on
   cascan exposure list                         what is exposed now
+  cascan why ID                                why one is in its state
+  cascan exposure ack ID --why TEXT            known; also accept, reopen
 
   expected:
     - who: 10.0.0.0/28      # address, network, range, name, or a group

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
+from cascan_cli.parser.shared_options import SINCE_HELP
+
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
 
@@ -49,7 +51,7 @@ recorded by a version of cascan that kept no history. It may be interrupted and
 repeated, and does no harm to scans whose history is there.
 
   cascan history backfill
-  cascan history backfill --since 2026-01-01
+  cascan history backfill --since 90d
   cascan history backfill nightly"""
 DATE_HELP = "a date means its end; also 2026-03-03T12:00, 2026-03-03T12:00Z, or now"
 
@@ -83,7 +85,7 @@ def add_history_commands(commands: Commands, stack: ArgumentParser, output: Argu
         description=HISTORY_BACKFILL,
     )
     backfill.add_argument("scans", nargs="*", metavar="SCAN", help="id, name or latest; default: all that have ended")
-    backfill.add_argument("--since", metavar="TIME", help="only scans that were requested since then: 2026-11-01")
+    backfill.add_argument("--since", metavar="DATE", help=f"only scans requested at or after this time: {SINCE_HELP}")
     backfill.set_defaults(run="backfill")
 
 

@@ -34,6 +34,11 @@ scans and series.
 
 
 def add_inventory_commands(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
+    _add_inventory(commands, stack, output)
+    _add_diff(commands, stack, output)
+
+
+def _add_inventory(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     inventory = commands.add_parser(
         "inventory",
         parents=[stack, output],
@@ -93,6 +98,8 @@ def add_inventory_commands(commands: Commands, stack: ArgumentParser, output: Ar
     add_export_options(inventory)
     inventory.set_defaults(run="inventory")
 
+
+def _add_diff(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     diff = commands.add_parser(
         "diff",
         parents=[stack, output],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
-from cascan_cli.parser import SCAN_HELP, add_command
+from cascan_cli.parser import SCAN_HELP
 from cascan_cli.parser.history import add_vantage
 
 if TYPE_CHECKING:
@@ -19,20 +19,43 @@ when it is known.
   cascan explain 4f2a9c11              a finding of the latest scan
   cascan explain 4f2a9c11 --scan lan   of the latest scan of a series
 
-`cascan findings SCAN --json` has the ids and fingerprints."""
+The column ID of `cascan findings` has the beginning of the id."""
+SHOW = """\
+Show one scan as a whole: its request, outcome, findings, what changed since
+the scan before in its series, what was not scanned and why, its cascade and
+cost, and what to type next.
+
+  cascan show latest      the newest scan
+  cascan show office-lan  the newest scan of a series
+
+The exit code is that of the scan."""
+HOST = """\
+Show all that is known of a host: from each vantage its ports now and in the
+past, who saw it, its findings, exposures and identity.
+
+  cascan host 10.0.0.5                    from each vantage
+  cascan host db.example.com              each address that has the name
+  cascan host 10.0.0.5 --vantage office   as one vantage sees it"""
 
 
 def add_page_commands(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
-    show = add_command(commands, "show", [stack, output], "show one scan as a whole")
-    show.epilog = (
-        "Its request, outcome, findings, what changed since the scan before in its series, what was not scanned and "
-        "why, its cascade and cost, and what to type next. The exit code is that of the scan."
+    show = commands.add_parser(
+        "show",
+        parents=[stack, output],
+        formatter_class=RawDescriptionHelpFormatter,
+        help="show one scan as a whole",
+        description=SHOW,
     )
     show.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
     show.set_defaults(run="show")
 
-    host = add_command(commands, "host", [stack, output], "show all that is known of a host")
-    host.epilog = "From each vantage: its ports now and in the past, who saw it, its findings, exposures and identity."
+    host = commands.add_parser(
+        "host",
+        parents=[stack, output],
+        formatter_class=RawDescriptionHelpFormatter,
+        help="show all that is known of a host",
+        description=HOST,
+    )
     host.add_argument("host", metavar="ADDRESS", help="an address; or a name, for each address that has it")
     add_vantage(host)
     host.set_defaults(run="host")

@@ -27,12 +27,12 @@ class SentenceParser(ArgumentParser):
         build: Callable[..., HelpFormatter] = self.formatter_class
         return build(prog=self.prog, width=_find_width(os.environ.get("COLUMNS", "")))
 
-    def refuse(self, arguments: Sequence[str], command: str, hint: str) -> NoReturn:
-        """End the process because the command has no such arguments.
+    def refuse(self, arguments: Sequence[str], command: str, hint: str, *, action: str = "") -> NoReturn:
+        """End the process because the command has no such arguments. `action`: of a command that has actions.
 
         `hint` is used if no option resembles them.
         """
-        parser = self._parser_of(command)
+        parser = self._parser_of(command)._parser_of(action)  # noqa: SLF001 - a parser of this class
         similar = parser._similar_option(arguments)  # noqa: SLF001 - a parser of this class
         hint = f"did you mean {similar}?" if similar else hint
         parser.error(f"unrecognized arguments: {' '.join(arguments)}" + (f"; {hint}" if hint else ""))

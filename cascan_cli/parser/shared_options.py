@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from cascan.formats.registry import FORMATS
@@ -231,6 +233,13 @@ def add_paging(command: ArgumentParser, default: int | None, listed: str) -> Non
     )
 
 
+def _check_format(text: str, formats: Sequence[str]) -> str:
+    """Raises: ArgumentTypeError: another command has the format. argparse refuses an unknown one."""
+    if text == "html" and text not in formats:
+        raise ArgumentTypeError("html is a report: cascan report SCAN --as html -o FILE")
+    return text
+
+
 def add_export_options(
     command: ArgumentParser,
     *,
@@ -247,6 +256,7 @@ def add_export_options(
     export.add_argument(
         "--as",
         dest="form",
+        type=partial(_check_format, formats=formats),
         choices=formats,
         default=default,
         metavar="FORMAT",

@@ -18,7 +18,7 @@ def add_ui_command(commands: Commands, stack: ArgumentParser) -> None:
         help="open the console in a browser",
         description="Serve the console to browsers on this machine, until Ctrl-C: scans while they run, findings, "
         "hosts with their history, exposures, schedules. Prints a link that works once, and opens it.",
-        epilog="Nobody else can use the console: it listens on 127.0.0.1, and asks for what the link has. "
+        epilog="Only you can use the console: it listens on 127.0.0.1, and a browser needs the link that is printed. "
         "docs/console.md describes the pages.",
     )
     console.add_argument(

@@ -38,6 +38,11 @@ class DeadLetterQueue:
     # The function that empties the queue. Its messages are not read here: each read counts as a
     # delivery, and the last one moves the message on.
     reader: str = ""
+    parameter: str = ""  # the parameter with which a stack has the queue; empty: every stack has it
+
+    def is_in(self, outputs: Mapping[str, str]) -> bool:
+        """Whether the stack with these outputs has the queue."""
+        return not self.parameter or f"{self.name}Url" in outputs
 
 
 SHARD_READER = "on_shard_abandoned"
@@ -46,10 +51,12 @@ QUEUES = (
     DeadLetterQueue(PARKED_SHARDS, (*DLQ_BY_LANE.values(), RETURNED_SHARD_QUEUE)),
     DeadLetterQueue("ReportDLQ", ("ReportQueue",)),
     DeadLetterQueue("CompletionDLQ", ("CompletionQueue",)),
-    DeadLetterQueue("ExposureDLQ"),  # `cascan exposure apply` judges all of it again
+    DeadLetterQueue("ExposureDLQ", ("ExposureQueue",)),
+    DeadLetterQueue("MessageDLQ", ("MessageQueue",)),
     DeadLetterQueue("ControlDLQ", ("ControlQueue",)),
     DeadLetterQueue("ScheduleDLQ", ("ScheduleQueue",)),
-    DeadLetterQueue("VulsDLQ"),  # results that are put into the bucket again are asked again
+    DeadLetterQueue("VulsDLQ", ("VulsQueue",)),
+    DeadLetterQueue("ImportDLQ", ("ImportQueue",), parameter="SecurityHub=enabled"),
     DeadLetterQueue("WakeupDLQ"),  # of calls that no queue delivers; the next minute repeats them
     DeadLetterQueue("RequestDLQ", reader="on_scan_requested"),
     DeadLetterQueue("ExpressShardDLQ", reader=SHARD_READER),
@@ -57,7 +64,16 @@ QUEUES = (
     DeadLetterQueue("RawShardDLQ", reader=SHARD_READER),
 )
 BY_NAME = {queue.name: queue for queue in QUEUES}
-READABLE = tuple(queue for queue in QUEUES if not queue.reader)
+
+
+def list_queues(outputs: Mapping[str, str]) -> list[DeadLetterQueue]:
+    """The dead-letter queues of the stack with these outputs, without those of its vantages."""
+    return [queue for queue in QUEUES if queue.is_in(outputs)]
+
+
+def list_readable_queues(outputs: Mapping[str, str]) -> list[DeadLetterQueue]:
+    """Those of them that no function empties."""
+    return [queue for queue in list_queues(outputs) if not queue.reader]
 
 
 def list_vantage_queues(vantages: Iterable[Vantage]) -> Iterator[tuple[DeadLetterQueue, str]]:
@@ -175,11 +191,22 @@ def _describe_fields(fields: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]
         return f"control {_text(fields['action'])}", fields
     if "dueAt" in fields:
         return "schedule", fields
+    if "turns" in fields or "notice" in fields:
+        return _describe_turn(fields)
     if "scan_id" in fields and "shard" in fields:
         return (RETURNED_SHARD if "attempt" in fields else "shard"), fields
     if "targets" in fields or "spec" in fields:
         return "request", {}
     return "unknown", {}
+
+
+def _describe_turn(fields: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """The same of a message with which a function continues its work."""
+    if "notice" in fields:
+        return "message turn", fields
+    if "report_key" not in fields:
+        return "import", fields
+    return ("daily check", {}) if fields.get("kind") == "day" else ("exposures of a shard", fields)
 
 
 def _report_fields(detail: Mapping[str, Any]) -> dict[str, Any]:

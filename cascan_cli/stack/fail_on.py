@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OPEN_PORT = "Open Port"  # a category: cascan.findings.ports
 HIGH = "HIGH"  # a value of cascan.model.finding.Severity; none is above it
-NEW, NOT_COVERED = "new", "not covered"  # values of cascan.queries.new_findings.Standing
+NEW, NOT_COVERED = "new", "not covered"  # values of cascan.queries.since_last_scan.Standing
 WORST_LAST = (EXIT_DONE, EXIT_PARTIAL, EXIT_FOUND, EXIT_REFUSED, EXIT_FAILED)
 
 

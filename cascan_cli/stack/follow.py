@@ -13,9 +13,9 @@ from cascan.queries.finding_query import list_addresses
 from cascan.queries.read_findings import read_findings
 from cascan_cli.errors import CliError, NotEnded
 from cascan_cli.local.state import StateDir
+from cascan_cli.output.findings import print_findings
 from cascan_cli.output.scan import (
     EXIT_DONE,
-    print_findings,
     print_outcome,
     report_keys,
     scan_exit_code,

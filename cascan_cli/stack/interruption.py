@@ -60,7 +60,7 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def report_request_sent() -> Iterator[None]:
-    """If the block is interrupted before it has said what becomes of its scan, say that it was requested.
+    """If the block is interrupted before it has printed what becomes of its scan, print that it was requested.
 
     Raises: Interrupted: the block was interrupted.
     """

@@ -1,7 +1,7 @@
 """What a command shows while a scan runs: a line with its progress, and its findings as they come.
 
 In a terminal the line is redrawn, with the findings above it. Elsewhere there is a line every
-LINE_EVERY_S seconds, without them.
+PROGRESS_LINE_EVERY_S seconds, without them.
 """
 
 from __future__ import annotations

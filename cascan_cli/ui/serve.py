@@ -29,7 +29,7 @@ DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 
 
 class _Server(uvicorn.Server):
-    """Tells the live pages when it ends."""
+    """Notifies the live pages when it ends."""
 
     def __init__(self, config: uvicorn.Config, console: Console) -> None:
         super().__init__(config)

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from cascan.findings.by_host import find_port_key
 from cascan.findings.hosts import CATEGORY as HOST
 from cascan.findings.redact import redact_finding
 from cascan.formats.asff import SEVERITIES, archive, rate_severity, to_asff
@@ -99,6 +100,7 @@ class _Chooser:
         self._known = {(sent.address, sent.fingerprint): sent for sent in state.sent}
         self._unseen = dict(self._known)  # of them, what the scan does not have
         self._exposures = _find_worst_exposures(state.exposures)
+        self._sightings: dict[str, dict[PortKey, Sighting]] = {}  # of ports, by address
         self.left_out = 0
 
     def choose_found(self, address: str) -> Iterator[SentFinding]:
@@ -127,7 +129,7 @@ class _Chooser:
 
     def _is_gone(self, sent: SentFinding, *, has_timed_out: bool) -> bool:
         """Whether the newest look, or else the look of this scan, says so."""
-        sighting = _find_sighting(self._state.records.get(sent.address), sent.key)
+        sighting = self._find_sighting(sent.address, sent.key)
         if sighting is None:
             return False
         if sighting.state not in PRESENT:
@@ -145,7 +147,7 @@ class _Chooser:
     def _is_outdated(self, address: str, finding: Finding) -> bool:
         """Whether a newer look tells of the finding: what its scan sees is imported with that scan."""
         key = _find_key(finding)
-        sighting = _find_sighting(self._state.records.get(address), key)
+        sighting = self._find_sighting(address, key)
         if sighting is None or sighting.scan_id == self._source.scan.scan_id:
             return False
         if key == HOST_KEY and sighting.seen_at <= finding.parsed_at:
@@ -160,6 +162,15 @@ class _Chooser:
             probes = self._source.find_probes(scan_id)
             return probes is not None and probes.issuperset(needs)
         return state in ABSENT
+
+    def _find_sighting(self, address: str, key: PortKey) -> Sighting | None:
+        """The newest sighting that tells of the place. None: no scan is known to have looked at it."""
+        record = self._state.records.get(address)
+        if record is None or not record.is_up or key == HOST_KEY:
+            return record.latest if record else None
+        if address not in self._sightings:  # a tarpit has 65,535 ports, and as many findings
+            self._sightings[address] = {port.key: port.latest for port in record.ports}
+        return self._sightings[address].get(key)
 
     def _find_looks(self, address: str, key: PortKey) -> PlaceLooks:
         newer: dict[str, str] = {}
@@ -254,15 +265,7 @@ def _rank_exposure(exposure: Exposure) -> int:
 
 def _find_key(finding: Finding) -> PortKey:
     """The finding's port; HOST_KEY for a finding of the host."""
-    protocol, port = finding.attributes.get("protocol"), finding.attributes.get("port")
-    return (protocol, port) if isinstance(protocol, str) and isinstance(port, int) else HOST_KEY
-
-
-def _find_sighting(record: HostRecord | None, key: PortKey) -> Sighting | None:
-    """The newest sighting that tells of the place. None: no scan is known to have looked at it."""
-    if record is None or not record.is_up or key == HOST_KEY:
-        return record.latest if record else None
-    return next((port.latest for port in record.ports if port.key == key), None)
+    return find_port_key(finding) or HOST_KEY
 
 
 def _find_state(look: Look, key: PortKey) -> str | None:

@@ -32,13 +32,12 @@ from cascan.model.finding import Severity
 from cascan.model.history import Look
 from cascan.model.scan import Scan
 from cascan.model.shard import Shard
-from cascan.nmap.addresses import order_address
+from cascan.nmap.addresses import find_network, order_address
 from cascan.nmap.intervals import Interval, merge_intervals
 from on_hub_import_due.choose_imports import Choice, ImportedScan, KnownState, Probes, choose_imports
 from on_hub_import_due.probes import list_probes
 from on_hub_import_due.work import HubImportWork, continue_import
 
-NETWORK_BITS = 8  # hosts that are imported together share all but these bits of their address
 MIN_TURN_S = 120.0  # with less left no further hosts are begun: HOSTS_PER_IMPORT of them may need 80 calls
 
 
@@ -113,7 +112,7 @@ class _ScanImporter:
         for vantage in vantages[start:]:
             after = order_address(work.after) if work.after and vantage == work.vantage else (0, 0)
             addresses = (each for each in self._list_addresses(vantage) if order_address(each) > after)
-            for _, network in groupby(addresses, key=_find_network):
+            for _, network in groupby(addresses, key=find_network):
                 while hosts := list(islice(network, HOSTS_PER_IMPORT)):
                     yield vantage, hosts
 
@@ -182,8 +181,3 @@ def _merge_scanned(shards: Iterable[Shard]) -> dict[int, tuple[Interval, ...]]:
     for shard in shards:
         scanned[shard.family] += ScannedAddresses.from_shard(shard).intervals()
     return {family: merge_intervals(intervals) for family, intervals in scanned.items()}
-
-
-def _find_network(address: str) -> tuple[int, int]:
-    family, number = order_address(address)
-    return family, number >> NETWORK_BITS

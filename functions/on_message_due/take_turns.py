@@ -66,7 +66,7 @@ def take_turns(work: MessageWork, gateways: TurnGateways, *, left_s: TimeLeft = 
         if turn.parked:
             outcome.parked[listener.settings.name] = turn.parked
         if turn.again_at:
-            again = continue_on(work, listener.settings.name, is_due=turn.waits_for_look)
+            again = continue_on(work, listener.settings.name, turn)
             gateways.queue.send(again.to_wire(), delay_s=_find_delay(turn.again_at, gateways.clock()))
             outcome.again += 1
     return outcome
@@ -82,7 +82,7 @@ def _take_turn(work: MessageWork, exposure: Exposure | None, listener: Listener,
     if exposure is not None:
         muted_until = find_mute_end(exposure, file.mutes, listener.speaker.clock())
         if muted_until:
-            return Turn(again_at=muted_until)
+            return Turn(again_at=muted_until, is_muted=True)
         return say_exposure(exposure, listener, is_due=work.is_due, console_url=file.console_url, retries=work.retries)
     if work.notice:
         return say_notice(work.key, work.notice, listener, retries=work.retries)

@@ -1,6 +1,6 @@
-"""Pictures of the HTML report for the documents, of a made-up network: `python -m tests.docs.report_pictures`.
+"""Take pictures of the HTML report of a made-up network, on a laptop and on a phone, in light and in dark colours.
 
-They go to docs/pictures/: the report on a laptop and on a phone, in light and in dark colours.
+python -m tests.docs.report_pictures [NAME …]     pictures.py has the options
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
+from playwright.sync_api import ViewportSize
 
 from cascan.findings.by_host import group_by_host
 from cascan.html_report.build_report import build_report
@@ -23,16 +24,16 @@ from cascan.model.finding import Finding, Severity
 from cascan.model.history import Look, NotOpenPorts
 from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
+from tests.docs.pictures import open_album
 from tests.fakes import MemoryScanTable
 from tests.fakes.cascades import MemoryCascadeTable
 from tests.support.browser import chromium
 from tests.support.builders import a_request, a_scan
 
-FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
-SIZES = {"laptop": (1280, 860), "phone": (390, 844)}
+SIZES = {"laptop": ViewportSize(width=1280, height=860), "phone": ViewportSize(width=390, height=844)}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 NOW = datetime(2026, 6, 15, 4, 30, tzinfo=UTC)
 NIGHTS = 14
-MAX_BYTES = 150_000  # of one picture: a repository keeps each for ever
 SERVICES = {
     22: ("ssh", "OpenSSH", "9.2p1"),
     80: ("http", "nginx", "1.22.1"),
@@ -44,21 +45,17 @@ SERVICES = {
 ROLES = (("web", (22, 80, 443)), ("db", (22, 5432)), ("files", (22, 445)), ("desk", (445, 3389)))
 
 
-def make_pictures() -> list[Path]:
-    """Returns the files."""
-    FOLDER.mkdir(exist_ok=True)
-    files = []
+def main() -> None:
+    pictures = {f"report-{size}-{scheme}": (size, scheme) for size in SIZES for scheme in SCHEMES}
+    album = open_album(__doc__, pictures)
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         path = Path(folder, "report.html")
         path.write_bytes(b"".join(render_report(build_a_report())))
-        for name, (width, height) in SIZES.items():
-            for scheme in ("light", "dark"):
-                page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        for name, (size, scheme) in pictures.items():
+            if album.wants(name):
+                page = browser.new_page(viewport=SIZES[size], color_scheme=scheme)
                 page.goto(path.as_uri())
-                file = FOLDER / f"report-{name}-{scheme}.png"
-                page.screenshot(path=file)
-                files.append(file)
-    return files
+                album.add(f"{name}.png", page.screenshot())
 
 
 def build_a_report() -> Any:
@@ -209,14 +206,6 @@ def _add_cascade(scan: Scan, table: MemoryScanTable, cascades: MemoryCascadeTabl
     cascades.stored[scan.scan_id] = {child.key: child}
     reason = "postgres is not in the policy profile"
     cascades.end_cascade(scan.scan_id, [CascadeLine(kind="refused", rule="database-probe", reason=reason, count=8)])
-
-
-def main() -> None:
-    for file in make_pictures():
-        size = file.stat().st_size
-        print(f"{file.relative_to(FOLDER.parents[1])}: {size:,} bytes")
-        if size > MAX_BYTES:
-            raise SystemExit(f"{file} has more than {MAX_BYTES:,} bytes")
 
 
 if __name__ == "__main__":

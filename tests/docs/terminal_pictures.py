@@ -1,7 +1,6 @@
-"""Draw docs/pictures/*.svg: what the command prints in a terminal.
+"""Take pictures of what the command prints in a terminal.
 
-    python -m tests.docs.terminal_pictures              # as root; nmap has to be installed
-    python -m tests.docs.terminal_pictures findings     # these alone
+    python -m tests.docs.terminal_pictures [NAME …]     as root, with nmap; pictures.py has the options
 
 It runs in a network namespace of its own, in which services of tests/data listen, and scans these
 through the whole pipeline of the local stack. Each command runs in a terminal of the width that
@@ -31,9 +30,8 @@ from rich.text import Text
 
 from tests.data.speaking_keys import make_keys
 from tests.data.speaking_services import start_stand_ins
+from tests.docs.pictures import ROOT, open_album
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "docs" / "pictures"
 NAMESPACE = ("unshare", "--net", "--mount", sys.executable, "-m", "tests.docs.terminal_pictures", "--inside")
 SCAN = ("scan", "127.0.0.1", "--name", "office", "--", "-sV", "-p", "21-23,25,80,443,3306,5900,6379,8080")
 SCRIPTS = ("--script", "ssl-cert,http-title,ssh2-enum-algos,ftp-anon,redis-info,http-methods")
@@ -50,22 +48,25 @@ class Picture(NamedTuple):
 
 
 PICTURES = (
-    Picture("findings-80", 80, ("findings", "latest")),
-    Picture("findings-100", 100, ("findings", "latest")),
-    Picture("findings-160", 160, ("findings", "latest")),
-    Picture("show", 100, ("show", "latest")),
-    Picture("host", 100, ("host", "127.0.0.1")),
-    Picture("scans", 100, ("scans",)),
-    Picture("check", 100, ("check", "10.0.0.0/24", "--", "-sS", "-oN", "x")),
+    Picture("terminal-findings-80", 80, ("findings", "latest")),
+    Picture("terminal-findings-100", 100, ("findings", "latest")),
+    Picture("terminal-findings-160", 160, ("findings", "latest")),
+    Picture("terminal-show", 100, ("show", "latest")),
+    Picture("terminal-host", 100, ("host", "127.0.0.1")),
+    Picture("terminal-scans", 100, ("scans",)),
+    Picture("terminal-check", 100, ("check", "10.0.0.0/24", "--", "-sS", "-oN", "x")),
 )
 
 
 def main() -> None:
-    names = [argument for argument in sys.argv[1:] if argument != "--inside"]
+    is_inside = "--inside" in sys.argv
+    if is_inside:
+        sys.argv.remove("--inside")
+    album = open_album(__doc__, [picture.name for picture in PICTURES])
     if os.geteuid() != 0:
         raise SystemExit("Run it as root: the services need well-known ports in a network namespace of their own.")
-    if "--inside" not in sys.argv:
-        raise SystemExit(subprocess.run([*NAMESPACE, *names], cwd=ROOT, check=False).returncode)
+    if not is_inside:
+        raise SystemExit(subprocess.run([*NAMESPACE, *sys.argv[1:]], check=False).returncode)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder, "state")
@@ -74,8 +75,9 @@ def main() -> None:
         try:
             run_in_terminal([*SCAN, *SCRIPTS], 100, state)
             for picture in PICTURES:
-                if not names or picture.name in names:
-                    draw(picture, run_in_terminal(picture.command, picture.width, state))
+                if album.wants(picture.name):
+                    shown = run_in_terminal(picture.command, picture.width, state)
+                    album.add(f"{picture.name}.svg", draw(picture, shown))
         finally:
             run_in_terminal(("local", "down"), 100, state)
 
@@ -105,15 +107,13 @@ def run_in_terminal(command: Sequence[str], width: int, state: Path) -> str:
     return LIVE_LINE.sub("", shown.decode().replace("\r\n", "\n"))
 
 
-def draw(picture: Picture, shown: str) -> None:
+def draw(picture: Picture, shown: str) -> bytes:
+    """The picture as SVG."""
     console = Console(record=True, width=picture.width, file=io.StringIO(), force_terminal=True, legacy_windows=False)
     console.print(Text.from_ansi(f"$ cascan {' '.join(picture.command)}", style="bold"))
     console.print(Text.from_ansi(shown.rstrip()), soft_wrap=True)
     svg = console.export_svg(title="cascan", unique_id=picture.name)
-    FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{picture.name}.svg"
-    path.write_text(SVG_FONT.sub("font-family: ", FONT.sub("", svg)), encoding="utf-8")
-    sys.stdout.write(f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes\n")
+    return SVG_FONT.sub("font-family: ", FONT.sub("", svg)).encode()
 
 
 if __name__ == "__main__":

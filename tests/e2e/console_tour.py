@@ -15,6 +15,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from cascan_cli.ui.console import NAVIGATION
 from tests.e2e.cascan_command import ROOT
 
 WAIT_MS = 60_000  # of a slow machine; each wait ends as soon as it can
@@ -25,20 +26,7 @@ expected:  # whatever the other tests have opened
   - {who: 127.0.0.0/9, ports: [1-65535], required: false}
   - {who: "::1", ports: [1-65535], required: false}
 """
-PAGES = (
-    "/",
-    "/scans",
-    "/submit",
-    "/findings",
-    "/inventory",
-    "/changes",
-    "/exposures",
-    "/schedules",
-    "/rules",
-    "/reach",
-    "/coverage",
-    "/audit",
-)
+PAGES = tuple(place for place, _ in NAVIGATION)
 
 
 @contextmanager

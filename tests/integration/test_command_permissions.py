@@ -26,13 +26,14 @@ from cascan.aws.s3.operator_records import S3OperatorRecords
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import no_time_limit
-from cascan.events import ReportStored
+from cascan.events import ReportStored, ShardQueued, ShardReturned
 from cascan.events.control import ControlRequested
 from cascan.exposure.life import add_looks, start_exposure
 from cascan.gateways import ScanGateways
 from cascan.ids import ReportKey, derive_keyed_scan_id, derive_scan_id, digest_body
 from cascan.model.exposure import ExposureSubject, JudgedLook
 from cascan.model.scan import Counts, Outcome, ScanState
+from cascan.model.shard import Lane
 from cascan.model.vantage import Vantage
 from cascan.permissions.scope import Scope
 from cascan.recovery.scan_records import ReportedShard, store_plan, store_run
@@ -41,7 +42,7 @@ from cascan_cli.commands import doctor
 from cascan_cli.main import main
 from cascan_cli.stack import open as open_module
 from cascan_cli.stack import permissions as permissions_module
-from cascan_cli.stack.dead_letters import QUEUES
+from cascan_cli.stack.dead_letters import PARKED_SHARDS, QUEUES
 from cascan_cli.stack.open import StackGateways
 from on_control_requested.control_scan import control_scan
 from on_report_stored.record_findings import record_findings
@@ -54,7 +55,7 @@ from tests.support.aws_calls import ResourceNames, find_permissions, find_permis
 from tests.support.builders import NOW, SCAN_ID, a_scan, a_shard, clock
 from tests.support.policies import Permission, find_refusals
 from tests.support.scanned_network import World
-from tests.template.model import MODEL, Resource, as_list
+from tests.template.model import MODEL, Model, Resource, as_list
 from tests.template.roles import resolve
 
 Grant = tuple[str, str]  # action, resource
@@ -136,10 +137,6 @@ OPERATORS = [
     "cancel RUNNING",
     "halt",
     "halt --lift",
-    "redrive list",
-    "redrive send ReportDLQ",
-    "redrive show PARKED",
-    "redrive drop PARKED --yes",
     "schedule pause nightly",
     "schedule resume nightly",
     "schedule run-now nightly",
@@ -157,10 +154,12 @@ OPERATORS = [
     "network remove 10.0.3.0/24",
     "REBUILD",
 ]
+DEAD_LETTERS = ["redrive list", "redrive send --all", "redrive show PARKED", "redrive drop PARKED --yes"]
 DOCTOR = ["doctor"]
 SUBJECT = ExposureSubject(vantage="default", address="10.0.0.1", protocol="tcp", port=23, kind="unexpected-open")
 LOOK = JudgedLook(seen_at=NOW, report_key="a run", holds=True)
 EXPOSURE = replace(add_looks(start_exposure(SUBJECT), [LOOK], NOW), revision=1)
+CANCEL_NOTHING = json.dumps({"action": "cancel", "scanId": "x"})
 MAX_POLICY_CHARS = 6_144  # of a managed policy, white space not counted
 # The longest that each part of an ARN can be, for stacks whose name has the 44 characters that are allowed.
 LONGEST = {
@@ -171,12 +170,7 @@ LONGEST = {
     r"Messaging/ScheduleGroup": "g" * 64,
     r"\w+/\w+\.Arn": "arn:aws-us-gov:dynamodb:ap-southeast-2:111111111111:" + "q" * 90,
 }
-NOT_RECORDED = {
-    "sqs:SendMessage": "redrive sends a message back to the queue it came from: one queue is recorded",
-    "sqs:ReceiveMessage": "redrive looks into each dead-letter queue: one without messages is not received from",
-    "sqs:ChangeMessageVisibility": "as above",
-    "sqs:DeleteMessage": "as above",
-}
+IMPORTING = MODEL.with_defaults(SecurityHub="enabled")  # a stack with every queue
 
 
 @dataclass
@@ -209,12 +203,22 @@ class Recorder:
             self.grants.add((permission.action, f"{in_folder[0]}*" if in_folder else permission.resource))
 
 
+def document_of(policy: Resource, model: Model = IMPORTING) -> dict[str, Any]:
+    """The document of the policy with its references resolved."""
+    document = model.chosen(policy.properties["PolicyDocument"], policy.stack)
+    return resolve(document, policy.stack, model)  # type: ignore[no-any-return]
+
+
+def statements_of(policy: Resource) -> list[dict[str, Any]]:
+    return document_of(policy)["Statement"]  # type: ignore[no-any-return]
+
+
 def granted_by(policy: Resource) -> dict[str, set[str]]:
     """Resource → actions."""
     granted: dict[str, set[str]] = defaultdict(set)
-    for statement in policy.properties["PolicyDocument"]["Statement"]:
+    for statement in statements_of(policy):
         assert statement["Effect"] == "Allow"
-        for resource in MODEL.texts(statement["Resource"], policy.stack):
+        for resource in as_list(statement["Resource"]):
             granted[resource] |= set(as_list(statement["Action"]))
     return granted
 
@@ -227,6 +231,10 @@ def answer_doctor(operation: str) -> dict[str, Any]:
     return answer
 
 
+def address_of_queue(name: str) -> str:
+    return f"{'HubImports' if name.startswith('Import') else 'Messaging'}/{name}.Arn"
+
+
 VANTAGE_QUEUES = "arn:AWS::Partition:sqs:AWS::Region:AWS::AccountId:AWS::StackName-vantage-*"
 
 
@@ -236,15 +244,8 @@ class DeployedStack:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.moto, self.table = build_stack(), DynamoScanTable(TABLE)
         self.reports, self.records = S3ReportStore(BUCKET), S3OperatorRecords(BUCKET)
-        names = {queue.name for queue in QUEUES} | {
-            "ReportQueue",
-            "CompletionQueue",
-            "ExposureQueue",
-            "MessageQueue",
-            "RequestQueue",
-            "ControlQueue",
-        }
-        names |= {"ScheduleQueue", "ExpressShardQueue", "ConnectShardQueue", "RawShardQueue"}
+        names = {queue.name for queue in QUEUES} | {name for queue in QUEUES for name in queue.sent_back_to}
+        names |= {"ExpressShardQueue", "ConnectShardQueue", "RawShardQueue"}
         urls = {name: clients.sqs().create_queue(QueueName=name)["QueueUrl"] for name in sorted(names)}
         self.of_vantage = clients.sqs().create_queue(QueueName="cascan-vantage-lab-connect")["QueueUrl"]
         dead_letters = clients.sqs().create_queue(QueueName="cascan-vantage-lab-connect-dlq")["QueueUrl"]
@@ -264,7 +265,7 @@ class DeployedStack:
         resources = ResourceNames(
             tables={TABLE: "Storage/ScanTable.Arn"},
             buckets={BUCKET: "Storage/ReportBucket.Arn"},
-            queues={url: f"Messaging/{name}.Arn" for name, url in urls.items()}
+            queues={url: address_of_queue(name) for name, url in urls.items()}
             | dict.fromkeys((self.of_vantage, dead_letters), VANTAGE_QUEUES),
             buses={BUS: "Messaging/ScanBus.Arn"},
             schedules=SCHEDULES,
@@ -274,17 +275,27 @@ class DeployedStack:
             repositories={"workers": "Workers/WorkerRepository.Arn"},
         )
         self.recorder = Recorder(resources, self._act)
-        for name in ("ReportDLQ", "ControlDLQ"):
-            body = json.dumps({"action": "cancel", "scanId": "x"})
-            self.parked = clients.sqs().send_message(QueueUrl=urls[name], MessageBody=body)["MessageId"]
+        self._park_messages(urls)
         world = World(folder)
         world.table, world.reports = self.table, self.reports  # type: ignore[assignment]
         self._scan(world, 0, detailed({"10.0.0.1": (22, 80)}))
         self._scan(world, 1, detailed({"10.0.0.1": (22, 23)}))
         self.finding = next(self.table.findings(self.scanned)).id
         self.table.create_scan(a_scan())
-        self.table.add_shards([a_shard()])
+        self.table.add_shards([a_shard(number=number, lane=lane) for number, lane in enumerate(Lane)])
         self._patch(monkeypatch)
+
+    def _park_messages(self, urls: dict[str, str]) -> None:
+        """One in each dead-letter queue that the command reads; of parked shards one for each queue it goes back to."""
+        bodies = {queue.name: [CANCEL_NOTHING] for queue in QUEUES if not queue.reader}
+        shards = [ShardQueued(scan_id=SCAN_ID, cause_id="x", shard=number).to_wire() for number in range(len(Lane))]
+        bodies[PARKED_SHARDS] = [*shards, ShardReturned(scan_id=SCAN_ID, cause_id="x", shard=0).to_wire()]
+        sent = {
+            name: clients.sqs().send_message(QueueUrl=urls[name], MessageBody=body)
+            for name in bodies
+            for body in bodies[name]
+        }
+        self.parked = sent["WakeupDLQ"]["MessageId"]  # which cannot be sent back
 
     def _scan(self, world: World, hour: int, report: bytes) -> None:
         key = world.stored(hour, report)
@@ -421,7 +432,14 @@ def prepare(deployed: DeployedStack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("group", "lines"), [("Readers", READERS), ("Submitters", SUBMITTERS), ("Operators", OPERATORS), ("Doctor", DOCTOR)]
+    ("group", "lines"),
+    [
+        ("Readers", READERS),
+        ("Submitters", SUBMITTERS),
+        ("Operators", OPERATORS),
+        ("DeadLetters", DEAD_LETTERS),
+        ("Doctor", DOCTOR),
+    ],
 )
 def test_a_policy_has_what_the_commands_of_its_group_call_and_nothing_else(
     deployed: DeployedStack, group: str, lines: list[str]
@@ -430,24 +448,21 @@ def test_a_policy_has_what_the_commands_of_its_group_call_and_nothing_else(
     needed, granted = recorded(deployed, lines), granted_by(policy_of(group))
     missing = {resource: actions - granted[resource] for resource, actions in needed.items()}
     assert {resource: actions for resource, actions in missing.items() if actions} == {}
-    statements = [
-        resolve(statement, "Access") for statement in policy_of(group).properties["PolicyDocument"]["Statement"]
-    ]
-    assert find_refusals(statements, deployed.recorder.permissions.values()) == []
-    unused = {resource: actions - needed[resource] - NOT_RECORDED.keys() for resource, actions in granted.items()}
+    assert find_refusals(statements_of(policy_of(group)), deployed.recorder.permissions.values()) == []
+    unused = {resource: actions - needed[resource] for resource, actions in granted.items()}
     assert {resource: actions for resource, actions in unused.items() if actions} == {}
 
 
 @pytest.mark.parametrize("policy", MODEL.resources("AWS::IAM::ManagedPolicy"), ids=lambda policy: policy.name)
 def test_a_policy_fits_into_the_characters_that_iam_allows(policy: Resource) -> None:
-    document = json.dumps(resolve(policy.properties["PolicyDocument"], policy.stack), separators=(",", ":"))
+    document = json.dumps(document_of(policy), separators=(",", ":"))
     for name, longest in LONGEST.items():
         document = re.sub(name, longest, document)
     assert len(document) <= MAX_POLICY_CHARS
 
 
 def test_every_command_that_talks_to_aws_is_recorded() -> None:
-    run = {line.split()[0] for line in OPERATORS + DOCTOR}
+    run = {line.split()[0] for line in OPERATORS + DEAD_LETTERS + DOCTOR}
     talking = set()
     for command in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
         source = Path(importlib.import_module(command.name).__file__ or "").read_text()

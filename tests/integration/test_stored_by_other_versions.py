@@ -331,7 +331,7 @@ def test_a_state_of_an_earlier_version_is_read_by_every_gateway_and_a_table_is_m
 
 
 @pytest.fixture
-def told() -> Iterator[list[UnreadableItem]]:
+def unreadable() -> Iterator[list[UnreadableItem]]:
     """What could not be read."""
     errors: list[UnreadableItem] = []
     before = list(stored._listeners)
@@ -341,10 +341,10 @@ def told() -> Iterator[list[UnreadableItem]]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_an_item_that_cannot_be_read_costs_no_other_its_place_and_is_told(
+def test_an_item_that_cannot_be_read_costs_no_other_its_place_and_is_reported(
     version: str,
     stack: Stack,  # noqa: F811 - the fixture
-    told: list[UnreadableItem],
+    unreadable: list[UnreadableItem],
 ) -> None:
     restored(version)
     table = stack.table
@@ -361,7 +361,7 @@ def test_an_item_that_cannot_be_read_costs_no_other_its_place_and_is_told(
     assert sum(len(list(table.shards(scan.scan_id))) for scan in whole) == 5
     assert list(DynamoRuleTable(TABLE).rules()) == []
     assert [one.document for one in DynamoScheduleTable(TABLE).schedules()] == [{"name": 5}]  # judged by who reads it
-    assert {str(error).split(" cannot")[0].rsplit(" ", 1)[1].split("/")[0] for error in told} == {
+    assert {str(error).split(" cannot")[0].rsplit(" ", 1)[1].split("/")[0] for error in unreadable} == {
         "scan", "shard", "rule"
     }  # fmt: skip
     with pytest.raises(UnreadableItem, match="cannot be read by this version"):
@@ -381,7 +381,7 @@ def damage(prefix: str, sk: str) -> None:
 
 def test_one_scan_that_cannot_be_read_does_not_keep_the_agenda_from_the_others(
     stack: Stack,  # noqa: F811 - the fixture
-    told: list[UnreadableItem],
+    unreadable: list[UnreadableItem],
 ) -> None:
     restored(VERSIONS[0])
     damage("scan/pujdtsk7pq64546q", "scan")
@@ -395,12 +395,12 @@ def test_one_scan_that_cannot_be_read_does_not_keep_the_agenda_from_the_others(
     assert stack.table.get_scan("36h2xwpjs5ackcxo") is None
     assert list(stack.table.due(now, 10)) == []  # they are looked at again in an hour, behind what is due
     assert len(list(stack.table.due(now + timedelta(hours=1), 10))) == 3
-    assert told
+    assert unreadable
 
 
 def test_a_scan_of_another_version_that_has_a_field_this_one_does_not_know_is_no_failure_at_all(
     stack: Stack,  # noqa: F811 - the fixture
-    told: list[UnreadableItem],
+    unreadable: list[UnreadableItem],
 ) -> None:
     restored(VERSIONS[0])
     key = items.scan_key("pujdtsk7pq64546q")
@@ -409,7 +409,7 @@ def test_a_scan_of_another_version_that_has_a_field_this_one_does_not_know_is_no
     body["request"] |= {UNKNOWN: True}
     clients.dynamodb().put_item(TableName=TABLE, Item=item | {"body": pack_text(msgspec.json.encode(body))})
     assert DynamoScanTable(TABLE).get_scan("pujdtsk7pq64546q") is not None
-    assert told == []
+    assert unreadable == []
 
 
 def test_a_house_record_that_cannot_be_read_is_passed_over() -> None:

@@ -56,6 +56,14 @@ class Model:
         resources = [Resource(s, name, body) for s, t in templates.items() for name, body in t["Resources"].items()]
         return cls(templates, paths, resources)
 
+    def with_defaults(self, **defaults: str) -> Model:
+        """The model of a stack with other defaults of parameters, in each template that declares them."""
+        templates = {
+            stack: template | {"Parameters": _with_defaults(template.get("Parameters", {}), defaults)}
+            for stack, template in self.templates.items()
+        }
+        return Model(templates, self.paths, self._resources)
+
     def resources(self, kind: str) -> list[Resource]:
         """Every resource of a type; a function with its Globals."""
         found = [resource for resource in self._resources if resource.body["Type"] == kind]
@@ -156,6 +164,10 @@ class Model:
     @staticmethod
     def _filled(pattern: str, value_of: Callable[[str], str]) -> str:
         return re.sub(r"\$\{([^}]+)}", lambda match: value_of(match[1]), pattern)
+
+
+def _with_defaults(declared: dict[str, Any], defaults: dict[str, str]) -> dict[str, Any]:
+    return {name: spec | {"Default": defaults[name]} if name in defaults else spec for name, spec in declared.items()}
 
 
 def variables(properties: dict[str, Any]) -> dict[str, Any]:

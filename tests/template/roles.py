@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from tests.support.policies import Statement, conditions
-from tests.template.model import FUNCTIONS, MODEL, ROOT, Resource
+from tests.template.model import FUNCTIONS, MODEL, ROOT, Model, Resource
 
 ROLES = {role.name: role for role in MODEL.resources("AWS::IAM::Role")}
 
@@ -33,15 +33,15 @@ def judged_keys(role: str) -> frozenset[str]:
     return frozenset(key for statement in policies_of(role) for _, key, _ in conditions(statement))
 
 
-def resolve(value: Any, stack: str) -> Any:
+def resolve(value: Any, stack: str, model: Model = MODEL) -> Any:
     """The value with every reference resolved to text. Raises: ValueError: the model cannot follow one."""
     match value:
         case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Sub": _}:
-            return MODEL.text(value, stack)
+            return model.text(value, stack)
         case dict():
             if any(key.startswith("Fn::") for key in value):
                 raise ValueError(f"cannot be followed: {value}")
-            return {key: resolve(inner, stack) for key, inner in value.items()}
+            return {key: resolve(inner, stack, model) for key, inner in value.items()}
         case list():
-            return [resolve(inner, stack) for inner in value]
+            return [resolve(inner, stack, model) for inner in value]
     return value

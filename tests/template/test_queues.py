@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cascan_cli.stack.dead_letters import BY_NAME, PARKED_SHARDS
+from cascan_cli.stack.dead_letters import BY_NAME, PARKED_SHARDS, DeadLetterQueue
 from on_shard_queued.drain import HOLD_S
 from tests.template.model import (
     FUNCTIONS,
@@ -168,10 +168,9 @@ def test_the_queue_that_people_send_to_is_an_output() -> None:
     assert MODEL.text(url, ROOT) == "Messaging/RequestQueue"
 
 
-# Without ImportDLQ, which only some stacks have, and MessageDLQ, for which the operators' policy has no room;
-# docs/runbook.md says how their messages are sent back
-OF_EACH_STACK = [queue.removeprefix("Messaging/") for queue in QUEUES if queue.startswith("Messaging/")]
-DEAD_LETTERS = {queue for queue in OF_EACH_STACK if "DLQ" in queue or "Parked" in queue} - {"MessageDLQ"}
+ADDRESS = {queue.partition("/")[2]: queue for queue in QUEUES}  # by the name of the queue
+DEAD_LETTERS = {name for name in ADDRESS if "DLQ" in name or "Parked" in name}
+OUTPUTS = MODEL.templates[ROOT]["Outputs"]
 
 
 def test_the_command_knows_every_dead_letter_queue() -> None:
@@ -182,19 +181,15 @@ def test_the_command_knows_every_dead_letter_queue() -> None:
 def test_the_command_sends_a_dead_letter_back_to_where_it_came_from(name: str) -> None:
     queue = BY_NAME[name]
     sources = {
-        source.removeprefix("Messaging/")
+        source.partition("/")[2]
         for source, resource in QUEUES.items()
-        if "RedrivePolicy" in resource.properties and parked_in(source) == f"Messaging/{name}"
+        if "RedrivePolicy" in resource.properties and parked_in(source) == ADDRESS[name]
     }
     if queue.reader or name == PARKED_SHARDS:
         assert sources == (set(queue.sent_back_to) or sources)
     elif name == "ParkedRequests":  # RequestDLQ would store the request as refused
         assert parked_in("Messaging/RequestQueue") == "Messaging/RequestDLQ"
         assert sources == {"RequestDLQ"}
-    elif name == "ExposureDLQ":  # `cascan exposure apply` judges everything again
-        assert sources == {"ExposureQueue"}
-    elif name == "VulsDLQ":  # results are put into the bucket again; the operators' policy has no room for this queue
-        assert queue.sent_back_to == ()
     else:
         assert sources == set(queue.sent_back_to)
 
@@ -202,9 +197,7 @@ def test_the_command_sends_a_dead_letter_back_to_where_it_came_from(name: str) -
 @pytest.mark.parametrize("name", BY_NAME)
 def test_the_command_names_the_function_that_empties_a_dead_letter_queue(name: str) -> None:
     readers = {
-        FUNCTIONS[function].properties["Handler"].split(".")[0]
-        for queue, function in READERS
-        if queue == f"Messaging/{name}"
+        FUNCTIONS[function].properties["Handler"].split(".")[0] for queue, function in READERS if queue == ADDRESS[name]
     }
     assert readers == {BY_NAME[name].reader} - {""}
 
@@ -213,6 +206,15 @@ def test_the_command_names_the_function_that_empties_a_dead_letter_queue(name: s
     "name", sorted({*BY_NAME, *(name for queue in BY_NAME.values() for name in queue.sent_back_to)})
 )
 def test_the_stack_gives_the_url_of_each_queue_that_the_command_uses(name: str) -> None:
-    value = MODEL.templates[ROOT]["Outputs"][f"{name}Url"]["Value"]
+    assert MODEL.text(OUTPUTS[f"{name}Url"]["Value"], ROOT) == ADDRESS[name]
 
-    assert MODEL.text(value, ROOT) == f"Messaging/{name}"
+
+@pytest.mark.parametrize("queue", BY_NAME.values(), ids=BY_NAME)
+def test_the_urls_of_a_queue_and_of_its_source_are_outputs_under_the_condition_that_the_command_knows(
+    queue: DeadLetterQueue,
+) -> None:
+    conditions = {OUTPUTS[f"{name}Url"].get("Condition") for name in (queue.name, *queue.sent_back_to)}
+    (condition,) = conditions
+    parameter, _, value = queue.parameter.partition("=")
+    declared = MODEL.templates[ROOT]["Conditions"].get(condition)
+    assert declared == ({"Fn::Equals": [{"Ref": parameter}, value]} if parameter else None)

@@ -28,7 +28,7 @@ from cascan_cli.doctor.live.scans import (
 from cascan_cli.doctor.live.tasks import WorkerTask, check_identity, check_start, list_raw_tasks, sum_task_cost
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.output.text import pluralize, print_message
-from cascan_cli.stack.dead_letters import QUEUES
+from cascan_cli.stack.dead_letters import list_queues
 from cascan_cli.stack.permissions import read_permissions, read_scan_defaults, read_stack_shape
 
 if TYPE_CHECKING:
@@ -199,7 +199,8 @@ class LiveCheck:
         return check_identity(self._client("ecs"), self._client("logs"), self._list_tasks())
 
     def _check_dead_letters(self) -> Finding:
-        counts = {queue.name: self.stack.queue(queue.name).count() for queue in QUEUES}
+        queues = list_queues(self.stack.outputs)
+        counts = {queue.name: self.stack.queue(queue.name).count() for queue in queues}
         full = {name: count for name, count in counts.items() if count}
         if full:
             described = ", ".join(f"{name} {count}" for name, count in full.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cascan_cli.output.scan import format_changes, format_reason
+from cascan_cli.output.scan import format_changes, format_first_reason
 from cascan_cli.ui.console import format_time
 from cascan_cli.ui.listing import Cell, link
 
@@ -57,13 +57,9 @@ def scan_row(scan: Scan) -> tuple[object, ...]:
 
 
 def describe_end(scan: Scan) -> str:
-    """Why it was refused or failed, or the first reason why it is incomplete."""
-    if scan.error_description:
-        return scan.error_description
-    if not scan.reasons.listed:
-        return f"{scan.shards_waiting} of {scan.shards} shards wait" if scan.shards_waiting else ""
-    others = f" (and {scan.reasons.count - 1} more)" if scan.reasons.count > 1 else ""
-    return format_reason(scan.reasons.listed[0]) + others
+    """Why it was refused or failed, the first reason why it is incomplete, or how many of its shards wait."""
+    waiting = f"{scan.shards_waiting} of {scan.shards} shards wait" if scan.shards_waiting else ""
+    return scan.error_description or format_first_reason(scan) or waiting
 
 
 def find_address(finding: Finding) -> str:

@@ -1,4 +1,4 @@
-"""/changes: what scans saw otherwise than the scans before them, as a chart over time and as a list."""
+"""/changes: what differs from earlier scans, as a chart over time and as a list."""
 
 from __future__ import annotations
 

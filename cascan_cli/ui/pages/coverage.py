@@ -1,4 +1,4 @@
-"""/coverage: what have we never asked? The networks in scope, and which of their addresses no scan named."""
+"""/coverage: the networks in scope, and which of their addresses no scan has had as targets."""
 
 from __future__ import annotations
 

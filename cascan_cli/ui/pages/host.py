@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from cascan.model.exposure import Exposure
+    from cascan.queries.history import Span
+    from cascan.queries.host_page import ScanOfHost
+
 NOW_COLUMNS = ("Seen from", "Port", "State", "Service", "Product", "Open since", "Last seen open", "Scan")
+FINDING_COLUMNS = ("Severity", "Location", "Finding", "Detail", "Scan")
+EXPOSURE_COLUMNS = ("Exposure", "Severity", "State", "Port", "Why")
+SCAN_COLUMNS = ("Scan", "Name", "Looked at", "Host")
 SPAN_COLUMNS = ("Port", "State", "From", "To", "Looks", "Service")
 
 
@@ -105,61 +112,50 @@ def _list_ports(view: HostView) -> Iterator[tuple[object, ...]]:
 
 
 def _list_sections(console: Console, view: HostView) -> Iterator[Section]:
-    now, vantage = console.clock(), view.vantage
-    findings = [(redact_finding(finding), scan) for finding, scan in view.findings]
-    yield make_section(
-        f"Findings, from {vantage}",
-        ("Severity", "Location", "Finding", "Detail", "Scan"),
-        (
-            (
-                severity_cell(to_count_key(finding)),
-                finding.location,
-                finding.name,
-                describe_detail(finding, now),
-                scan_link(scan.scan_id, scan.name),
-            )
-            for finding, scan in findings
-        ),
+    origin = f"from {view.vantage}"
+    yield make_section(f"Findings, {origin}", FINDING_COLUMNS, _list_findings(console, view))
+    yield make_section(f"Exposures, {origin}", EXPOSURE_COLUMNS, map(_exposure_row, view.exposures))
+    yield make_section(f"History, {origin}", SPAN_COLUMNS, map(_span_row, view.spans))
+    yield make_section(f"Seen by, {origin}", SCAN_COLUMNS, map(_scan_row, view.scans))
+
+
+def _list_findings(console: Console, view: HostView) -> Iterator[tuple[object, ...]]:
+    for stored, scan in view.findings:
+        finding = redact_finding(stored)
+        yield (
+            severity_cell(to_count_key(finding)),
+            finding.location,
+            finding.name,
+            describe_detail(finding, console.clock()),
+            scan_link(scan.scan_id, scan.name),
+        )
+
+
+def _exposure_row(exposure: Exposure) -> tuple[object, ...]:
+    return (
+        exposure_link(exposure.exposure_id),
+        severity_cell(exposure.severity.value),
+        state_cell(exposure.state.value),
+        format_port(exposure.subject.key),
+        exposure.sentence,
     )
-    yield make_section(
-        f"Exposures, from {vantage}",
-        ("Exposure", "Severity", "State", "Port", "Why"),
-        (
-            (
-                exposure_link(exposure.exposure_id),
-                severity_cell(exposure.severity.value),
-                state_cell(exposure.state.value),
-                format_port(exposure.subject.key),
-                exposure.sentence,
-            )
-            for exposure in view.exposures
-        ),
+
+
+def _span_row(span: Span) -> tuple[object, ...]:
+    return (
+        format_port(span.key) if span.key else "the host",
+        span.state,
+        format_time(span.first.seen_at),
+        format_time(span.last.seen_at),
+        span.looks,
+        describe_service(span.service),
     )
-    yield make_section(
-        f"History, from {vantage}",
-        SPAN_COLUMNS,
-        (
-            (
-                format_port(span.key) if span.key else "the host",
-                span.state,
-                format_time(span.first.seen_at),
-                format_time(span.last.seen_at),
-                span.looks,
-                describe_service(span.service),
-            )
-            for span in view.spans
-        ),
-    )
-    yield make_section(
-        f"Seen by, from {vantage}",
-        ("Scan", "Name", "Looked at", "Host"),
-        (
-            (
-                scan_link(seen.scan_id) if seen.scan else seen.scan_id,
-                seen.scan.name if seen.scan else "removed",
-                format_time(seen.seen_at),
-                "up" if seen.is_up else "not up",
-            )
-            for seen in view.scans
-        ),
+
+
+def _scan_row(seen: ScanOfHost) -> tuple[object, ...]:
+    return (
+        scan_link(seen.scan_id) if seen.scan else seen.scan_id,
+        seen.scan.name if seen.scan else "removed",
+        format_time(seen.seen_at),
+        "up" if seen.is_up else "not up",
     )

@@ -10,6 +10,7 @@ from cascan.findings.redact import redact_parameters
 from cascan.planning.explain import Explanation
 from cascan_cli.errors import BadInput
 from cascan_cli.input.raw_sockets import require_raw_sockets
+from cascan_cli.output.text import shorten_list
 from cascan_cli.stack.explain_request import explain_request
 from cascan_cli.stack.scan_ids import expected_scan_id
 from cascan_cli.ui.audit import act
@@ -97,10 +98,8 @@ def _split_label(text: str) -> tuple[str, str]:
 
 
 def _describe_request(fields: Mapping[str, str]) -> str:
-    targets = fields["targets"].split()
-    more = f" and {len(targets) - SHOWN_TARGETS} more" if len(targets) > SHOWN_TARGETS else ""
     options = shlex.join(redact_parameters(shlex.split(fields["parameters"])))
-    return f"{' '.join(targets[:SHOWN_TARGETS])}{more} {options}".strip()
+    return f"{shorten_list(fields['targets'].split(), SHOWN_TARGETS)} {options}".strip()
 
 
 def _render(

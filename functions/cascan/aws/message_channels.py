@@ -24,7 +24,7 @@ from cascan.gateways import EventBus
 from cascan.ids import derive_fingerprint
 from cascan.model.message import Delivery, DeliveryState, OutgoingMessage
 
-MAX_SUBJECT_CHARS = 100  # of SNS, whose subjects are ASCII
+MAX_SUBJECT_CHARS = 99  # SNS takes fewer than 100, in ASCII
 NOT_ASCII = re.compile(r"[^ -~]")
 NOT_SENT = (EndpointConnectionError, ConnectTimeoutError, NoCredentialsError)
 THROTTLED = frozenset({"Throttling", "ThrottlingException", "Throttled", "TooManyRequestsException"})

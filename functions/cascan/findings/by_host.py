@@ -8,6 +8,7 @@ from itertools import groupby
 from urllib.parse import quote
 
 from cascan.model.finding import Finding, HostFindings
+from cascan.model.inventory import PortKey
 from cascan.nmap.addresses import parse_address
 
 HEX_DIGITS = {4: 8, 6: 32}  # by family: of an address
@@ -33,6 +34,14 @@ def find_address(finding: Finding) -> str:
     if isinstance(addresses, list) and addresses:
         return str(addresses[0])
     return str(finding.attributes.get("mac_address") or "")
+
+
+def find_port_key(finding: Finding) -> PortKey | None:
+    """Protocol and number of the finding's port; -1 for one that is not a number. None: it is about the host."""
+    protocol, port = finding.attributes.get("protocol"), finding.attributes.get("port")
+    if port is None or not protocol:
+        return None
+    return str(protocol), port if isinstance(port, int) else -1
 
 
 def group_by_host(findings: Iterable[Finding]) -> Iterator[HostFindings]:

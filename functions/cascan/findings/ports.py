@@ -25,8 +25,9 @@ from cascan.model.host import Port, Script, Service
 
 NO_SERVICE = Service()
 SECURECODEBOX_NAMES = {"service_product": "serviceProduct", "service_version": "serviceVersion"}
+OPEN_PORT = "Open Port"
 CATEGORIES = {
-    "open": "Open Port",
+    "open": OPEN_PORT,
     "open|filtered": "Open or Filtered Port",
     "filtered": "Filtered Port",
     "unfiltered": "Unfiltered Port",

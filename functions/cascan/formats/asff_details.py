@@ -2,54 +2,45 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
-from cascan.findings.vulns import CVE
 from cascan.formats.asff_text import clean_text
+from cascan.formats.facts import Place, find_place, list_cves, list_links, read_mitigation
 from cascan.formats.records import Record
 from cascan.limits import (
     MAX_ASFF_DOMAIN_CHARS,
     MAX_ASFF_ID_CHARS,
     MAX_ASFF_OTHER_CHARS,
     MAX_ASFF_PROCESS_CHARS,
-    MAX_ASFF_PROTOCOL_CHARS,
     MAX_ASFF_REMEDIATION_CHARS,
     MAX_ASFF_URL_CHARS,
     MAX_ASFF_URLS,
     MAX_ASFF_VULNERABILITIES,
-    MAX_PORT,
 )
-from cascan.nmap.addresses import parse_address
 
-WEB_ADDRESS = re.compile(r"https?://[\x21-\x7e]+")
 MAX_SCORE = 10.0  # of CVSS
 
 
 def build_details(record: Record, region: str, partition: str) -> dict[str, Any]:
+    place = find_place(record.finding)
     return {
-        "Resources": [build_resource(record, region, partition)],
-        "Network": build_network(record),
+        "Resources": [build_resource(record, place, region, partition)],
+        "Network": build_network(place),
         "Process": build_process(record),
         "Vulnerabilities": build_vulnerabilities(record),
         "Remediation": build_remediation(record),
     }
 
 
-def build_resource(record: Record, region: str, partition: str) -> dict[str, Any]:
+def build_resource(record: Record, place: Place, region: str, partition: str) -> dict[str, Any]:
     """The host, by its address: which resource of AWS it belongs to is not known here."""
     attributes = record.finding.attributes
-    address = find_address(record)
-    port, protocol = attributes.get("port"), attributes.get("protocol")
     values = {
-        "address": address,
-        "hostname": attributes.get("hostname"),
-        "macAddress": attributes.get("mac_address"),
+        "address": place.address,
+        "hostname": place.hostname,
+        "macAddress": place.mac,
         "operatingSystem": attributes.get("operating_system"),
-        "port": f"{protocol}/{port}" if port is not None and protocol else "",
+        "port": f"{place.protocol}/{place.port}" if place.port is not None and place.protocol else "",
         "product": attributes.get("serviceProduct"),
         "version": attributes.get("serviceVersion"),
         "vantage": record.vantage,
@@ -58,28 +49,25 @@ def build_resource(record: Record, region: str, partition: str) -> dict[str, Any
     other = {name: clean_text(value, MAX_ASFF_OTHER_CHARS) for name, value in values.items() if value}
     return {
         "Type": "Other",
-        "Id": clean_text(f"host/{address or record.finding.location or 'unknown'}", MAX_ASFF_ID_CHARS),
+        "Id": clean_text(f"host/{place.address or record.finding.location or 'unknown'}", MAX_ASFF_ID_CHARS),
         "Partition": partition,
         "Region": region,
         "Details": {"Other": other},
     }
 
 
-def build_network(record: Record) -> dict[str, Any]:
+def build_network(place: Place) -> dict[str, Any]:
     """The port as a destination; empty for a finding of the host."""
-    attributes = record.finding.attributes
-    port, protocol = attributes.get("port"), attributes.get("protocol")
-    if not _is_port(port) or not protocol:
+    if place.port is None or not place.protocol:
         return {}
-    address = find_address(record)
-    family = "6" if ":" in address else "4"
+    family = "6" if ":" in place.address else "4"
     return {
         "Direction": "IN",
-        "Protocol": clean_text(str(protocol).upper(), MAX_ASFF_PROTOCOL_CHARS),
-        f"DestinationIpV{family}": address,
-        "DestinationPort": port,
-        "DestinationDomain": clean_text(attributes.get("hostname"), MAX_ASFF_DOMAIN_CHARS),
-        "OpenPortRange": {"Begin": port, "End": port},
+        "Protocol": place.protocol.upper(),
+        f"DestinationIpV{family}": place.address,
+        "DestinationPort": place.port,
+        "DestinationDomain": clean_text(place.hostname, MAX_ASFF_DOMAIN_CHARS),
+        "OpenPortRange": {"Begin": place.port, "End": place.port},
     }
 
 
@@ -98,51 +86,22 @@ def build_vulnerabilities(record: Record) -> list[dict[str, Any]]:
     common = {
         "Cvss": [{"BaseScore": float(score)}] if _is_score(score) else [],
         "ExploitAvailable": "YES" if exploit else "",
-        "ReferenceUrls": list(_find_urls(record)),
+        "ReferenceUrls": _list_urls(record),
     }
     filled = {name: value for name, value in common.items() if value}
-    return [{"Id": cve} | filled for cve in _find_cves(record)][:MAX_ASFF_VULNERABILITIES]
+    return [{"Id": cve} | filled for cve in list_cves(record.finding)][:MAX_ASFF_VULNERABILITIES]
 
 
 def build_remediation(record: Record) -> dict[str, Any]:
     """What a severity rule of the operator says to do, as secureCodeBox's `mitigation`."""
-    added = record.finding.added
-    mitigation = added.get("mitigation") if added is not msgspec.UNSET else ""
-    text = clean_text(mitigation, MAX_ASFF_REMEDIATION_CHARS) if isinstance(mitigation, str) else ""
+    text = clean_text(read_mitigation(record.finding), MAX_ASFF_REMEDIATION_CHARS)
     return {"Recommendation": {"Text": text}} if text else {}
-
-
-def find_address(record: Record) -> str:
-    """The host's first address; empty if it has none."""
-    addresses = record.finding.attributes.get("ip_addresses")
-    for text in addresses if isinstance(addresses, list) else ():
-        try:
-            return str(parse_address(str(text)))
-        except ValueError:  # a report may hold any text
-            continue
-    return ""
 
 
 def _is_score(score: Any) -> bool:
     return isinstance(score, (int, float)) and 0 <= score <= MAX_SCORE
 
 
-def _is_port(port: object) -> bool:
-    return isinstance(port, int) and 0 <= port <= MAX_PORT
-
-
-def _find_cves(record: Record) -> list[str]:
-    cves = [record.finding.attributes.get("cve"), *_list_references(record, "CVE")]
-    return list(dict.fromkeys(cve for cve in cves if isinstance(cve, str) and CVE.fullmatch(cve)))
-
-
-def _find_urls(record: Record) -> Iterator[str]:
-    urls = [url for url in _list_references(record, "URL") if WEB_ADDRESS.fullmatch(url)]
-    yield from [url for url in urls if len(url) <= MAX_ASFF_URL_CHARS][:MAX_ASFF_URLS]
-
-
-def _list_references(record: Record, kind: str) -> Iterator[str]:
-    references = record.finding.attributes.get("references")
-    for reference in references if isinstance(references, list) else ():
-        if isinstance(reference, dict) and reference.get("type") == kind:
-            yield str(reference.get("value"))
+def _list_urls(record: Record) -> list[str]:
+    urls = [url for url in list_links(record.finding) if len(url) <= MAX_ASFF_URL_CHARS]
+    return urls[:MAX_ASFF_URLS]

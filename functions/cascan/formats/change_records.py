@@ -8,6 +8,9 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from cascan.findings.by_host import find_port_key
+from cascan.findings.hosts import CATEGORY as HOST
+from cascan.findings.ports import OPEN_PORT
 from cascan.formats.place_findings import build_place_finding
 from cascan.formats.records import Record, ScanFields, Status, find_status
 from cascan.gateways import FindingsByHost, Scans
@@ -15,10 +18,7 @@ from cascan.ids import derive_finding_id
 from cascan.model.finding import Finding
 from cascan.model.inventory import Change, ChangeKind, PortKey, Sighting
 from cascan.model.vantage import DEFAULT_VANTAGE
-from cascan.nmap.addresses import is_address, order_address
-from cascan.queries.current_findings import OPEN_PORT
-from cascan.queries.history import NETWORK_BITS
-from cascan.queries.since_last_scan import HOST
+from cascan.nmap.addresses import find_network, is_address
 
 GONE = frozenset({ChangeKind.PORT_CLOSED, ChangeKind.HOST_GONE})
 PLACES = frozenset({HOST, OPEN_PORT})
@@ -90,7 +90,7 @@ def _look_up(changes: list[Change], table: ScannedFindings) -> Found:
         if is_address(change.address):
             by_scan.setdefault(_find_sighting(change).scan_id, set()).add(change.address)
     return {
-        (scan_id, address, _find_key(finding)): finding
+        (scan_id, address, find_port_key(finding)): finding
         for scan_id, addresses in by_scan.items()
         for address, findings in table.findings_at(scan_id, addresses).items()
         for finding in findings
@@ -98,17 +98,6 @@ def _look_up(changes: list[Change], table: ScannedFindings) -> Found:
     }
 
 
-def _find_key(finding: Finding) -> PortKey | None:
-    if finding.category == HOST:
-        return None
-    attributes = finding.attributes
-    port = attributes.get("port")
-    return str(attributes.get("protocol")), port if isinstance(port, int) else 0
-
-
 def _find_network(change: Change) -> tuple[int, int]:
     """Changes of one network are looked up together."""
-    if not is_address(change.address):
-        return 0, 0
-    family, number = order_address(change.address)
-    return family, number >> NETWORK_BITS
+    return find_network(change.address) if is_address(change.address) else (0, 0)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cascan.formats.text import shorten, to_line
-from cascan.limits import MAX_EXPORTED_REFERENCES, MAX_EXPORTED_TEXT_CHARS
+from cascan.limits import MAX_EXPORTED_REFERENCES, MAX_EXPORTED_TEXT_CHARS, MAX_PORT
 from cascan.model.finding import Finding
 from cascan.nmap.addresses import parse_address
 from cascan.rules.severity import ACCEPTED, to_count_key
@@ -26,7 +26,6 @@ HOSTNAME = re.compile(
 MAC = re.compile(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", re.ASCII)
 LINK = re.compile(r"https?://[!-~]{1,2000}", re.ASCII)
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132, "ip": 0}  # with their numbers; `ip` is a scan of protocols
-MAX_PORT = 65_535
 # The common weaknesses (CWE) that categories of findings are about
 CWES = {
     "Clear Text": 319,

@@ -66,8 +66,7 @@ def _cells(record: Record) -> Iterator[str]:
     yield " ".join(filter(None, (*details, record.owner and f"owner {to_line(record.owner)}")))
     state = record.status if record.status is not Status.OPEN or not record.change else ""
     yield ", ".join(filter(None, (state, record.change, to_line(record.note))))
-    first = f"{record.first_seen:%Y-%m-%d} to " if record.first_seen else ""
-    yield f"{first}{record.seen_at:%Y-%m-%d}"
+    yield " to ".join(dict.fromkeys(f"{at:%Y-%m-%d}" for at in (record.first_seen, record.seen_at) if at))
 
 
 def _describe_severity(record: Record) -> str:

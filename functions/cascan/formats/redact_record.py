@@ -10,14 +10,5 @@ from cascan.formats.records import Record
 
 def redact_record(record: Record) -> Record:
     """The same object if it has no secrets."""
-    attributes = record.finding.attributes
-    # Most findings are of no script; to look into all of their attributes takes ten times as long
-    if not (
-        attributes.get("scripts")
-        or attributes.get("script")
-        or attributes.get("accounts")
-        or attributes.get("scripts_data")
-    ):
-        return record
     finding = redact_finding(record.finding)
     return record if finding is record.finding else replace(record, finding=finding)

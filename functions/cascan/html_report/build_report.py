@@ -24,9 +24,8 @@ from cascan.limits import (
 )
 from cascan.model.exposure import ACTIVE_STATES, Exposure
 from cascan.model.scan import Scan
-from cascan.nmap.addresses import is_address, order_address
+from cascan.nmap.addresses import find_network, is_address
 from cascan.queries.cascade_tree import CascadeReader
-from cascan.queries.history import NETWORK_BITS
 from cascan.queries.new_findings import is_counted
 from cascan.queries.read_findings import read_findings_by_vantage
 from cascan.queries.since_last_scan import GoneFindings, SinceLastScan, Standing
@@ -138,8 +137,7 @@ def _find_exposures(table: Exposures, addresses: set[str], vantages: set[str]) -
     """Network by network; of hosts in very many networks, by reading all exposures that are not resolved."""
     networks: dict[tuple[int, int], list[str]] = defaultdict(list)
     for address in filter(is_address, addresses):
-        family, number = order_address(address)
-        networks[family, number >> NETWORK_BITS].append(address)
+        networks[find_network(address)].append(address)
     if len(networks) <= MAX_REPORT_NETWORKS:
         for vantage in sorted(vantages):
             for network in sorted(networks):

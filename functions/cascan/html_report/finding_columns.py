@@ -12,7 +12,7 @@ import msgspec
 from cascan.findings.by_host import address_key, find_address
 from cascan.findings.redact import redact_finding
 from cascan.html_report.texts import TextTable, make_visible
-from cascan.limits import MAX_REPORT_CERTIFICATES, MAX_REPORT_EVIDENCE_CHARS
+from cascan.limits import MAX_PORT, MAX_REPORT_CERTIFICATES, MAX_REPORT_EVIDENCE_CHARS
 from cascan.model.finding import Finding
 from cascan.queries.describe_detail import describe_detail
 from cascan.queries.since_last_scan import Standing
@@ -21,11 +21,8 @@ from cascan.rules.severity import ACCEPTED, SUPPRESSED, to_count_key
 SEVERITIES = ("HIGH", "MEDIUM", "LOW", "INFORMATIONAL", ACCEPTED, SUPPRESSED)
 SEVERITY_NUMBERS = {name: number for number, name in enumerate(SEVERITIES)}
 STANDINGS = tuple(Standing)
-MAX_PORT = 65_535
 UNKNOWN_SEVERITY = SEVERITY_NUMBERS["INFORMATIONAL"]
-OPEN_PORT, HOST, CERTIFICATE = "Open Port", "Host", "TLS Certificate"  # categories
-# The attributes that `redact_finding` looks into. Most findings have none of them
-HIDING_PLACES = ("accounts", "script", "scripts", "scripts_data")
+CERTIFICATE = "TLS Certificate"  # a category
 # Attributes that have a column, or repeat what a column has
 SHOWN_ELSEWHERE = frozenset(
     {
@@ -71,7 +68,7 @@ class FindingColumns:
         return len(self.severities)
 
     def add(self, finding: Finding, vantage: str = "", *, standing: Standing = Standing.KNOWN) -> None:
-        if not self._shows_secrets and any(map(finding.attributes.get, HIDING_PLACES)):
+        if not self._shows_secrets:
             finding = redact_finding(finding)
         attributes, address = finding.attributes, find_address(finding)
         add_line, numbers = self._texts.add_line, self.numbers

@@ -77,6 +77,11 @@ def find_state(look: Look, key: PortKey) -> str | None:
         return HOST_NOT_UP
     if find_service(look, key) is not None:
         return OPEN
+    return find_not_open_state(look, key)
+
+
+def find_not_open_state(look: Look, key: PortKey) -> str | None:
+    """The state of a port that was not open in the look. None: the look did not cover it."""
     protocol, number = key
     for group in look.not_open:
         if group.protocol == protocol and number in parse_port_set(group.ports):

@@ -10,7 +10,7 @@ from datetime import datetime
 from cascan.clock import to_wire
 from cascan.exposure_updates.apply_severity_rules import to_finding
 from cascan.findings.redact import redact_finding
-from cascan.model.exposure import Exposure
+from cascan.model.exposure import Exposure, ExposureState
 from cascan.model.message import EXPOSURE_PREFIX, MessageAttempt, Step
 
 Fields = dict[str, str]
@@ -67,7 +67,7 @@ def build_exposure_fields(
     about = f"{subject.address} {subject.protocol}/{subject.port}" if subject.protocol else subject.address
     decision = exposure.acceptance or exposure.acknowledgement
     acceptance = exposure.acceptance
-    is_active = exposure.is_active
+    awaits_decision = exposure.state in (ExposureState.OPEN, ExposureState.CONFIRMED)
     fields = {
         "title": f"{HEADLINES[step]}: {about} {subject.kind} ({exposure.severity.value})",
         "step": step.value,
@@ -88,7 +88,7 @@ def build_exposure_fields(
         "first_seen": to_wire(exposure.first_seen) if exposure.first_seen else "",
         "last_seen": to_wire(exposure.last_seen) if exposure.last_seen else "",
         "exposure_id": exposure.exposure_id,
-        "acknowledge": f"cascan exposure ack {exposure.exposure_id}" if is_active else "",
+        "acknowledge": f"cascan exposure ack {exposure.exposure_id}" if awaits_decision else "",
         "link": f"{console_url}/exposures/{exposure.exposure_id}" if console_url else "",
     }
     return fields | build_attempt_fields(build_exposure_key(exposure.exposure_id), attempt)

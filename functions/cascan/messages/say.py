@@ -18,7 +18,7 @@ from cascan.gateways import MessageChannel, MessageThreads
 from cascan.limits import MAX_THREAD_WRITES
 from cascan.messages.plan_turn import Decide, begin_attempt, end_attempt, end_lease, find_next_turn
 from cascan.messages.read_channels import ChannelSettings
-from cascan.model.message import AttemptState, MessageAttempt, MessageThread, OutgoingMessage
+from cascan.model.message import AttemptState, DeliveryState, MessageAttempt, MessageThread, OutgoingMessage
 
 Render = Callable[[MessageAttempt], OutgoingMessage]
 STOPPED = frozenset({AttemptState.PARKED, AttemptState.UNKNOWN})
@@ -51,6 +51,7 @@ class Turn:
     parked: str = ""  # why a message will not be sent again by itself; empty: none was parked
     again_at: datetime | None = None  # when the next turn is due; None: with the next event
     waits_for_look: bool = False  # the next turn may say what only one look has shown
+    is_muted: bool = False  # nothing is said until `again_at`
 
 
 def say(
@@ -105,7 +106,7 @@ def _send(thread: MessageThread, message: OutgoingMessage, speaker: Speaker) -> 
         if current is None or current.attempt is None or current.attempt.message_id != message.message_id:
             break
         thread = current
-    return Turn(is_sent=True)
+    return Turn(is_sent=delivery.state is DeliveryState.DELIVERED)
 
 
 def _find_parked(thread: MessageThread) -> str:

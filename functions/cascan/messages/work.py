@@ -9,6 +9,7 @@ from cascan.errors import MalformedMessage
 from cascan.events import BUS_EVENTS, ExposureEvent, Message, MessageReady, parse_event
 from cascan.messages.fields import build_exposure_key
 from cascan.messages.notices import build_notices
+from cascan.messages.say import Turn
 
 EVENTS = {kind.__name__: kind for kind in BUS_EVENTS}
 Notice = dict[str, str]
@@ -55,6 +56,7 @@ def read_message_work(body: str) -> list[MessageWork | MessageReady]:
     ]
 
 
-def continue_on(work: MessageWork, channel: str, *, is_due: bool) -> MessageWork:
-    """The next turn of one channel. A repeat that a person asked for is made once."""
-    return replace(work, channel=channel, is_due=work.is_due or is_due, retries=False)
+def continue_on(work: MessageWork, channel: str, turn: Turn) -> MessageWork:
+    """The turn of one channel after this one. A repeat that a person asked for is made once, after a mute."""
+    is_due = work.is_due or turn.waits_for_look
+    return replace(work, channel=channel, is_due=is_due, retries=work.retries and turn.is_muted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+NETWORK_BITS = 8  # addresses that share all but these bits are read from the table together
 MAX_CACHED = 1_024  # addresses; a report's hosts are worked on by the dozen
 
 
@@ -26,6 +27,12 @@ def order_address(text: str) -> tuple[int, int]:
     """Family and number: sorts addresses of both families. Raises: ValueError: the text is no address."""
     address = parse_address(text)
     return address.version, int(address)
+
+
+def find_network(text: str) -> tuple[int, int]:
+    """Family and number of the address's /24 or /120. Raises: ValueError: the text is no address."""
+    family, number = order_address(text)
+    return family, number >> NETWORK_BITS
 
 
 def is_loopback(text: str) -> bool:

@@ -12,18 +12,19 @@ from itertools import islice
 from typing import Protocol
 
 from cascan.findings import build_findings
+from cascan.findings.by_host import find_port_key
+from cascan.findings.ports import OPEN_PORT
 from cascan.gateways import Findings, FindingsByHost, History, Inventory, Scans
 from cascan.inventory.observations import ASSUMED_UP
 from cascan.model.finding import Finding
 from cascan.model.host import Address, Host, Port, Service
-from cascan.model.inventory import HostRecord, InventoryQuery, PortRecord
+from cascan.model.inventory import HostRecord, InventoryQuery, PortKey, PortRecord
 from cascan.model.scan import Scan
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import parse_address
 
 FINDINGS_AT_ONCE = 500  # whose hosts are looked up together
 EVERYTHING = InventoryQuery()
-OPEN_PORT = "Open Port"
 
 
 class Current(Findings, Inventory, History, Scans, Protocol):
@@ -61,11 +62,12 @@ def _find_seen_from(table: Current, vantage: str) -> Iterator[tuple[Finding, Sca
 def find_current_findings_at(table: CurrentByHost, address: str, vantage: str) -> list[tuple[Finding, Scan]]:
     """Those of one host, as seen from one vantage, each with its scan. Scans that are removed have none."""
     host = table.known_hosts([address], vantage=vantage).get(address)
+    newest = _find_newest_scans(host) if host else {}
     found: list[tuple[Finding, Scan]] = []
     for scan_id in sorted(set(_list_scans(host))) if host else ():
         scan = table.get_scan(scan_id)
         findings = table.findings_at(scan_id, [address]).get(address, ()) if scan else ()
-        found += ((finding, scan) for finding in findings if scan and host and _is_current(finding, host, scan_id))
+        found += ((finding, scan) for finding in findings if scan and newest.get(find_port_key(finding)) == scan_id)
     return found
 
 
@@ -81,9 +83,10 @@ def _filter_current(table: Current, scan_id: str, vantage: str) -> Iterator[Find
     while batch := list(islice(findings, FINDINGS_AT_ONCE)):
         addresses = set(filter(None, map(_find_address, batch)))
         hosts = table.known_hosts(addresses, vantage=vantage)
+        newest = {address: _find_newest_scans(host) for address, host in hosts.items()}
         for finding in batch:
-            host = hosts.get(_find_address(finding))
-            if host and _is_current(finding, host, scan_id):
+            scans = newest.get(_find_address(finding), {})
+            if scans.get(find_port_key(finding)) == scan_id:
                 yield finding
 
 
@@ -95,12 +98,11 @@ def _find_address(finding: Finding) -> str:
     return ""
 
 
-def _is_current(finding: Finding, host: HostRecord, scan_id: str) -> bool:
-    number, protocol = finding.attributes.get("port"), finding.attributes.get("protocol")
-    if number is None or not protocol:
-        return host.is_up and host.latest.scan_id == scan_id
-    newest = (port.latest.scan_id for port in host.open_ports if port.key == (protocol, number))
-    return next(newest, "") == scan_id
+def _find_newest_scans(host: HostRecord) -> dict[PortKey | None, str]:
+    """By open port, and under None of the host, the scan that covered it last. A tarpit has 65,535 open ports."""
+    if not host.is_up:
+        return {}
+    return {None: host.latest.scan_id} | {port.key: port.latest.scan_id for port in host.open_ports}
 
 
 def _build_finding(host: HostRecord, port: PortRecord) -> Finding:

@@ -13,8 +13,8 @@ from cascan.inventory.looks import find_service, find_state
 from cascan.limits import EXPOSURE_LOOKS_DAYS
 from cascan.model.history import HOST_NOT_UP, Look
 from cascan.model.inventory import NOT_UP, HostRecord, InventoryQuery, PortKey, PortRecord, Sighting
-from cascan.nmap.addresses import parse_address
-from cascan.queries.history import NETWORK_BITS, Past
+from cascan.nmap.addresses import find_network
+from cascan.queries.history import Past
 
 
 @dataclass
@@ -105,6 +105,5 @@ def _by_network(ports: Mapping[str, Set[PortKey]]) -> Iterator[dict[str, Set[Por
     """The ports of hosts that share a network, as looks are asked for together."""
     networks: defaultdict[tuple[int, int], dict[str, Set[PortKey]]] = defaultdict(dict)
     for address, keys in ports.items():
-        number = parse_address(address)
-        networks[number.version, int(number) >> NETWORK_BITS][address] = keys
+        networks[find_network(address)][address] = keys
     yield from networks.values()

@@ -18,14 +18,13 @@ import msgspec
 from msgspec import structs
 
 from cascan.gateways import History, Inventory
-from cascan.inventory.looks import find_service, find_state, open_keys
+from cascan.inventory.looks import find_not_open_state, find_service, find_state, open_keys
 from cascan.limits import MAX_LOOKS_READ
 from cascan.model.history import HOST_NOT_UP, NOT_COVERED, Look, NetworkQuery, NotOpenPorts, OpenPorts, SeenService
 from cascan.model.inventory import OPEN, UP, ChangeKind, HostRecord, InventoryQuery, PortKey
 from cascan.model.vantage import DEFAULT_VANTAGE
-from cascan.nmap.addresses import parse_address
+from cascan.nmap.addresses import find_network
 
-NETWORK_BITS = 8  # addresses that share all but these bits are asked for together
 NETWORKS_AT_ONCE = 8  # whose first looks are read at once
 
 Ports = Mapping[str, set[PortKey]]  # by address; all addresses share a network
@@ -158,6 +157,35 @@ def list_spans(looks: Iterable[Look], key: PortKey) -> Iterator[Span]:
     """The states of the port one after the other; `looks`: of one address, the oldest first."""
     states = ((look, find_state(look, key)) for look in looks)
     return _join_looks(states, key)
+
+
+def list_port_spans(looks: Sequence[Look]) -> list[Span]:
+    """As `list_spans` of each port that was open in any of the looks, by port.
+
+    Each look is taken apart once: a tarpit has 65,535 open ports, with many services.
+    """
+    spans: dict[PortKey, list[Span]] = {key: [] for key in find_open_keys(looks)}
+    services: dict[PortKey, SeenService | None] = {}  # in the last look of the last span
+    for look in looks:
+        seen = dict(open_keys(look))
+        for key, of_port in spans.items():
+            service = seen.get(key)
+            state = _find_state(look, key, service)
+            if state is None:
+                continue
+            latest = of_port[-1] if of_port else None
+            if latest and latest.state == state and not _differs(services[key], service):
+                of_port[-1] = Span(key, state, latest.first, look, latest.looks + 1)
+            else:
+                of_port.append(Span(key, state, look, look, 1))
+            services[key] = service
+    return list(chain.from_iterable(spans.values()))
+
+
+def _find_state(look: Look, key: PortKey, service: SeenService | None) -> str | None:
+    if not look.is_up:
+        return HOST_NOT_UP
+    return OPEN if service is not None else find_not_open_state(look, key)
 
 
 def list_host_spans(looks: Iterable[Look]) -> Iterator[Span]:
@@ -336,8 +364,7 @@ def _by_network(hosts: Iterable[HostRecord]) -> Iterator[list[HostRecord]]:
     batch: list[HostRecord] = []
     network: tuple[int, int] | None = None
     for host in hosts:
-        number = parse_address(host.address)
-        belongs_to = number.version, int(number) >> NETWORK_BITS
+        belongs_to = find_network(host.address)
         if batch and belongs_to != network:
             yield batch
             batch = []

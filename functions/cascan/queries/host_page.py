@@ -16,7 +16,7 @@ from cascan.model.inventory import HostRecord
 from cascan.model.scan import Scan
 from cascan.queries.current_findings import CurrentByHost, find_current_findings_at
 from cascan.queries.finding_query import order_findings
-from cascan.queries.history import Span, find_open_keys, list_host_spans, list_looks, list_spans
+from cascan.queries.history import Span, list_host_spans, list_looks, list_port_spans
 from cascan.queries.moved_hosts import IdentifiedHost, find_identified_host
 
 
@@ -77,9 +77,7 @@ def _list_scans(looks: Sequence[Look]) -> list[Look]:
 
 
 def _list_spans(looks: Sequence[Look]) -> list[Span]:
-    spans = list(list_host_spans(looks))
-    for key in find_open_keys(looks):
-        spans += list_spans(looks, key)
+    spans = [*list_host_spans(looks), *list_port_spans(looks)]
     latest = sorted(spans, key=lambda span: span.last.order, reverse=True)[:MAX_HOST_SPANS]
     return sorted(latest, key=lambda span: (span.key or ("", 0), span.first.order))
 

@@ -19,8 +19,7 @@ from cascan.model.finding import Finding, Severity
 from cascan.model.history import Look
 from cascan.model.inventory import PortKey
 from cascan.model.scan import Scan
-from cascan.nmap.addresses import is_address, order_address
-from cascan.queries.history import NETWORK_BITS
+from cascan.nmap.addresses import find_network, is_address, order_address
 
 CATEGORY, OPEN_PORT = "Reachability", "Open Port"
 CLOCK_SKEW = timedelta(hours=1)  # of workers, whose clock gives a look its time
@@ -118,5 +117,5 @@ def _build_finding(scan: Scan, address: str, key: PortKey, states: States) -> Fi
 
 def _find_network(address: str) -> tuple[int, int, int]:
     """Family, network and number: an order in which addresses of one network come together."""
-    family, number = order_address(address)
-    return family, number >> NETWORK_BITS, number
+    family, network = find_network(address)
+    return family, network, order_address(address)[1]

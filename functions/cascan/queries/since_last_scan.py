@@ -5,8 +5,9 @@
         …
     gone = since.judge_gone()  # what the earlier scan had, and this one does not
 
-A finding that this scan does not have is resolved only if the scan looked: a port that it did not cover, a host that
-it did not reach and a script that it did not run say nothing. Nothing of it is stored.
+A finding that this scan does not have is resolved only if the scan looked. It did not look at ports
+that it did not cover, at hosts that it did not reach, or with scripts that it did not run; nor with
+all of its scripts at a host that ran into --host-timeout. Nothing of it is stored.
 """
 
 from __future__ import annotations
@@ -16,22 +17,22 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby, islice
 
-from cascan.findings.by_host import find_address
+from cascan.findings.by_host import find_address, find_port_key
+from cascan.findings.hosts import CATEGORY as HOST
 from cascan.gateways import History, Scans
 from cascan.inventory.looks import find_state
 from cascan.limits import MAX_COMPARED_FINDINGS, MAX_GONE_FINDINGS, MAX_SERIES_SCANS
 from cascan.model.finding import Finding
 from cascan.model.history import Look
 from cascan.model.inventory import OPEN, OPEN_OR_FILTERED
+from cascan.model.reason import ReasonCode
 from cascan.model.scan import Outcome, Scan, ScanState
-from cascan.nmap.addresses import is_address, order_address
-from cascan.queries.history import NETWORK_BITS
+from cascan.nmap.addresses import find_network, is_address, order_address
 from cascan.queries.reachability_findings import CATEGORY as REACHABILITY
 from cascan.queries.reachability_findings import CLOCK_SKEW, FindingsAndLooks
 from cascan.queries.read_findings import read_findings_by_vantage
 
 FINDINGS_AT_ONCE = 500  # whose places are looked up together
-HOST = "Host"  # a category: cascan.findings.hosts
 
 
 def find_earlier_scan(table: Scans, scan: Scan) -> Scan | None:
@@ -144,7 +145,8 @@ class Coverage:
         self._table = table
         members = filter(None, map(table.get_scan, scan.members)) if scan.members else [scan]
         self._scans = {member.vantage: member for member in members}
-        self._asks_the_same = _get_parameters(scan) == _get_parameters(earlier)
+        self._timed_out = {vantage: _list_timed_out_hosts(member) for vantage, member in self._scans.items()}
+        self._asks_the_same = _asks_the_same(scan, earlier)
         self._until = (scan.finished_at or scan.requested_at) + CLOCK_SKEW
         self._since = scan.requested_at - CLOCK_SKEW
         self._ended_whole = scan.outcome is Outcome.COMPLETE
@@ -174,7 +176,10 @@ class Coverage:
             )
             for _, finding in entries:
                 address = find_address(finding)
-                yield vantage, finding, self._is_resolved(finding, [look for look in looks if look.address == address])
+                looks_at_host = [look for look in looks if look.address == address]
+                repeats_scripts = self._repeats_scripts(vantage, address)
+                is_resolved = self._is_resolved(finding, looks_at_host, repeats_scripts=repeats_scripts)
+                yield vantage, finding, is_resolved
 
     def _read_looks(self, vantage: str, addresses: Iterable[str]) -> Iterator[Look]:
         """The scan's looks at the addresses, the newest first. They share a network."""
@@ -184,23 +189,27 @@ class Coverage:
             looks = table.looks_until(list(addresses), self._until, since=self._since, vantage=place)
             yield from (look for look in looks if scan and look.scan_id == scan.scan_id)
 
-    def _is_resolved(self, finding: Finding, looks: Sequence[Look]) -> bool:
+    def _repeats_scripts(self, vantage: str, address: str) -> bool:
+        """Whether the scan looked at the host for all that the other one looked for."""
+        timed_out = self._timed_out.get(vantage)
+        return self._asks_the_same and timed_out is not None and address not in timed_out
+
+    def _is_resolved(self, finding: Finding, looks: Sequence[Look], *, repeats_scripts: bool) -> bool:
         if finding.category == REACHABILITY:  # computed from the looks of all members
             return self._ended_whole and self._asks_the_same
-        port, protocol = finding.attributes.get("port"), finding.attributes.get("protocol")
-        if not isinstance(port, int) or not protocol:
-            return self._is_host_resolved(finding, looks)
-        states = [state for look in looks if (state := find_state(look, (str(protocol), port))) is not None]
+        key = find_port_key(finding)
+        if key is None:
+            return _is_host_resolved(finding, looks, repeats_scripts=repeats_scripts)
+        states = {find_state(look, key) for look in looks} - {None}
         if not states or OPEN_OR_FILTERED in states:
             return False
-        if OPEN in states:  # the port is there; whether a script looked again only the options say
-            return self._asks_the_same
-        return True
+        return repeats_scripts if OPEN in states else True
 
-    def _is_host_resolved(self, finding: Finding, looks: Sequence[Look]) -> bool:
-        if not looks:
-            return False
-        return not looks[0].is_up or (finding.category != HOST and self._asks_the_same)
+
+def _is_host_resolved(finding: Finding, looks: Sequence[Look], *, repeats_scripts: bool) -> bool:
+    if not looks:
+        return False
+    return not looks[0].is_up or (finding.category != HOST and repeats_scripts)
 
 
 def _to_key(finding: Finding, vantage: str) -> bytes:
@@ -212,8 +221,18 @@ def _to_key(finding: Finding, vantage: str) -> bytes:
     return digest + vantage.encode()
 
 
-def _get_parameters(scan: Scan) -> tuple[str, ...]:
-    return scan.request.parameters if scan.request else ()
+def _asks_the_same(scan: Scan, other: Scan) -> bool:
+    """Whether both were requested with the same options of nmap. A scan without its request says nothing."""
+    if scan.request is None or other.request is None:
+        return False
+    return scan.request.parameters == other.request.parameters
+
+
+def _list_timed_out_hosts(scan: Scan) -> frozenset[str] | None:
+    """The addresses that ran into --host-timeout, so that not all scripts ran. None: not all are known."""
+    code = ReasonCode.HOST_TIMED_OUT
+    addresses = [reason.subject for reason in scan.reasons.listed if reason.code == code]
+    return frozenset(addresses) if len(addresses) >= scan.reasons.counts.get(code, 0) else None
 
 
 def _order(entry: tuple[str, Finding]) -> tuple[str, tuple[int, int]]:
@@ -224,7 +243,4 @@ def _order(entry: tuple[str, Finding]) -> tuple[str, tuple[int, int]]:
 def _find_network(finding: Finding) -> tuple[int, int] | None:
     """None: the finding has no valid address, and so no looks."""
     address = find_address(finding)
-    if not is_address(address):
-        return None
-    family, number = order_address(address)
-    return family, number >> NETWORK_BITS
+    return find_network(address) if is_address(address) else None

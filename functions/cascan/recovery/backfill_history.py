@@ -12,10 +12,9 @@ from typing import Protocol
 
 import msgspec
 
-from cascan.errors import MalformedMessage
 from cascan.gateways import ReportStore, Shards
 from cascan.model.scan import Scan
-from cascan.recovery.reparse import StoredReport, list_reports
+from cascan.recovery.reparse import StoredReport, list_reports, read_report
 
 
 class LooksOfReport(msgspec.Struct, frozen=True):
@@ -58,18 +57,11 @@ def backfill_history(
     problems: list[str] = []
     for number, (shard, report) in enumerate(listed):
         tell(number, len(listed))
-        gone = f"the report of shard {shard.number} is gone"
-        if report is None:
-            problems.append(gone)
-            continue
-        try:
-            outcome = read(report)
-        except MalformedMessage:  # it was deleted just now
-            problems.append(gone)
-            continue
-        looks += outcome.looks
-        if outcome.problem:
-            problems.append(f"the report of shard {shard.number} cannot be read: {outcome.problem}")
+        outcome, problem = read_report(shard, report, read)
+        if outcome:  # also one that cannot be read to its end has looks
+            looks += outcome.looks
+        if problem:
+            problems.append(problem)
         else:
             read_reports += 1
     return Backfilled(scan=scan.scan_id, name=scan.name, reports=read_reports, looks=looks, problems=tuple(problems))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -34,6 +34,17 @@ class StoredReport(NamedTuple):
     key: ReportKey
     shard: Shard
     scan: Scan
+
+
+class ReadOutcome(Protocol):
+    """What came of reading a report."""
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be read; empty: it was read."""
+
+
+Outcome = TypeVar("Outcome", bound=ReadOutcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +118,10 @@ def reparse_scan(
     problems: list[str] = []
     for number, (shard, report) in enumerate(listed):
         tell(number, len(listed))
-        parsed = _parse(shard, report, parse, replacement)
-        if isinstance(parsed, str):
-            problems.append(parsed)
-        else:
+        parsed, problem = read_report(shard, report, lambda stored: parse(stored, replacement))
+        if problem:
+            problems.append(problem)
+        elif parsed:
             events.append(parsed.event)
     if not problems:
         replacement.remove_others()
@@ -145,19 +156,15 @@ def _has_report(shard: Shard) -> bool:
     return ran and shard.state in (ShardState.RECORDED, ShardState.FAILED)
 
 
-def _parse(
-    shard: Shard,
-    report: StoredReport | None,
-    parse: ParseReport,
-    replacement: FindingReplacement,
-) -> ParsedReport | str:
-    """The parsed report; or a sentence that says why there is none."""
+def read_report(
+    shard: Shard, report: StoredReport | None, read: Callable[[StoredReport], Outcome]
+) -> tuple[Outcome | None, str]:
+    """What `read` made of the report; and a sentence that says why that is nothing, or not all. Empty: it is all."""
+    gone = f"the report of shard {shard.number} is gone"
     if report is None:
-        return f"the report of shard {shard.number} is gone"
+        return None, gone
     try:
-        parsed = parse(report, replacement)
+        outcome = read(report)
     except MalformedMessage:  # it was deleted just now
-        return f"the report of shard {shard.number} is gone"
-    if parsed.problem:
-        return f"the report of shard {shard.number} cannot be read: {parsed.problem}"
-    return parsed
+        return None, gone
+    return outcome, outcome.problem and f"the report of shard {shard.number} cannot be read: {outcome.problem}"

@@ -45,7 +45,7 @@ def open_merged_report(
     started = [shard.run.started_at for shard in shards if shard.run and shard.run.started_at]
     chunks = merge_reports(
         _merge_inputs(scanned, keys, reports),
-        comment=f"{report_count} reports of scan {scan_id}, merged by cascan",
+        comment=f"{report_count} {'report' if report_count == 1 else 'reports'} of scan {scan_id}, merged by cascan",
         missing=len(scanned) - report_count,
         started_at=min(started, default=None),
         has_same_ports=len({_find_ports(shard) for shard in scanned}) <= 1,

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cascan.events import ShardQueued
+from cascan.events import Message, ShardQueued
 from cascan.events.control import Action, ControlRequested
+from cascan.exposure_updates.work import ExposureWork, WorkKind, build_day_work
 from cascan.forms import find_idempotency_key, read_request, read_request_document
 from cascan.limits import MAX_REQUEST_BYTES
+from cascan.messages.work import MessageWork
 from cascan.model.dead_letter import DeadLetter
 from cascan.schedules.due import ScheduleDue
 from cascan_cli.stack.dead_letters import Description, add_idempotency_key, describe_letter
+from on_hub_import_due.work import HubImportWork
 from tests.data.envelopes.build import recorded
 from tests.support.builders import NOW, SCAN_ID
 
@@ -48,6 +51,37 @@ def test_a_time_of_a_schedule_is_told_by_the_schedule() -> None:
 
 def test_a_stored_report_is_told_by_the_scan_and_shard_of_its_key() -> None:
     assert describe(recorded("object-created")) == Description("event Object Created", "a" * 16, 0)
+
+
+@pytest.mark.parametrize(
+    ("work", "kind", "scan_id", "shard"),
+    [
+        (build_day_work("x"), "daily check", "", None),
+        (
+            ExposureWork(kind=WorkKind.SHARD, scan_id=SCAN_ID, cause_id="x", shard=2, report_key="key"),
+            "exposures of a shard",
+            SCAN_ID,
+            2,
+        ),
+        (MessageWork(scan_id=SCAN_ID, cause_id="x", key="key"), "message turn", SCAN_ID, None),
+        (HubImportWork(scan_id=SCAN_ID, cause_id="x"), "import", SCAN_ID, None),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_message_with_which_a_function_goes_on_is_described_by_its_work(
+    work: Message, kind: str, scan_id: str, shard: int | None
+) -> None:
+    described = describe(work.to_wire())
+
+    assert (described.kind, described.scan_id, described.shard) == (kind, scan_id, shard)
+
+
+def test_a_move_of_an_exposure_is_described_by_its_scan() -> None:
+    event = recorded("bus-event") | {"detail-type": "ExposureOpened", "detail": {"scan_id": SCAN_ID}}
+
+    assert describe(event, ERROR_CODE="SDK_CLIENT_ERROR", ERROR_MESSAGE="404") == Description(
+        "event ExposureOpened", SCAN_ID, reason="SDK_CLIENT_ERROR: 404"
+    )
 
 
 def test_the_end_of_a_scan_is_told_by_its_scan_and_schedule() -> None:

@@ -13,7 +13,8 @@ from cascan.model.scan import Outcome, Scan, ScanState
 from cascan.model.shard import Progress
 from cascan.queries.describe_detail import describe_detail
 from cascan_cli.errors import BadInput, CliError
-from cascan_cli.output.scan import print_findings, running_progress, scan_exit_code
+from cascan_cli.output.findings import print_findings
+from cascan_cli.output.scan import running_progress, scan_exit_code
 from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.follow import own_port_note, repeat_note, wait_for_cascade
 from cascan_cli.stack.open import StackGateways

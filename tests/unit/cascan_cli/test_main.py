@@ -49,7 +49,7 @@ def test_help_says_what_a_command_does_and_fits_a_terminal_of_80_columns(
         (["zzz"], "there is no command 'zzz'. See: cascan --help"),
         (["schedule", "lsit"], "there is no action 'lsit'; did you mean list? See: cascan schedule --help"),
         (["why"], "the following arguments are required: ID. See: cascan why --help"),
-        (["local", "up", "--stack", "x"], "unrecognized arguments: --stack x. See: cascan local --help"),
+        (["local", "up", "--stack", "x"], "unrecognized arguments: --stack x. See: cascan local up --help"),
     ],
 )
 def test_invalid_arguments_are_refused_with_a_hint(

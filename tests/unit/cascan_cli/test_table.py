@@ -162,4 +162,13 @@ def test_columns_are_left_out_before_one_is_narrower_than_its_comfort(show: Show
 def test_a_time_with_milliseconds_is_folded_between_its_date_and_its_hour(show: Show) -> None:
     out = show(("REQUESTED", "REMARK"), [("2026-03-01T18:20:57.123Z", "a remark of some length")], columns=38)
     assert "2026-03-01 " in out
-    assert "18:20:57.123Z" in out
+    assert "18:20:57Z" in out
+
+
+def test_a_terminal_shows_times_in_seconds_and_a_pipe_as_they_are(
+    show: Show, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [("2026-11-30T11:50:35.006Z", "at 2026-11-30T11:50:35.006Z")]
+    assert "2026-11-30T11:50:35Z  at 2026-11-30T11:50:35.006Z" in show(("WHEN", "TEXT"), rows)
+    print_table(("WHEN", "TEXT"), rows)
+    assert capsys.readouterr().out == "2026-11-30T11:50:35.006Z\tat 2026-11-30T11:50:35.006Z\n"

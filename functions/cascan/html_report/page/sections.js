@@ -22,7 +22,7 @@ const buildSince = (list) => {
   if (!gone.count) return;
   const columns = makeFindingColumns(gone);
   const word = (row) => (row < data.gone.resolved ? "resolved" : "not covered");
-  columns.unshift({ title: "Now", width: "8rem", class: "c-now", make: word, compare: (a, b) => a - b });
+  columns.unshift({ title: "Now", width: "9rem", class: "c-now", make: word, compare: (a, b) => a - b });
   const table = new VirtualTable({ id: "gone", caption: "Findings of the last scan that this one does not have", columns,
     rows: Array.from({ length: gone.count }, (_, row) => row), open: (row) => openDetails(gone, row), unit: "finding" });
   section.append(make("p", {}, "Resolved: this scan looked at the same place and the finding is not there. Not covered: it did not look there, so nothing is known."), table.element);
@@ -51,7 +51,7 @@ const buildExposures = () => {
   const severity = (exposure) => severityNames.indexOf(exposure.severity);
   const columns = [
     { title: "Severity", width: "6.5rem", class: "c-severity", make: (exposure) => makeSeverity(severity(exposure)), compare: (a, b) => severity(a) - severity(b) },
-    { title: "State", width: "9rem", class: "c-state", make: (exposure) => exposure.until ? `${exposure.state} until ${exposure.until}` : exposure.state, compare: byText("state") },
+    { title: "State", width: "15rem", class: "c-state", make: (exposure) => exposure.until ? `${exposure.state} until ${exposure.until}` : exposure.state, compare: byText("state") },
     { title: "Since", width: "8rem", class: "c-since", make: (exposure) => formatDate(exposure.since), compare: byText("since") },
     { title: "Age", width: "6rem", class: "c-age", make: (exposure) => formatAge(exposure.since) },
     field("Owner", "owner", "8rem"), field("Address", "address", "10rem"), field("Port", "port", "7.5rem"), field("Kind", "kind", "10rem"), field("Why", "sentence", "26rem"),

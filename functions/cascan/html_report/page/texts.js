@@ -17,7 +17,7 @@ const DAY_MS = 86_400_000;
 const daysUntil = (text) => Math.floor((Date.parse(text) - Date.parse(plain.generatedAt)) / DAY_MS);
 
 const formatAge = (text) => {
-  const days = -daysUntil(text);
+  const days = Math.floor((Date.parse(plain.generatedAt) - Date.parse(text)) / DAY_MS); // whole days
   return Number.isFinite(days) ? (days < 1 ? "today" : pluralize(days, "day")) : "";
 };
 

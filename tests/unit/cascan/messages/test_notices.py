@@ -14,10 +14,10 @@ from cascan.events import MessageReady, ScanCompleted, ScanFailed, ScheduleSkipp
 from cascan.exposure.life import start_exposure
 from cascan.messages.notices import DIGEST
 from cascan.messages.read_channels import ChannelSettings, read_channels
-from cascan.messages.say import Listener, Speaker
+from cascan.messages.say import Listener, Speaker, Turn
 from cascan.messages.say_exposure import find_mute_end
 from cascan.messages.say_notice import say_notice
-from cascan.messages.work import MessageWork, read_message_work
+from cascan.messages.work import MessageWork, continue_on, read_message_work
 from cascan.model.exposure import ExposureSubject
 from cascan.model.message import Delivery, DeliveryState, OutgoingMessage
 from cascan.model.scan import Counts, Outcome, ScanState
@@ -130,3 +130,10 @@ def test_a_mute_holds_for_its_hosts_owners_and_time(address: str, owner: str, ho
     exposure = replace(start_exposure(subject), owner=owner)
     end = find_mute_end(exposure, read_channels(MUTES).mutes, NOON + timedelta(hours=hours))
     assert end == (NOON + timedelta(hours=1) if is_muted else None)
+
+
+def test_a_repeat_that_a_person_asked_for_waits_for_the_end_of_a_mute_and_is_made_once() -> None:
+    work = MessageWork(scan_id="", cause_id="ann", key="exposure/e", retries=True)
+    muted = continue_on(work, "shop", Turn(again_at=NOON, is_muted=True))
+    assert (muted.channel, muted.retries) == ("shop", True)
+    assert not continue_on(muted, "shop", Turn(again_at=NOON)).retries

@@ -138,3 +138,9 @@ def test_a_wrong_template_is_explained(template: str, problem: str) -> None:
 
 def test_a_right_template_has_no_problems() -> None:
     assert find_template_problems("$$ ${name}", ["name"]) == []
+
+
+@pytest.mark.parametrize("state", [ExposureState.ACKNOWLEDGED, ExposureState.ACCEPTED, ExposureState.RESOLVED])
+def test_only_what_awaits_a_decision_has_the_command_that_acknowledges_it(state: ExposureState) -> None:
+    assert "cascan exposure ack" in render(replace(EXPOSURE, state=ExposureState.OPEN))
+    assert "cascan exposure ack" not in render(replace(EXPOSURE, state=state))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from cascan.findings.by_host import group_by_host
 from cascan.ids import derive_scan_id
+from cascan.model.reason import Reason, ReasonCode, Reasons
 from cascan.model.scan import Scan, ScanState
 from cascan.queries import since_last_scan
 from cascan.queries.read_findings import read_findings_by_vantage
@@ -126,3 +128,22 @@ def test_members_are_compared_vantage_by_vantage(world: World) -> None:
     assert [(vantage, f.location) for vantage, f in gone.resolved if f.category == "Open Port"] == [
         ("office", "tcp://10.0.0.1:22")
     ]
+
+
+@pytest.mark.parametrize("where", [{"port": 22, "protocol": "tcp"}, {"port": None, "protocol": None}])
+def test_what_scripts_found_is_not_covered_by_a_scan_in_which_the_host_timed_out(world: World, where: Any) -> None:
+    earlier = world.table.scans[derive_scan_id("scan at 0")]
+    _, finding = next(read_findings_by_vantage(earlier, world.table))
+    attributes = finding.attributes | where
+    of_script = replace(finding, id="of a script", category="SSH", fingerprint="ab" * 16, attributes=attributes)
+    world.table.put_findings(earlier.scan_id, group_by_host([of_script]))
+    world.scan(1, xml(BEFORE))
+    scan = end(world, 1)
+    timed_out = Reasons.of([Reason.of(ReasonCode.HOST_TIMED_OUT, "10.0.0.1", "it has no ports")])
+    unlisted = replace(timed_out, listed=())  # the host may be the one that is counted
+    for reasons in (timed_out, unlisted):
+        gone = compare(world, replace(scan, reasons=reasons))[1]
+        assert [finding.category for _, finding in gone.not_covered] == ["SSH"]
+    elsewhere = Reasons.of([Reason.of(ReasonCode.HOST_TIMED_OUT, "10.0.0.2", "it has no ports")])
+    gone = compare(world, replace(scan, reasons=elsewhere))[1]
+    assert [finding.category for _, finding in gone.resolved] == ["SSH"]

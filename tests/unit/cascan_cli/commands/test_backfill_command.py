@@ -31,7 +31,14 @@ def test_a_named_scan_is_read_and_its_looks_are_counted(stack: Stack, capsys: py
     assert " from 1 report" in capsys.readouterr().err
     assert main(["history", "backfill", SCAN_ID]) == 2
     assert main(["history", "backfill", "latest", "--since", "2026-01-01"]) == 2
-    assert "name scans, or use --since TIME" in capsys.readouterr().err
+    assert "name scans, or use --since DATE" in capsys.readouterr().err
+
+
+def test_since_takes_a_duration_as_every_other_command_does(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["history", "backfill", "--since", "36500d"]) == 0
+    assert " from 1 report" in capsys.readouterr().err
+    assert main(["history", "backfill", "--since", "soon"]) == 2
+    assert "--since" in capsys.readouterr().err
 
 
 def test_a_report_that_is_gone_is_said_and_the_exit_code_is_1(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:

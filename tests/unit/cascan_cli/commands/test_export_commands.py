@@ -7,10 +7,7 @@ import io
 import json
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -24,6 +21,7 @@ from cascan_cli.commands import diff, export_findings, findings, inventory, repo
 from cascan_cli.main import main
 from cascan_cli.output.export_file import write_document
 from tests.data.reports import FOLDER as REPORTS
+from tests.support.command_world import open_world
 from tests.support.defectdojo import read_import
 from tests.support.scanned_network import World, at, xml
 
@@ -47,12 +45,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Two scans of a /29: port 80 closed and 23 opened, one host is gone and one came."""
     world = World(tmp_path)
 
-    @contextmanager
-    def access(_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(table=world.table, reports=world.reports)
-
-    for command in (diff, inventory, findings, export_findings, report):
-        monkeypatch.setattr(command, "open_stack", access)
+    open_world(monkeypatch, world, diff, inventory, findings, export_findings, report)
     for hour, hosts in enumerate(
         ({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}, {"10.0.0.1": (22, 23), "10.0.0.3": (22,)})
     ):
@@ -173,6 +166,8 @@ class TestOptions:
         [
             (["findings", "latest", "--as", "pdf"], "'jsonl', 'csv', 'md', 'sarif'"),
             (["findings", "latest", "-o", "x"], "-o needs --as FORMAT"),
+            (["findings", "latest", "--as", "html"], "cascan report SCAN --as html -o FILE"),
+            (["report", "latest", "--xml", "-o", "x"], "--xml prints on standard output"),
             (["inventory", "--with-secrets"], "--with-secrets needs --as FORMAT"),
             (["diff", "--json", "--as", "md"], "--json and --as md contradict each other"),
             (["findings", "latest", "--as-targets", "--as", "md"], "--as-targets and --as md contradict"),

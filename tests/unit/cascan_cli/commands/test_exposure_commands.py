@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +14,7 @@ from cascan.formats.registry import FORMATS
 from cascan.model.exposure import StoredExpectations
 from cascan_cli.commands import exposure_check, exposure_init
 from cascan_cli.main import main
+from tests.support.command_world import open_world
 from tests.support.scanned_network import World, at, xml
 
 HOSTS = {"10.0.0.1": (22, 80), "10.0.0.2": (22,)}
@@ -33,12 +31,7 @@ def world(folder: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """An empty stack, a day after the scans of the test began."""
     world = World(folder)
 
-    @contextmanager
-    def access(_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(table=world.table, reports=world.reports)
-
-    for command in (exposure_check, exposure_init):
-        monkeypatch.setattr(command, "open_stack", access)
+    open_world(monkeypatch, world, exposure_check, exposure_init)
     set_clock(monkeypatch, at(24))
     return world
 

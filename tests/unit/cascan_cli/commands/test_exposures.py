@@ -153,3 +153,26 @@ def test_a_decision_that_cannot_be_made_says_why(line: str, problem: str, place:
 
 def _parse(words: list[str]) -> Any:
     return build_parser().parse_args(words)
+
+
+def test_an_empty_list_says_why_it_is_empty(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["exposure", "list", "--host", "10.0.0.1"]) == 0
+    assert "no exposure matches" in capsys.readouterr().err
+    place.table.exposures.clear()
+    assert main(["exposure", "list"]) == 0
+    assert "every exposure is resolved" in capsys.readouterr().err
+    place.table.stored_expectations = None
+    assert main(["exposure", "list"]) == 0
+    assert "`cascan exposure apply FILE` stores one" in capsys.readouterr().err
+
+
+def test_a_narrow_terminal_shows_the_whole_id_state_and_kind(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exposure = the_exposure(place)
+    capsys.readouterr()
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main(["exposure", "list"]) == 0
+    out = capsys.readouterr().out
+    assert all(text in out for text in (exposure.exposure_id, "confirmed", "unexpected-open"))

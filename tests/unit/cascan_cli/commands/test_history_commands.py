@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -19,6 +15,7 @@ from cascan_cli.input.endpoints import parse_endpoint
 from cascan_cli.input.moments import parse_duration, parse_moment, parse_zone
 from cascan_cli.main import main
 from tests.support.builders import a_request
+from tests.support.command_world import Printed, open_world
 from tests.support.scanned_network import World, xml
 
 NOON, ONE, TWO, THREE = (f"2026-03-01T{hour}:00:00Z" for hour in (12, 13, 14, 15))
@@ -29,31 +26,11 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Three scans, an hour apart: port 80 closes, port 23 opens, one host goes and another comes."""
     world = World(tmp_path)
 
-    @contextmanager
-    def access(_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(table=world.table, reports=world.reports)
-
-    for command in (when, at, diff, findings, history):
-        monkeypatch.setattr(command, "open_stack", access)
+    open_world(monkeypatch, world, when, at, diff, findings, history)
     world.scan(0, xml({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}), name="lan")
     world.scan(1, xml({"10.0.0.1": (22,), "10.0.0.2": (22,)}), name="lan")
     world.scan(2, xml({"10.0.0.1": (22, 23), "10.0.0.3": (22,)}), name="dmz")
     return world
-
-
-class Printed:
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-        self.said = ""
-
-    def __call__(self, *words: str, code: int = 0) -> list[list[str]]:
-        assert main(words) == code
-        out, self.said = self.capsys.readouterr()
-        return [line.split("\t") for line in out.splitlines()]
-
-    def json(self, *words: str) -> Any:
-        assert main([*words, "--json"]) == 0
-        return json.loads(self.capsys.readouterr().out)
 
 
 @pytest.fixture
@@ -84,7 +61,7 @@ class TestWhen:
 
     def test_a_port_that_no_scan_asked_for_has_no_state(self, printed: Printed) -> None:
         assert printed("when", "10.0.0.1:8080") == []
-        assert "no look has covered 10.0.0.1:8080" in printed.said
+        assert "no look has covered 10.0.0.1:8080" in printed.messages
 
     def test_since_and_until_bound_the_looks(self, printed: Printed) -> None:
         rows = printed("when", "10.0.0.1:80", "--since", "2026-03-01T12:30Z", "--until", "2026-03-01T13:30Z")
@@ -128,7 +105,7 @@ class TestWhenOfAnIdentity:
             ["10.0.0.5", "tcp/22", "host not up", "2026-03-01T18:00:00Z", "2026-03-01T18:00:00Z"],
             ["10.0.0.4", "tcp/22", "open", "2026-03-01T15:00:00Z", "2026-03-01T16:00:00Z"],
         ]
-        assert f"default: mac:{LAPTOP} is at 10.0.0.5, seen 2026-03-01T17:00:00Z; before: 10.0.0.4" in printed.said
+        assert f"default: mac:{LAPTOP} is at 10.0.0.5, seen 2026-03-01T17:00:00Z; before: 10.0.0.4" in printed.messages
 
     def test_what_another_host_did_at_its_last_address_is_not_shown(self, world: World, printed: Printed) -> None:
         report = with_mac(xml({"10.0.0.5": (22, 80)}), PRINTER)
@@ -139,7 +116,7 @@ class TestWhenOfAnIdentity:
             ["10.0.0.4", "", "up"],
             ["10.0.0.4", "tcp/22", "open"],
         ]
-        assert f"mac:{LAPTOP} was last at 10.0.0.5" in printed.said
+        assert f"mac:{LAPTOP} was last at 10.0.0.5" in printed.messages
 
     def test_times_bound_the_looks_at_every_address(self, printed: Printed) -> None:
         spans = printed.json("when", f"mac:{LAPTOP}:22", "--since", "2026-03-01T16:00Z", "--until", "2026-03-01T17:30Z")
@@ -152,11 +129,11 @@ class TestWhenOfAnIdentity:
         both = with_mac(xml({"10.0.0.4": (22,), "10.0.0.5": (22,)}))
         world.scan(7, both, request=a_request(identity="mac"))
         assert {row[1] for row in printed("when", LAPTOP)} == {"10.0.0.4", "10.0.0.5"}
-        assert f"mac:{LAPTOP} was seen at several addresses in one scan: " in printed.said
+        assert f"mac:{LAPTOP} was seen at several addresses in one scan: " in printed.messages
 
     def test_an_identity_that_no_scan_has_seen_is_named(self, printed: Printed) -> None:
         assert printed("when", "Laptop.Example:22") == []
-        assert "no scan has seen a host that is known as name:laptop.example" in printed.said
+        assert "no scan has seen a host that is known as name:laptop.example" in printed.messages
 
     def test_a_mistyped_address_is_not_taken_for_a_name(self, printed: Printed) -> None:
         for text in ("10.0.0.500", "10.0.0.0/24", "10.0.0.5:70000", "mac:52:54", "laptop:70000"):
@@ -190,7 +167,7 @@ class TestAt:
 
     def test_a_port_of_an_address_and_a_network_are_refused_together(self, printed: Printed) -> None:
         printed("at", "2026-03-01", "10.0.0.1:22", "10.0.0.0/24", code=2)
-        assert "10.0.0.1:22: a port of an address cannot be combined" in printed.said
+        assert "10.0.0.1:22: a port of an address cannot be combined" in printed.messages
 
 
 class TestDiffSince:
@@ -202,16 +179,16 @@ class TestDiffSince:
             ["PortClosed", "10.0.0.2", "tcp/22", "open ssh", "host not up"],
             ["PortOpened", "10.0.0.3", "tcp/22", "host not up", "open ssh"],
         ]
-        assert "2 PortClosed, 2 PortOpened" in printed.said
+        assert "2 PortClosed, 2 PortOpened" in printed.messages
 
     def test_what_nothing_covered_before_is_a_baseline(self, printed: Printed) -> None:
         assert printed("diff", "--since", "2026-02-01") == []
-        assert "3 ports that no look had covered" in printed.said
+        assert "3 ports that no look had covered" in printed.messages
         assert all(entry["baseline"] for entry in printed.json("diff", "--since", "2026-02-01", "--all"))
 
     def test_times_and_scans_are_not_mixed(self, printed: Printed) -> None:
         printed("diff", "latest", "--since", "2026-03-01", code=2)
-        assert "leave SCAN out" in printed.said
+        assert "leave SCAN out" in printed.messages
 
 
 class TestFindingsNow:
@@ -232,7 +209,7 @@ class TestFindingsNow:
     def test_a_scan_or_now_is_needed_and_not_both(self, printed: Printed) -> None:
         printed("findings", code=2)
         printed("findings", "latest", "--now", code=2)
-        assert "give one of SCAN, --now and --series NAME; see: cascan findings --help" in printed.said
+        assert "give one of SCAN, --now and --series NAME; see: cascan findings --help" in printed.messages
 
 
 class TestSelectedFindings:
@@ -258,17 +235,17 @@ class TestSelectedFindings:
     )
     def test_an_invalid_option_is_named(self, option: str, value: str, message: str, printed: Printed) -> None:
         printed("findings", "--now", option, value, code=2)
-        assert message in printed.said
+        assert message in printed.messages
 
 
 class TestHistoryDelete:
     def test_addresses_are_removed_and_others_stay(self, printed: Printed) -> None:
         printed("history", "delete", "10.0.0.1")
-        assert "inventory, scans and reports stay" in printed.said
+        assert "inventory, scans and reports stay" in printed.messages
         assert printed("when", "10.0.0.1:22") == []
         assert printed("when", "10.0.0.2:22")
         printed("history", "delete", "10.0.0.1")
-        assert "has nothing of these addresses" in printed.said
+        assert "has nothing of these addresses" in printed.messages
 
 
 class TestArguments:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +12,8 @@ from cascan.ids import derive_scan_id
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.vantage import Vantage
 from cascan_cli.commands import diff, inventory
-from cascan_cli.main import main
 from tests.support.builders import a_request
+from tests.support.command_world import Printed, open_world
 from tests.support.scanned_network import World, xml
 
 FIRST, SECOND = derive_scan_id("scan at 0"), derive_scan_id("scan at 1")
@@ -28,12 +24,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Two scans of a /29: a port closed and one opened, a host went and one came."""
     world = World(tmp_path)
 
-    @contextmanager
-    def access(_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(table=world.table, reports=world.reports)
-
-    for command in (diff, inventory):
-        monkeypatch.setattr(command, "open_stack", access)
+    open_world(monkeypatch, world, diff, inventory)
     world.scan(0, xml({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}), name="lan")
     world.scan(1, xml({"10.0.0.1": (22, 23), "10.0.0.3": (22,)}), name="dmz")
     end_scans(world)
@@ -47,22 +38,6 @@ def end_scans(world: World, **fields: Any) -> None:
         world.table.scans[scan_id] = replace(scan, **done | fields)
 
 
-class Printed:
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-        self.said = ""
-
-    def __call__(self, *words: str, code: int = 0) -> list[list[str]]:
-        """The rows of a command."""
-        assert main(words) == code
-        out, self.said = self.capsys.readouterr()
-        return [line.split("\t") for line in out.splitlines()]
-
-    def json(self, *words: str) -> Any:
-        assert main([*words, "--json"]) == 0
-        return json.loads(self.capsys.readouterr().out)
-
-
 @pytest.fixture
 def printed(world: World, capsys: pytest.CaptureFixture[str]) -> Printed:
     return Printed(capsys)
@@ -72,9 +47,9 @@ def test_the_inventory_of_the_stack_names_the_other_vantages(world: World, print
     world.scan(1, xml({"10.0.0.1": (22,)}))
     world.table.put_vantage(Vantage(name="office", queues={}))
     printed("inventory")
-    assert "others with --vantage NAME: office" in printed.said
+    assert "others with --vantage NAME: office" in printed.messages
     printed("inventory", "--vantage", "office")
-    assert "others with --vantage" not in printed.said
+    assert "others with --vantage" not in printed.messages
 
 
 LAPTOP = "52:54:00:00:00:01"
@@ -128,7 +103,7 @@ def test_the_inventory_of_a_vantage_is_asked_for_by_name(world: World, printed: 
     assert [row[:3] for row in printed("inventory", "--vantage", "office")] == [["10.0.0.1", "", "tcp/443"]]
     assert "tcp/443" not in {row[2] for row in printed("inventory")}
     assert printed("inventory", "--vantage", "attic") == []
-    assert "the inventory of vantage attic has nothing that matches" in printed.said
+    assert "the inventory of vantage attic has nothing that matches" in printed.messages
 
 
 def test_the_changes_of_a_scan_are_those_of_its_members(world: World, printed: Printed) -> None:
@@ -173,19 +148,19 @@ class TestNothingCompared:
     ) -> None:
         end_scans(world, **NO_ANSWER | fields)
         assert printed("diff", SECOND, code=code) == []
-        assert f"cannot be compared: {why}" in printed.said
-        assert "nothing changed" not in printed.said
+        assert f"cannot be compared: {why}" in printed.messages
+        assert "nothing changed" not in printed.messages
 
     def test_of_two_scans_one_without_an_answer_leaves_nothing_to_compare(self, world: World, printed: Printed) -> None:
         world.table.scans[FIRST] = replace(
             world.table.scans[FIRST], state=ScanState.ERRORED, shards=0, error_description="no target"
         )
         assert printed("diff", FIRST, SECOND, code=2) == []
-        assert f"scan {FIRST} (lan) cannot be compared: the request was refused: no target" in printed.said
+        assert f"scan {FIRST} (lan) cannot be compared: the request was refused: no target" in printed.messages
 
     def test_a_complete_scan_without_changes_says_that_nothing_changed(self, printed: Printed) -> None:
         assert printed("diff", SECOND) == []
-        assert "nothing changed" in printed.said
+        assert "nothing changed" in printed.messages
 
 
 class TestDiff:
@@ -202,13 +177,13 @@ class TestDiff:
         self, printed: Printed, words: tuple[str, ...]
     ) -> None:
         assert printed("diff", *words) == list(self.CHANGES)
-        assert "1 HostAppeared, 1 HostGone, 1 PortClosed, 2 PortOpened" in printed.said
+        assert "1 HostAppeared, 1 HostGone, 1 PortClosed, 2 PortOpened" in printed.messages
 
     def test_a_first_scan_has_no_changes_and_says_how_many_first_sightings(self, printed: Printed) -> None:
         assert printed("diff", "lan") == []
         assert (
             "nothing changed; 5 first observations of what no scan had covered before (--all lists them)"
-            in printed.said
+            in printed.messages
         )
         assert [row[4] for row in printed("diff", "lan", "--all")] == ["never covered"] * 5
 
@@ -226,11 +201,11 @@ class TestDiff:
     def test_a_deleted_report_is_left_out_with_a_message(self, world: World, printed: Printed) -> None:
         del world.reports.objects[f"reports/{FIRST}/000000/1.xml"]
         assert printed("diff", "dmz", "lan") == []
-        assert f"shard 0 of scan {FIRST} is left out: there is no report" in printed.said
+        assert f"shard 0 of scan {FIRST} is left out: there is no report" in printed.messages
 
     def test_a_scan_against_itself_is_bad_input(self, printed: Printed) -> None:
         printed("diff", "dmz", SECOND, code=2)
-        assert "are the same scan" in printed.said
+        assert "are the same scan" in printed.messages
 
     def test_json_has_both_sightings(self, printed: Printed) -> None:
         opened = printed.json("diff")[0]
@@ -278,7 +253,7 @@ class TestInventory:
         self, printed: Printed, words: tuple[str, ...], found: list[str]
     ) -> None:
         assert [f"{row[0]} {row[2]}" for row in printed("inventory", *words)] == found
-        assert ("the inventory has nothing that matches" in printed.said) is not bool(found)
+        assert ("the inventory has nothing that matches" in printed.messages) is not bool(found)
 
     def test_all_shows_what_closed_and_who_is_gone(self, printed: Printed) -> None:
         rows = [(row[0], row[2], row[3]) for row in printed("inventory", "--all")]
@@ -318,7 +293,7 @@ class TestInventory:
         self, printed: Printed, words: tuple[str, ...], said: str
     ) -> None:
         printed("inventory", *words, code=2)
-        assert said in printed.said
+        assert said in printed.messages
 
 
 def test_a_host_is_listed_by_its_name_and_a_text_occurs_in_that(world: World, printed: Printed) -> None:

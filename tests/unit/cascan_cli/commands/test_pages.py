@@ -104,6 +104,8 @@ def test_a_host_is_found_by_its_name_and_shows_where_it_was(page: Page) -> None:
 def test_of_a_host_that_no_scan_looked_at_only_that_is_said(page: Page) -> None:
     assert page("host 192.168.9.9") == ""
     assert "no scan has looked at 192.168.9.9" in page.err
+    page("host 10.0.0.0/24", 2)
+    assert "cascan inventory 10.0.0.0/24 lists hosts of a network" in page.err
     page("host nosuchname", 2)
     assert "no address in the inventory has this name" in page.err
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -15,6 +11,7 @@ from cascan.model.vantage import Vantage
 from cascan_cli.commands import reach
 from cascan_cli.main import main
 from tests.support.builders import NOW
+from tests.support.command_world import open_world
 from tests.support.scanned_network import World, xml
 
 NOON, ONE, TWO = (f"2026-03-01T{hour}:00:00Z" for hour in (12, 13, 14))
@@ -25,11 +22,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """The stack sees 22 and 80, the office 22 and then nothing; the lab has not looked, and a vantage is gone."""
     world = World(tmp_path)
 
-    @contextmanager
-    def access(_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(table=world.table, reports=world.reports)
-
-    monkeypatch.setattr(reach, "open_stack", access)
+    open_world(monkeypatch, world, reach)
     world.table.put_vantage(Vantage(name="lab", queues={}))
     world.table.put_vantage(Vantage(name="old", queues={}, removed_at=NOW))
     world.scan(0, xml({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}))

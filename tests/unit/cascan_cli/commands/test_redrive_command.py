@@ -25,10 +25,14 @@ CANCEL = '{"action": "cancel", "scanId": "aaaaaaaaaaaaaaaa"}'
 SHARD = ShardQueued(scan_id=SCAN_ID, cause_id="x", shard=0).to_wire()
 
 
+WITH_HUB = {"ImportDLQUrl": "https://sqs.test/1/imports-dead"}  # an output of a stack with SecurityHub=enabled
+
+
 @dataclass
 class Stack:
     table: MemoryScanTable = field(default_factory=MemoryScanTable)
     queues: dict[str, MemoryOperatorQueue] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
 
     def queue(self, name: str) -> MemoryOperatorQueue:
         return self.queues.setdefault(name, MemoryOperatorQueue())
@@ -149,11 +153,36 @@ def test_a_message_is_shown_whole_and_printable(stack: Stack, capsys: pytest.Cap
     [(queue.name, queue.sent_back_to[0]) for queue in QUEUES if queue.sent_back_to and queue.name != "ParkedShards"],
 )
 def test_a_message_goes_back_to_the_queue_it_came_from(stack: Stack, dead: str, source: str) -> None:
+    stack.outputs = WITH_HUB
     stack.queue(dead).put("a body", {"reason": "failed"})
 
     assert main(["redrive", "send", dead]) == 0
 
     assert (stack.bodies(source), stack.bodies(dead)) == (["a body"], [])
+
+
+def test_the_queue_of_imports_is_known_where_the_stack_has_it(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.queue("ImportDLQ").put('{"scan_id": "aaaaaaaaaaaaaaaa", "turns": 0}', {"reason": "InvalidInput: severity"})
+    listed: list[Any] = []
+    for stack.outputs in ({}, WITH_HUB):
+        assert main(["redrive", "list", "--json"]) == 0
+        entries = {entry["queue"]: entry for entry in json.loads(capsys.readouterr().out)}
+        listed.append(entries.get("ImportDLQ"))
+
+    absent, present = listed
+    assert absent is None
+    (message,) = present["messages"]
+    assert (message["kind"], message["scan"]) == ("import", "a" * 16)
+    assert message["reason"] == "InvalidInput: severity"
+
+
+def test_a_queue_that_the_stack_does_not_have_is_refused_with_the_parameter(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["redrive", "send", "ImportDLQ"]) == 2
+
+    assert "only a stack with SecurityHub=enabled has it" in capsys.readouterr().err
+    assert stack.queues == {}
 
 
 @pytest.mark.parametrize("lane", Lane)

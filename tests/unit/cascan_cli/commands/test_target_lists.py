@@ -5,10 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +19,7 @@ from cascan_cli.errors import BadInput
 from cascan_cli.input.target_lists import collect_targets
 from cascan_cli.main import main
 from cascan_cli.output.targets import format_targets
+from tests.support.command_world import open_world
 from tests.support.scanned_network import World, xml
 
 
@@ -91,12 +89,7 @@ def test_findings_and_inventory_print_what_is_open_as_targets(
 ) -> None:
     world = World(tmp_path)
 
-    @contextmanager
-    def access(_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(table=world.table, reports=world.reports)
-
-    for command in (findings, inventory):
-        monkeypatch.setattr(command, "open_stack", access)
+    open_world(monkeypatch, world, findings, inventory)
     world.scan(0, xml({"10.0.0.1": (22, 80), "10.0.0.2": (22,)}), name="lan")
     for scan_id, scan in world.table.scans.items():
         world.table.scans[scan_id] = replace(scan, state=ScanState.DONE, outcome=Outcome.COMPLETE)

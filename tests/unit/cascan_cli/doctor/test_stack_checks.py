@@ -30,6 +30,7 @@ class MissingQueue(MemoryOperatorQueue):
 class Stack:
     table: MemoryScanTable = field(default_factory=MemoryScanTable)
     queues: dict[str, MemoryOperatorQueue] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
 
     def queue(self, name: str) -> MemoryOperatorQueue:
         return self.queues.setdefault(name, MemoryOperatorQueue())
@@ -101,6 +102,15 @@ def test_dead_letters_are_counted_queue_by_queue() -> None:
             "cascan redrive list --stack lan",
         ),
     ]
+
+
+@pytest.mark.parametrize("has_queue", [False, True])
+def test_dead_letters_of_imports_are_counted_where_the_stack_imports(*, has_queue: bool) -> None:
+    stack = Stack(outputs={"ImportDLQUrl": "https://sqs.test/1/imports-dead"} if has_queue else {})
+    stack.queue("ImportDLQ").put("a scan")
+
+    warnings = [result.sentence for result in serious(examine(stack))]
+    assert warnings == (["ImportDLQ has 1 message"] if has_queue else [])
 
 
 def test_a_halted_stack_is_a_warning_with_the_reason() -> None:

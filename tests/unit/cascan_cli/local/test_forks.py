@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import zipfile
@@ -151,6 +153,20 @@ def test_functions_end_with_a_killed_fork_server_and_then_start_anew(start: Star
         assert process.stdout.read() == ""  # it has ended indeed
     with ended(start()) as process:
         assert isinstance(process, subprocess.Popen)
+
+
+def test_a_request_that_was_given_up_ends_its_own_function_alone(start: Start, forks: Forks, script: Path) -> None:
+    with ended(start()) as process:
+        assert process.stdout.readline()
+        request = {"script": str(script), "folder": str(script.parent), "environment": {"SETTING": "given up"}}
+        ours, servers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.close()
+        with servers, Path(os.devnull).open("rb") as nothing:
+            fds = [nothing.fileno()] * 3 + [servers.fileno()]
+            forks._fork(json.dumps(request).encode(), fds)
+        with ended(start()) as next_process:  # the server has handled the request before this one
+            assert isinstance(next_process, ForkedProcess)
+        assert process.poll() is None
 
 
 def test_code_is_unpacked_once_and_other_zips_as_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

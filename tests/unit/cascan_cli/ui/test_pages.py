@@ -22,25 +22,12 @@ from cascan.model.host import Address, Host, Port, Service
 from cascan.model.inventory import Change, ChangeKind, HostRecord, HostUpdate, PortRecord, Sighting
 from cascan.model.scan import Outcome, Scan, ScanState
 from cascan_cli.ui.app import UNEXPECTED
-from cascan_cli.ui.console import Streams
+from cascan_cli.ui.console import NAVIGATION, Streams
 from cascan_cli.ui.guard import HEADERS
 from tests.support.builders import NOW, SCAN_ID, a_request, a_scan
 from tests.unit.cascan_cli.ui.conftest import HOSTILE, Site
 
-PAGES = [
-    "/",
-    "/scans",
-    "/submit",
-    "/findings",
-    "/inventory",
-    "/changes",
-    "/exposures",
-    "/schedules",
-    "/rules",
-    "/reach",
-    "/coverage",
-    "/audit",
-]
+PAGES = tuple(place for place, _ in NAVIGATION)
 ALWAYS_FULL = {"/submit", "/rules", "/coverage"}  # rules are bundled, and some scope is there
 
 
