@@ -16,7 +16,7 @@ import msgspec
 from cascan.patterns import compile_pattern
 from cascan_cli.output.text import STYLES, print_message, printable
 
-TIME_WITH_MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+TIME_WITH_MILLISECONDS = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 GAP = 2  # between two columns
 MAX_WORD = 28  # no column is made wider than this for the sake of one word
 READABLE_WORD = 14  # to show this much of a word is better than to leave out a column
@@ -104,7 +104,7 @@ def print_table(
 
 def _leave_out_milliseconds(cell: str) -> str:
     """A time as `2026-01-31T23:59:59Z`. Another text stays as it is."""
-    return f"{cell[:19]}Z" if TIME_WITH_MILLISECONDS.fullmatch(cell) else cell
+    return f"{cell[:19]}Z" if compile_pattern(TIME_WITH_MILLISECONDS).fullmatch(cell) else cell
 
 
 def _build_columns(titles: Sequence[str], rows: Iterable[Sequence[str]], whole: Sequence[str]) -> list[Column]:
