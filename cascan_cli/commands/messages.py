@@ -11,8 +11,9 @@ from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
 from cascan.ids import derive_event_id
 from cascan.limits import MAX_CHANNEL_FILE_BYTES, MAX_LISTED_THREADS
+from cascan.messages.channel_settings import ChannelFile, ChannelSettings
 from cascan.messages.notices import build_notice_fields
-from cascan.messages.read_channels import ChannelFile, ChannelSettings, read_channels
+from cascan.messages.read_channels import read_channels
 from cascan.messages.work import MessageWork
 from cascan.model.finding import Severity
 from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread, StoredChannels
@@ -184,9 +185,16 @@ def _retry(stack: StackGateways, args: Namespace) -> int:
 
 
 def _build_retry(thread: MessageThread, cause: str) -> MessageWork:
-    notice = thread.attempt.notice if thread.attempt and not thread.key.startswith(EXPOSURE_PREFIX) else {}
+    attempt = thread.attempt if not thread.key.startswith(EXPOSURE_PREFIX) else None
     return MessageWork(
-        scan_id="", cause_id=cause, key=thread.key, channel=thread.channel, retries=True, is_due=True, notice=notice
+        scan_id="",
+        cause_id=cause,
+        key=thread.key,
+        channel=thread.channel,
+        retries=True,
+        is_due=True,
+        notice=attempt.notice if attempt else {},
+        detail=attempt.statement.detail if attempt else "",
     )
 
 

@@ -1,8 +1,9 @@
-"""Send what is to be said of exposures, and notices, on the operator's channels.
+"""Send messages about exposures, and notices, on the operator's channels.
 
 Wakes on    moves of exposures, skipped schedules and ends of scans, through the message queue behind a rule
             on the bus (batches of 1)
-Reads       the channels, the exposure and its threads, from the scan table; URLs of webhooks, from SSM
+Reads       the channels, the exposure and its threads, from the scan table; of an ended scan, its findings
+            and looks, and those of the scan before it; URLs of webhooks, from SSM
 Writes      threads of messages
 Sends       messages to webhooks, the SNS topic and, on one machine, commands; its own message again, where
             a channel was busy
@@ -25,7 +26,8 @@ from cascan.aws.sqs.request_queue import SqsRequestQueue
 from cascan.aws.tables.message_table import DynamoMessageTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
-from cascan.events import MessageReady
+from cascan.events import MessageReady, ScanCompleted
+from cascan.messages.review_scan import ScanReview
 from cascan.messages.work import MessageWork, read_message_work
 from cascan.settings import from_env
 from edge import count, logger, queue_handler, seconds_left
@@ -47,6 +49,7 @@ class Settings:
 def wire() -> TurnGateways:
     settings = from_env(Settings, os.environ)
     threads = DynamoMessageTable(settings.scan_table)
+    table = DynamoScanTable(settings.scan_table)
     bus = EventBridgeBus(settings.scan_bus)
     ends = ChannelEnds(
         bus=bus,
@@ -55,7 +58,8 @@ def wire() -> TurnGateways:
         runs_commands=settings.messages_commands == "true",
     )
     return TurnGateways(
-        exposures=DynamoScanTable(settings.scan_table),
+        exposures=table,
+        scans=table,
         bus=bus,
         channels=ChannelOpener(threads, ends, utc_now),
         queue=SqsRequestQueue(settings.message_queue_url, "message queue"),
@@ -68,8 +72,17 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     for work in read_message_work(record.body):
         if isinstance(work, MessageReady):
             gateways.bus.put([work])
+        elif isinstance(work, ScanCompleted):
+            _review_scan(work, gateways, lambda_context)
         else:
             _take_turns(work, gateways, lambda_context)
+
+
+def _review_scan(event: ScanCompleted, gateways: TurnGateways, lambda_context: LambdaContext) -> None:
+    _, listeners = gateways.channels.open()
+    review = ScanReview(event, listeners, gateways.scans, seconds_left(lambda_context))
+    for work in review.list_works() if listeners else ():
+        _take_turns(work, gateways, lambda_context)
 
 
 def _take_turns(work: MessageWork, gateways: TurnGateways, lambda_context: LambdaContext) -> None:

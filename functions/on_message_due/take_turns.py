@@ -12,13 +12,14 @@ from msgspec.structs import replace
 from cascan.clock import Clock, TimeLeft, no_time_limit
 from cascan.gateways import EventBus, RequestQueue
 from cascan.limits import LONGEST_RETRY_S, MESSAGE_TURN_S
-from cascan.messages.read_channels import ChannelFile
+from cascan.messages.channel_settings import ChannelFile
 from cascan.messages.say import Listener, Turn
 from cascan.messages.say_exposure import find_mute_end, say_exposure
 from cascan.messages.say_notice import say_notice
 from cascan.messages.work import MessageWork, continue_on
 from cascan.model.exposure import Exposure
 from cascan.model.message import EXPOSURE_PREFIX
+from cascan.queries.reachability_findings import FindingsAndLooks
 
 
 class ExposureReader(Protocol):
@@ -34,6 +35,7 @@ class OpenChannels(Protocol):
 @dataclass(frozen=True, slots=True)
 class TurnGateways:
     exposures: ExposureReader
+    scans: FindingsAndLooks
     bus: EventBus
     channels: OpenChannels
     queue: RequestQueue  # of this function
@@ -85,7 +87,7 @@ def _take_turn(work: MessageWork, exposure: Exposure | None, listener: Listener,
             return Turn(again_at=muted_until, is_muted=True)
         return say_exposure(exposure, listener, is_due=work.is_due, console_url=file.console_url, retries=work.retries)
     if work.notice:
-        return say_notice(work.key, work.notice, listener, retries=work.retries)
+        return say_notice(work.key, work.notice, listener, detail=work.detail, retries=work.retries)
     return Turn()  # the exposure was removed, or the notice has expired
 
 

@@ -144,7 +144,8 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "HubImports/ImportDLQ.Arn": {"sqs:SendMessage"},
     },
     "OnMessageDueRole": {
-        TABLE: {"dynamodb:GetItem", "dynamodb:PutItem"},
+        TABLE: {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        INDEX: {"dynamodb:Query"},
         "Messaging/MessageQueue.Arn": {"sqs:SendMessage"},
         "arn:AWS::Partition:ssm:AWS::Region:AWS::AccountId:parameter/AWS::StackName/messages/*": {"ssm:GetParameter"},
         BUS: {"events:PutEvents"},

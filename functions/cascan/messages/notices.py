@@ -1,9 +1,11 @@
-"""What is said once besides exposures: each occurrence has a key of its own.
+"""Notices: messages about something that happened once. Each occurrence has a key of its own.
+
+What an event says by itself is here. What has to be read from the table once a scan has ended is in
+review_scan.py.
 
 ScheduleSkipped                     a scheduled scan did not start in time, or not at all
 ScanFailed of a schedule            the same: it was refused, or failed
 ScanCompleted of a schedule         it was partial, timed out, or did not resolve its names
-ScanCompleted of a series           what it saw change, for channels that want a digest
 ExposureExpiring of an entry        an entry of the file of expected exposure ends soon
 """
 
@@ -22,20 +24,11 @@ from cascan.model.message import Step
 from cascan.model.scan import Outcome
 
 KeyedNotice = tuple[str, Fields]
-DIGEST = "digest"  # the kind of a notice that channels ask for
-CHANGES = {
-    "PortOpened": "ports opened",
-    "PortClosed": "ports closed",
-    "ServiceChanged": "services changed",
-    "HostAppeared": "hosts appeared",
-    "HostGone": "hosts gone",
-    "HostMoved": "hosts moved",
-}
 INCOMPLETE = frozenset({Outcome.PARTIAL, Outcome.TIMED_OUT, Outcome.UNRESOLVED, Outcome.FAILED})
 
 
 def build_notices(event: BusEvent) -> Iterator[KeyedNotice]:
-    """The key and the fields of each notice; none: nothing is said of the event."""
+    """The key and the fields of each notice. Most events lead to none."""
     if isinstance(event, ScheduleSkipped):
         yield _build_skipped(event)
     elif isinstance(event, ExposureExpiring):
@@ -43,11 +36,8 @@ def build_notices(event: BusEvent) -> Iterator[KeyedNotice]:
     schedule = event.labels.get(SCHEDULE_LABEL, "")
     if isinstance(event, ScanFailed) and schedule:
         yield _build_failed(event, schedule)
-    if isinstance(event, ScanCompleted):
-        if schedule and event.outcome in INCOMPLETE:
-            yield _build_partial(event, schedule)
-        if event.name:
-            yield _build_digest(event)
+    if isinstance(event, ScanCompleted) and schedule and event.outcome in INCOMPLETE:
+        yield _build_partial(event, schedule)
 
 
 def build_notice_fields(kind: str, title: str, sentence: str, severity: Severity, **fields: str) -> Fields:
@@ -89,16 +79,6 @@ def _build_partial(event: ScanCompleted, schedule: str) -> KeyedNotice:
         "scan-partial", title, sentence, Severity.MEDIUM, subject=schedule, vantage=event.vantage
     )
     return f"scan/{event.scan_id}/partial", fields
-
-
-def _build_digest(event: ScanCompleted) -> KeyedNotice:
-    """What a scan of a series saw change, in one line. Only channels with `digest: true` get it."""
-    counts = [f"{number} {CHANGES.get(kind, kind)}" for kind, number in sorted(event.changes.items()) if number]
-    sentence = f"Since the last scan: {', '.join(counts) or 'nothing changed'}. It is {event.outcome.value}."
-    title = f"{event.name}: {sum(event.changes.values())} changes"
-    severity = Severity.INFORMATIONAL
-    fields = build_notice_fields(DIGEST, title, sentence, severity, subject=event.name, vantage=event.vantage)
-    return f"scan/{event.scan_id}/digest", fields
 
 
 def _build_expiring_entry(event: ExposureExpiring) -> KeyedNotice:

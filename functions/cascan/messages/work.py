@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cascan.errors import MalformedMessage
-from cascan.events import BUS_EVENTS, ExposureEvent, Message, MessageReady, parse_event
+from cascan.events import BUS_EVENTS, ExposureEvent, Message, MessageReady, ScanCompleted, parse_event
 from cascan.messages.fields import build_exposure_key
 from cascan.messages.notices import build_notices
 from cascan.messages.say import Turn
@@ -16,19 +16,21 @@ Notice = dict[str, str]
 
 
 class MessageWork(Message, frozen=True, kw_only=True):
-    """A thread in which something may have to be said."""
+    """A thread that may need its next message."""
 
     key: str
     channel: str = ""  # empty: every channel
     is_due: bool = False  # UNCONFIRMED_AFTER_S have passed since the exposure was opened
     retries: bool = False  # a person asks for a message that is parked
     notice: Notice = msgspec.field(default_factory=dict)  # its fields; empty: it is about an exposure
+    detail: str = ""  # of the notice's statement, where a thread has several
 
 
-def read_message_work(body: str) -> list[MessageWork | MessageReady]:
-    """From a message of the queue: this one, or an event. Empty: there is nothing to say of the event.
+def read_message_work(body: str) -> list[MessageWork | MessageReady | ScanCompleted]:
+    """From a message of the queue: this one, or an event. Empty: the event leads to no message.
 
-    A MessageReady comes from the dead-letter queue: its rule could not deliver it.
+    A MessageReady comes from the dead-letter queue: its rule could not deliver it. Of a ScanCompleted,
+    what its scan found is to be reviewed.
 
     Raises: MalformedMessage: it is neither.
     """
@@ -50,10 +52,11 @@ def read_message_work(body: str) -> list[MessageWork | MessageReady]:
         notices = [(build_exposure_key(event.exposure_id), {})]
     else:
         notices = list(build_notices(event))
-    return [
+    works = [
         MessageWork(scan_id=event.scan_id, cause_id=event.event_id, hop=event.hop, key=key, notice=notice)
         for key, notice in notices
     ]
+    return [*works, event] if isinstance(event, ScanCompleted) else [*works]
 
 
 def continue_on(work: MessageWork, channel: str, turn: Turn) -> MessageWork:

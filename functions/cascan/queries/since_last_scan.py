@@ -13,15 +13,16 @@ all of its scripts at a host that ran into --host-timeout. Nothing of it is stor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby, islice
 
+from cascan.clock import TimeLeft, no_time_limit
 from cascan.findings.by_host import find_address, find_port_key
 from cascan.findings.hosts import CATEGORY as HOST
 from cascan.gateways import History, Scans
 from cascan.inventory.looks import find_state
-from cascan.limits import MAX_COMPARED_FINDINGS, MAX_GONE_FINDINGS, MAX_SERIES_SCANS
+from cascan.limits import MAX_COMPARED_FINDINGS, MAX_GONE_FINDINGS, MAX_SERIES_SCANS, MIN_JUDGING_S
 from cascan.model.finding import Finding
 from cascan.model.history import Look
 from cascan.model.inventory import OPEN, OPEN_OR_FILTERED
@@ -118,8 +119,11 @@ class SinceLastScan:
         self._gone.discard(key)
         return key in self._earlier_keys
 
-    def judge_gone(self) -> GoneFindings:
-        """What the earlier scan has and the scan has not. All findings of the scan have to be compared before."""
+    def judge_gone(self, left_s: TimeLeft = no_time_limit) -> GoneFindings:
+        """What the earlier scan has and the scan has not. All findings of the scan have to be compared before.
+
+        `left_s`: with less than MIN_JUDGING_S left, the others are counted.
+        """
         if self.earlier is None or not self._gone:
             return GoneFindings()
         gone = [
@@ -130,7 +134,9 @@ class SinceLastScan:
         judged, unlisted = gone[:MAX_GONE_FINDINGS], len(gone[MAX_GONE_FINDINGS:])
         result = GoneFindings(unlisted=unlisted)
         covered = Coverage(self.scan, self.earlier, self._table)
-        for vantage, finding, is_resolved in covered.judge(judged):
+        for number, (vantage, finding, is_resolved) in enumerate(covered.judge(judged)):
+            if left_s() < MIN_JUDGING_S:
+                return replace(result, unlisted=unlisted + len(judged) - number)
             (result.resolved if is_resolved else result.not_covered).append((vantage, finding))
         return result
 
@@ -168,6 +174,24 @@ class Coverage:
 
     def judge(self, findings: Sequence[tuple[str, Finding]]) -> Iterator[tuple[str, Finding, bool]]:
         """Each finding with its vantage, and whether it is resolved; in order of vantage and address."""
+        for vantage, finding, looks in self._find_looks(findings):
+            repeats_scripts = self._repeats_scripts(vantage, find_address(finding))
+            yield vantage, finding, self._is_resolved(finding, looks, repeats_scripts=repeats_scripts)
+
+    def list_uncovered(self, findings: Sequence[tuple[str, Finding]]) -> Iterator[tuple[str, Finding]]:
+        """The findings at whose host or port the scan did not look at all, each with its vantage.
+
+        A look that could not decide the port's state is a look.
+        """
+        placed = [entry for entry in findings if entry[1].category != REACHABILITY and _find_network(entry[1])]
+        for vantage, finding, looks in self._find_looks(placed):
+            port = find_port_key(finding)
+            is_covered = any(port is None or find_state(look, port) is not None for look in looks)
+            if not is_covered:
+                yield vantage, finding
+
+    def _find_looks(self, findings: Sequence[tuple[str, Finding]]) -> Iterator[tuple[str, Finding, list[Look]]]:
+        """Each finding with its vantage and the scan's looks at its host, in order of vantage and address."""
         ordered = sorted(findings, key=_order)
         for (vantage, network), batch in groupby(ordered, key=lambda entry: (entry[0], _find_network(entry[1]))):
             entries = list(batch)
@@ -176,10 +200,7 @@ class Coverage:
             )
             for _, finding in entries:
                 address = find_address(finding)
-                looks_at_host = [look for look in looks if look.address == address]
-                repeats_scripts = self._repeats_scripts(vantage, address)
-                is_resolved = self._is_resolved(finding, looks_at_host, repeats_scripts=repeats_scripts)
-                yield vantage, finding, is_resolved
+                yield vantage, finding, [look for look in looks if look.address == address]
 
     def _read_looks(self, vantage: str, addresses: Iterable[str]) -> Iterator[Look]:
         """The scan's looks at the addresses, the newest first. They share a network."""

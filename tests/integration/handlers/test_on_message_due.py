@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,13 +13,19 @@ from cascan.aws import clients
 from cascan.aws.tables.message_table import DynamoMessageTable
 from cascan.events import ExposureEvent, ScheduleSkipped, build_exposure_event
 from cascan.exposure.life import add_looks, start_exposure
+from cascan.findings import build_findings
+from cascan.findings.by_host import group_by_host
 from cascan.messages.work import MessageWork
 from cascan.model.exposure import Exposure, ExposureSubject, JudgedLook
 from cascan.model.finding import Severity
 from cascan.model.message import AttemptState, StoredChannels
+from cascan.model.scan import Outcome, ScanState
+from cascan.scans.close import build_end_event
 from tests.data.envelopes.build import bus_event, sqs_event
+from tests.data.reports import hosts
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import TABLE, Stack
+from tests.support.builders import a_scan
 from tests.support.message_sink import serve_sink
 
 NOW = datetime.now(UTC)
@@ -118,6 +124,22 @@ def test_a_skipped_schedule_is_a_notice(stack: Stack, on_message_due: Function) 
     (post,) = sink.posts
     assert post.document["title"] == "Scheduled scan did not start in time: nightly (MEDIUM)"
     assert stack.table
+
+
+def test_of_an_ended_scan_of_a_series_the_digest_compares_the_findings(stack: Stack, on_message_due: Function) -> None:
+    scan = a_scan(state=ScanState.PARSE_COMPLETED, outcome=Outcome.COMPLETE, requested_at=NOW, finished_at=NOW)
+    earlier = replace(scan, scan_id="an-earlier-one", state=ScanState.DONE, requested_at=NOW - timedelta(hours=1))
+    findings = list(build_findings(hosts("versions")[0], scan.scan_id, NOW, {}))
+    for ended, count in ((earlier, 1), (scan, 2)):
+        stack.store(ended)
+        stack.table.put_findings(ended.scan_id, group_by_host(findings[:count]))
+    event = build_end_event(scan)
+    with serve_sink() as sink:
+        store_channels(f"{{team: {{webhook: '{sink.url}', digest: true}}}}")
+        deliver(on_message_due, event, event)
+    (post,) = sink.posts
+    sentence = "Since your last scan: 0 new (1 more where it did not look before), 0 resolved, 0 not covered."
+    assert post.document["sentence"] == f"{sentence} It is complete."
 
 
 def test_a_channel_on_the_bus_is_an_event_and_one_that_came_back_is_put_there_again(

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from cascan.errors import MalformedMessage
 from cascan.events import MessageReady, ScanCompleted, ScanFailed, ScheduleSkipped
 from cascan.exposure.life import start_exposure
-from cascan.messages.notices import DIGEST
-from cascan.messages.read_channels import ChannelSettings, read_channels
+from cascan.messages.channel_settings import ChannelSettings
+from cascan.messages.read_channels import read_channels
 from cascan.messages.say import Listener, Speaker, Turn
 from cascan.messages.say_exposure import find_mute_end
 from cascan.messages.say_notice import say_notice
+from cascan.messages.series_notices import DIGEST, build_digest
 from cascan.messages.work import MessageWork, continue_on, read_message_work
 from cascan.model.exposure import ExposureSubject
 from cascan.model.message import Delivery, DeliveryState, OutgoingMessage
@@ -47,12 +48,20 @@ def list_works(event: Any) -> list[MessageWork]:
     return [work for work in works if isinstance(work, MessageWork)]
 
 
-def test_a_partial_scan_of_a_schedule_is_a_notice_and_each_scan_of_a_series_a_digest() -> None:
-    partial, digest = list_works(ScanCompleted(**SCHEDULED, **ENDED))
+def test_a_partial_scan_of_a_schedule_is_a_notice_and_its_findings_are_reviewed() -> None:
+    event = ScanCompleted(**SCHEDULED, **ENDED)
+    partial, reviewed = read_message_work(json.dumps(bus_event(event)))
+    assert isinstance(partial, MessageWork)
     assert (partial.key, partial.notice["title"]) == ("scan/s/partial", "Scheduled scan is partial: nightly (MEDIUM)")
     assert partial.notice["sentence"] == "shards: 1 complete, 1 partial"
-    assert digest.notice["sentence"] == "Since the last scan: 1 hosts gone, 2 ports opened. It is partial."
-    assert [work.notice["kind"] for work in list_works(ScanCompleted(**ABOUT, **ENDED))] == [DIGEST]
+    assert reviewed == event
+    assert len(read_message_work(json.dumps(bus_event(ScanCompleted(**ABOUT, **ENDED))))) == 1
+
+
+def test_the_digest_of_a_scan_that_is_not_compared_has_the_counts_of_its_event() -> None:
+    key, fields = build_digest(ScanCompleted(**ABOUT, **ENDED), None)
+    assert (key, fields["kind"]) == ("scan/s/digest", DIGEST)
+    assert fields["sentence"] == "Since the last scan: 1 hosts gone, 2 ports opened. It is partial."
 
 
 def test_a_scheduled_scan_that_failed_is_a_notice_and_that_of_a_person_is_none() -> None:

@@ -1,0 +1,80 @@
+"""What has to be said once a scan has ended, from its findings and those of the scan before it.
+
+Everything is read from the table, so a repeat of the event comes to the same. The keys of the threads
+let nothing be said twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cascan.clock import TimeLeft, no_time_limit
+from cascan.events import ScanCompleted
+from cascan.limits import MAX_REVIEWED_FINDINGS
+from cascan.messages.compare_series import SeriesComparison, compare_series
+from cascan.messages.say import Listener
+from cascan.messages.series_notices import build_coverage_key, build_digest, build_loss, build_recovery, find_base_id
+from cascan.messages.work import MessageWork
+from cascan.model.message import Statement
+from cascan.model.scan import Scan
+from cascan.queries.reachability_findings import FindingsAndLooks
+from cascan.queries.since_last_scan import find_earlier_scan
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReview:
+    """An ended scan, the channels that may hear of it, and where its findings are."""
+
+    event: ScanCompleted
+    listeners: Sequence[Listener]
+    table: FindingsAndLooks
+    left_s: TimeLeft = no_time_limit
+
+    def list_works(self) -> Iterator[MessageWork]:
+        """The threads in which something may have to be said."""
+        scan = self.table.get_scan(self.event.scan_id)
+        if scan is not None and scan.member_of:
+            return  # the scan that it is a member of says it
+        if self.event.name:
+            yield from self._review_series(scan)
+
+    def _review_series(self, scan: Scan | None) -> Iterator[MessageWork]:
+        wants_digest = any(listener.settings.digest for listener in self.listeners)
+        wants_notices = any(listener.settings.notices for listener in self.listeners)
+        comparison = None
+        if scan is not None and (wants_digest or wants_notices) and scan.findings.count <= MAX_REVIEWED_FINDINGS:
+            earlier = find_earlier_scan(self.table, scan)
+            comparison = compare_series(scan, earlier, self.table, left_s=self.left_s) if earlier else None
+        if scan is not None and comparison is not None and wants_notices:
+            yield from self._review_coverage(scan, comparison)
+        if wants_digest:
+            key, notice = build_digest(self.event, comparison)
+            yield self._to_work(key, notice)
+
+    def _review_coverage(self, scan: Scan, comparison: SeriesComparison) -> Iterator[MessageWork]:
+        key = build_coverage_key(scan.name)
+        base_id = find_base_id(self._list_latest(key))
+        if comparison.is_smaller:
+            notice, detail = build_loss(scan, comparison, base_id or comparison.earlier.scan_id)
+            yield self._to_work(key, notice, detail)
+            return
+        base = self.table.get_scan(base_id) if base_id else None
+        if base is None or base_id == scan.scan_id:
+            return
+        since_base = compare_series(scan, base, self.table, left_s=self.left_s)
+        if since_base is not None and not since_base.is_smaller:
+            notice, detail = build_recovery(scan, base)
+            yield self._to_work(key, notice, detail)
+
+    def _list_latest(self, key: str) -> Iterator[Statement | None]:
+        """What was said last on each channel."""
+        for listener in self.listeners:
+            thread = listener.speaker.threads.get_thread(key, listener.settings.name)
+            yield thread.latest if thread else None
+
+    def _to_work(self, key: str, notice: dict[str, str], detail: str = "") -> MessageWork:
+        event = self.event
+        return MessageWork(
+            scan_id=event.scan_id, cause_id=event.event_id, hop=event.hop, key=key, notice=notice, detail=detail
+        )
