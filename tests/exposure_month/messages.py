@@ -17,8 +17,8 @@ from itertools import pairwise
 from random import Random
 
 from cascan.channels.webhook import WebhookChannel
+from cascan.messages.channel_settings import ChannelSettings
 from cascan.messages.decide_exposure import Audience
-from cascan.messages.read_channels import ChannelSettings
 from cascan.messages.say import Listener, Speaker
 from cascan.messages.say_exposure import say_exposure
 from cascan.model.exposure import MoveKind
