@@ -11,8 +11,9 @@ from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
 from cascan.ids import derive_event_id
 from cascan.limits import MAX_CHANNEL_FILE_BYTES, MAX_LISTED_THREADS
+from cascan.messages.channel_settings import ChannelFile, ChannelSettings
 from cascan.messages.notices import build_notice_fields
-from cascan.messages.read_channels import ChannelFile, ChannelSettings, read_channels
+from cascan.messages.read_channels import read_channels
 from cascan.messages.work import MessageWork
 from cascan.model.finding import Severity
 from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread, StoredChannels

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from cascan_cli.parser import SCAN_HELP, add_command, sentence
+from cascan_cli.parser import add_command, sentence
 from cascan_cli.parser.cascades import add_cascade_commands
 from cascan_cli.parser.check import add_check_commands
 from cascan_cli.parser.completion import add_completion_command
@@ -19,6 +18,7 @@ from cascan_cli.parser.messages import add_messages_commands
 from cascan_cli.parser.network import add_network_commands
 from cascan_cli.parser.pages import add_page_commands
 from cascan_cli.parser.read import add_read_command
+from cascan_cli.parser.reading import add_reading_commands
 from cascan_cli.parser.redrive import add_redrive_commands
 from cascan_cli.parser.reparse import add_reparse_command
 from cascan_cli.parser.schedule import add_schedule_commands
@@ -27,12 +27,6 @@ from cascan_cli.parser.sentence_parser import OneCommand, SentenceParser
 from cascan_cli.parser.severity import add_severity_commands
 from cascan_cli.parser.shared_options import (
     FOR_THIS_SCAN,
-    add_as_targets,
-    add_end_options,
-    add_export_options,
-    add_finding_selection,
-    add_paging,
-    add_scan_selection,
     local_options,
     output_options,
     policy_options,
@@ -127,7 +121,7 @@ def _build_top() -> tuple[SentenceParser, Commands]:
 def _add_commands(commands: Commands) -> None:
     stack, output, request = stack_options(), output_options(), request_options()
     _add_scanning(commands, stack, request, output)
-    _add_reading(commands, stack, output)
+    add_reading_commands(commands, stack, output)
     add_page_commands(commands, stack, output)
     add_search_command(commands, stack, output)
     add_inventory_commands(commands, stack, output)
@@ -199,81 +193,6 @@ def _add_scanning(
         help="servers of the Vuls configuration; default: all",
     )
     submit.set_defaults(run="submit")
-
-
-def _add_reading(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
-    scans = add_command(commands, "scans", [stack, output], "list scans, newest first")
-    scans.epilog = (
-        "REMARK says why a scan failed or is incomplete, or how many of its shards wait: for a slot, for a window and "
-        "its time, for the end of a halt, or, if the state is Suspended, for cascan resume. docs/controlling.md "
-        "explains each case."
-    )
-    add_scan_selection(scans)
-    add_paging(scans, 20, "scans")
-    scans.set_defaults(run="scans")
-
-    wait = add_command(commands, "wait", [stack, output], "wait for the end of a scan")
-    wait.epilog = "For a scan that was sent with --no-wait, by a schedule or by someone else. Prints its outcome."
-    wait.add_argument("scan", metavar="SCAN", help=SCAN_HELP)
-    add_end_options(wait)
-    wait.set_defaults(run="wait")
-
-    watch = add_command(commands, "watch", [stack, output], "show the progress of running scans until they end")
-    watch.epilog = (
-        "In a terminal one line with percent, time, hosts and findings, and new findings above it; elsewhere a line "
-        "every 30 seconds. With SCAN, the exit code is that of the scan. After Ctrl-C it says what becomes of "
-        "the scans."
-    )
-    watch.add_argument("scan", nargs="?", metavar="SCAN", help=f"{SCAN_HELP}; default: every scan that runs")
-    watch.set_defaults(run="watch")
-
-    findings = add_command(commands, "findings", [stack, output], "print the findings of a scan")
-    findings.epilog = (
-        "With --now, print the current state of the whole inventory instead: for each open port, the findings of the "
-        "newest scan that covered it, whichever series it belongs to."
-    )
-    findings.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
-    findings.add_argument("--now", action="store_true", help="the current findings, over all scans")
-    findings.add_argument(
-        "--series",
-        default="",
-        metavar="NAME",
-        help="with --as: what the series knows to be there; what its newest scan did not look at stays",
-    )
-    findings.add_argument(
-        "--changes",
-        action="store_true",
-        help="with --as: only what changed since the last scans that covered the same, and what is gone",
-    )
-    add_as_targets(findings)
-    add_finding_selection(findings)
-    add_paging(findings, None, "findings")
-    add_export_options(findings, others=("xml",))
-    findings.set_defaults(run="findings")
-
-    report = add_command(commands, "report", [stack, output], "make an HTML report of a scan, or list its XML")
-    report.epilog = (
-        "With --as html, make one file that shows everything that is known of the scan: what changed since the last "
-        "scan, findings with evidence, exposures, coverage. It loads nothing from any network. Passwords that "
-        "scripts found are left out. Another format has the findings, as `cascan findings` writes them. Without --as, "
-        "list the XML reports."
-    )
-    report.add_argument("scan", nargs="?", metavar="SCAN", help=SCAN_HELP)
-    report.add_argument("--series", metavar="NAME", help="the newest scan of this series that has ended")
-    report.add_argument(
-        "--xml",
-        action="store_true",
-        help="print the XML as nmap wrote it; reports of several shards are merged into one",
-    )
-    report.add_argument("--shard", type=int, metavar="N", help="only the report of this shard")
-    report.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="write all reports of the scan to this folder",
-    )
-    add_export_options(report, others=("html", "xml"))
-    report.set_defaults(run="report", now=False, changes=False)
 
 
 def _add_running(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:

@@ -76,7 +76,7 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
 
 
 def _park_refused(work: HubImportWork, refused: list[RefusedFinding]) -> None:
-    """Park a message that imports the scan again, with what Security Hub said."""
+    """Park a message that imports the scan again, with Security Hub's reasons."""
     listed = [f"{failure.finding_id}: {failure.code}, {failure.message}" for failure in refused[:MAX_REFUSED_LISTED]]
     reason = f"Security Hub refused {len(refused)} findings: {'; '.join(listed)}"
     logger.error("findings refused", extra={"reason": reason})

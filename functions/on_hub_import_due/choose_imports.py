@@ -3,7 +3,7 @@
 Pure: the same scan, inventory, looks and earlier imports give the same decisions, so a repeated or
 a late delivery does no harm.
 
-    a finding of the scan     is imported, unless a newer look tells of it: the port was closed then,
+    a finding of the scan     is imported, unless a newer look decides on it: the port was closed then,
                               or that scan looked for the same
     one that was sent before  is archived if its port is closed or its host is not up now, or if this
                               scan looked at the place later, and saw it closed or looked for the same
@@ -145,7 +145,7 @@ class _Chooser:
         return own_state in ABSENT
 
     def _is_outdated(self, address: str, finding: Finding) -> bool:
-        """Whether a newer look tells of the finding: what its scan sees is imported with that scan."""
+        """Whether a newer look decides on the finding: what its scan sees is imported with that scan."""
         key = _find_key(finding)
         sighting = self._find_sighting(address, key)
         if sighting is None or sighting.scan_id == self._source.scan.scan_id:
@@ -154,9 +154,9 @@ class _Chooser:
             return False  # with -Pn a scan cannot tell whether a host is up
         needs = find_needs(finding, self._source.probes)
         newer = {sighting.scan_id: sighting.state} | self._find_looks(address, key).newer
-        return any(self._tells_of(newer_id, state, needs) for newer_id, state in newer.items())
+        return any(self._is_conclusive(newer_id, state, needs) for newer_id, state in newer.items())
 
-    def _tells_of(self, scan_id: str, state: str, needs: Sequence[str]) -> bool:
+    def _is_conclusive(self, scan_id: str, state: str, needs: Sequence[str]) -> bool:
         """Whether a look with this state says if a finding with these needs is there."""
         if state in PRESENT:
             probes = self._source.find_probes(scan_id)
@@ -164,7 +164,7 @@ class _Chooser:
         return state in ABSENT
 
     def _find_sighting(self, address: str, key: PortKey) -> Sighting | None:
-        """The newest sighting that tells of the place. None: no scan is known to have looked at it."""
+        """The newest sighting of the place. None: no scan is known to have looked at it."""
         record = self._state.records.get(address)
         if record is None or not record.is_up or key == HOST_KEY:
             return record.latest if record else None

@@ -1,4 +1,4 @@
-"""Send what is to be said of exposures, and notices, on the operator's channels.
+"""Send messages about exposures, and notices, on the operator's channels.
 
 Wakes on    moves of exposures, skipped schedules and ends of scans, through the message queue behind a rule
             on the bus (batches of 1)

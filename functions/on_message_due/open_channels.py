@@ -14,7 +14,8 @@ from cascan.clock import Clock
 from cascan.errors import GatewayUnavailable
 from cascan.gateways import ChannelStore, EventBus, MessageChannel, MessageThreads
 from cascan.limits import CHANNELS_READ_EVERY_S
-from cascan.messages.read_channels import ChannelFile, ChannelSettings, read_channels
+from cascan.messages.channel_settings import ChannelFile, ChannelSettings
+from cascan.messages.read_channels import read_channels
 from cascan.messages.say import Listener, Speaker
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from cascan.clock import Clock, TimeLeft, no_time_limit
 from cascan.gateways import CertificateWatches, EventBus, RequestQueue
 from cascan.limits import LONGEST_RETRY_S, MESSAGE_TURN_S
-from cascan.messages.read_channels import ChannelFile
+from cascan.messages.channel_settings import ChannelFile
 from cascan.messages.say import Listener, Turn
 from cascan.messages.say_certificate import say_certificate
 from cascan.messages.say_exposure import find_mute_end, say_exposure

@@ -45,14 +45,14 @@ FORMATS = {
 def find_format(name: str) -> Format:
     """Raises: ValueError: there is none; the sentence lists the formats."""
     if name not in FORMATS:
-        raise ValueError(f"there is no format {name!r}; the formats are {', '.join(FORMATS)}")
+        raise ValueError(f"unknown format {name!r}; write one of {', '.join(FORMATS)}")
     return FORMATS[name]
 
 
 def render_records(name: str, records: Iterable[Record], export: Export) -> Iterator[bytes]:
     """The document, in chunks. Secrets are left out unless the export shows them.
 
-    Raises: ValueError: there is no such format.
+    Raises: ValueError: the format is unknown.
     """
     from cascan.formats.redact_record import redact_record  # noqa: PLC0415 - see above
 

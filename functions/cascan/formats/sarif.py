@@ -1,4 +1,4 @@
-"""SARIF 2.1.0: one run. Hosts are no files, so the location of a result is a URI such as tcp://10.0.0.5:22.
+"""SARIF 2.1.0: one run. Hosts are not files, so the location of a result is a URI such as tcp://10.0.0.5:22.
 
 Results come before the rules that they refer to: JSON has no order, and so nothing has to be kept.
 """

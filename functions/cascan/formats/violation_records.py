@@ -16,7 +16,7 @@ SEVERITIES = {
     VerdictKind.OTHER_SERVICE: Severity.HIGH,
     VerdictKind.MISSING: Severity.MEDIUM,
     VerdictKind.ABSENT: Severity.MEDIUM,
-}  # of others INFORMATIONAL; they are no violations
+}  # others are INFORMATIONAL, as they are not violations
 NOT_CONFIRMED = "no two looks in a row agree on it"
 
 

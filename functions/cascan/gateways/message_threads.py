@@ -26,7 +26,7 @@ class MessageThreads(Protocol):
     """
 
     def get_thread(self, key: str, channel: str) -> MessageThread | None:
-        """The thread, read consistently. None: nothing was said yet."""
+        """The thread, read consistently. None: it has no message yet."""
 
     def put_thread(self, thread: MessageThread) -> bool:
         """Store the thread over revision `thread.revision - 1`; the first is 1.

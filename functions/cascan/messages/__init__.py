@@ -1,9 +1,9 @@
-"""Messages: what changed, said once for each subject and channel.
+"""Messages about what changed, each sent once for its subject and channel.
 
-decide_exposure.py  what is to be said of an exposure next
-notices.py          what an event says by itself
-review_scan.py      what an ended scan says: of its series, and of certificates that end soon
-say.py              one turn of a thread: decided, stored, sent, stored
-fields.py           what a message can say of its subject
+decide_exposure.py  the next message about an exposure
+notices.py          the notices that follow from an event alone
+review_scan.py      the notices about an ended scan, from its series and its certificates
+say.py              one turn of a thread: decide, store the attempt, send it, store its end
+fields.py           the fields of a message, from its subject
 render.py           a message in the format of its channel; text from scanned hosts is inert in each
 """

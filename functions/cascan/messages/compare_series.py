@@ -36,7 +36,7 @@ class SeriesComparison:
 
     @property
     def is_smaller(self) -> bool:
-        """The scan covered so much less that it is said."""
+        """The scan covered so much less that a notice is due."""
         least = max(MIN_LOST_HOSTS, MIN_LOST_SHARE * self.earlier.hosts_up)
         return self.lost_hosts >= least
 

@@ -1,10 +1,10 @@
-"""What is to be said of an exposure next, from its state and what was said last. A pure function.
+"""The next message about an exposure, from its state and its last message. A pure function.
 
 The events of its moves only wake this up. So a move that is announced twice, late, or together with
-others says nothing twice, and moves that follow each other at once become one message.
+others leads to no second message, and moves that follow each other at once become one message.
 
-    nothing said yet, one look       unconfirmed, if the channel wants it and it is time
-    nothing said yet, two looks      confirmed
+    no message yet, one look         unconfirmed, if the channel wants it and it is time
+    no message yet, two looks        confirmed
     unconfirmed                      confirmed, or withdrawn
     confirmed                        updated (severity), acknowledged, accepted, resolved
     acknowledged, accepted           expiring, reopened, resolved
@@ -29,7 +29,7 @@ DECIDED_STATES = frozenset({ExposureState.ACKNOWLEDGED, ExposureState.ACCEPTED})
 
 
 class Audience(msgspec.Struct, frozen=True, kw_only=True):
-    """Of which exposures a channel hears."""
+    """Which exposures a channel gets messages about."""
 
     severity: Severity = Severity.INFORMATIONAL  # this one and more severe ones
     owners: tuple[str, ...] = ()  # empty: every owner, and none
@@ -41,9 +41,9 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True):
 def decide_exposure(
     exposure: Exposure, latest: Statement | None, audience: Audience, *, says_unconfirmed: bool
 ) -> Statement | None:
-    """The next statement; None: there is nothing to say.
+    """The statement of the next message. None: there is nothing new.
 
-    `latest`: what was said last. `says_unconfirmed`: one look is enough.
+    `latest`: the statement of the last message. `says_unconfirmed`: one look is enough.
     """
     if exposure.is_new or is_suppressed(exposure):
         return None
@@ -80,7 +80,7 @@ def _continue(exposure: Exposure, latest: Statement) -> Step | None:
 
 
 def _find_decision(exposure: Exposure, latest: Statement) -> Step | None:
-    """The step that says what a person or a rule decided; None: it was said."""
+    """The step for what a person or a rule decided. None: the last message has it already."""
     acceptance = exposure.acceptance
     if exposure.state is ExposureState.ACKNOWLEDGED or acceptance is None:
         return None if latest.step is Step.ACKNOWLEDGED else Step.ACKNOWLEDGED

@@ -1,4 +1,4 @@
-"""What a message can say of its subject: named fields of text, which a template puts in order.
+"""The fields of a message about its subject: named texts, which a template puts in order.
 
 The values are as they are stored. Text from scanned hosts is made inert when they are rendered.
 """

@@ -1,4 +1,4 @@
-"""What is said once besides exposures: each occurrence has a key of its own.
+"""Notices: messages about something that happened once. Each occurrence has a key of its own.
 
 What an event says by itself is here. What has to be read from the table once a scan has ended is in
 review_scan.py.
@@ -28,7 +28,7 @@ INCOMPLETE = frozenset({Outcome.PARTIAL, Outcome.TIMED_OUT, Outcome.UNRESOLVED, 
 
 
 def build_notices(event: BusEvent) -> Iterator[KeyedNotice]:
-    """The key and the fields of each notice; none: nothing is said of the event."""
+    """The key and the fields of each notice. Most events lead to none."""
     if isinstance(event, ScheduleSkipped):
         yield _build_skipped(event)
     elif isinstance(event, ExposureExpiring):

@@ -32,8 +32,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from enum import StrEnum
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Annotated, Any
 
 import msgspec
@@ -54,6 +53,7 @@ from cascan.limits import (
     MAX_MUTES,
     MAX_REASONS,
 )
+from cascan.messages.channel_settings import CERTIFICATE_DAYS, ENDS, ChannelFile, ChannelSettings, Mute, Unconfirmed
 from cascan.messages.decide_exposure import Audience
 from cascan.messages.fields import FIELD_NAMES
 from cascan.messages.render import Format
@@ -63,19 +63,10 @@ from cascan.model.refusal import Refusal, Rule
 
 SOURCE = "the file"
 MAX_DEPTH = 5
-CERTIFICATE_DAYS = (21, 7, 1)
+EXAMPLE_TIME = "2026-12-02T06:00:00Z"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PARAMETER = re.compile(r"/[A-Za-z0-9_./-]{1,500}")
-ENDS = ("webhook", "parameter", "command", "topic", "bus")  # where a channel sends to
 SEVERITIES = ", ".join(severity.value.lower() for severity in Severity)
-
-
-class Unconfirmed(StrEnum):
-    """Which exposures a channel hears of after one look."""
-
-    NEVER = "never"
-    RAW = "raw"  # those that no connect scan can confirm
-    ALWAYS = "always"
 
 
 class _Channel(msgspec.Struct, frozen=True, rename="camel"):
@@ -102,52 +93,6 @@ class _Mute(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-class Mute(msgspec.Struct, frozen=True, kw_only=True):
-    """A time in which nothing is said of some exposures. Both ends belong to it."""
-
-    ends_at: datetime
-    begins_at: datetime | None = None
-    networks: tuple[str, ...] = ()  # empty: all
-    owners: tuple[str, ...] = ()  # empty: all
-    why: str = ""
-
-    def includes(self, address: str, owner: str, now: datetime) -> bool:
-        if now > self.ends_at or (self.begins_at and now < self.begins_at):
-            return False
-        if self.owners and owner not in self.owners:
-            return False
-        return not self.networks or any(ip_address(address) in ip_network(network) for network in self.networks)
-
-
-class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One channel as the file describes it. Exactly one of its ends is set."""
-
-    name: str
-    webhook: str = ""
-    parameter: str = ""
-    command: tuple[str, ...] = ()
-    topic: bool = False
-    bus: bool = False
-    format: Format = Format.JSON
-    audience: Audience = Audience()
-    unconfirmed: Unconfirmed = Unconfirmed.RAW
-    drops_repeats: bool = False
-    notices: bool = True
-    digest: bool = False
-    template: str = ""
-
-    @property
-    def end(self) -> str:
-        return next(end for end in ENDS if getattr(self, end))
-
-
-class ChannelFile(msgspec.Struct, frozen=True, kw_only=True):
-    channels: tuple[ChannelSettings, ...] = ()
-    mutes: tuple[Mute, ...] = ()
-    console_url: str = ""  # without a slash at its end
-    certificate_days: tuple[int, ...] = CERTIFICATE_DAYS  # before its end; empty: no notices of certificates
-
-
 def read_channels(text: str) -> ChannelFile:
     """Raises: RequestRefused: every problem with its line, up to MAX_REASONS."""
     size = len(text.encode(errors="surrogatepass"))
@@ -161,13 +106,7 @@ def read_channels(text: str) -> ChannelFile:
     console_url = document.get("consoleUrl") or ""
     problems += _find_console_problems(console_url)
     certificate_days = _read_certificate_days(document.get("certificateDays"), problems)
-    channels = document.get("channels") or {}
-    if not isinstance(channels, dict):
-        problems.append("channels: has to be a mapping of names")
-        channels = {}
-    if len(channels) > MAX_CHANNELS:
-        problems.append(f"channels: has {len(channels)} channels, more than {MAX_CHANNELS}")
-        channels = {}
+    channels = _find_channels(document, problems)
     mutes = [_read_mute(index, fields, problems) for index, fields in enumerate(_list_mutes(document, problems))]
     settings = [_read_channel(name, fields, problems) for name, fields in channels.items()]
     if problems:
@@ -198,6 +137,17 @@ def _find_console_problems(url: object) -> Iterator[str]:
         yield f"consoleUrl: {problem}"
 
 
+def _find_channels(document: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    channels = document.get("channels") or {}
+    if not isinstance(channels, dict):
+        problems.append("channels: has to be a mapping of names")
+        return {}
+    if len(channels) > MAX_CHANNELS:
+        problems.append(f"channels: has {len(channels)} channels, more than {MAX_CHANNELS}")
+        return {}
+    return channels
+
+
 def _list_mutes(document: Mapping[str, Any], problems: list[str]) -> list[Any]:
     mutes = document.get("mutes") or []
     if isinstance(mutes, list) and len(mutes) <= MAX_MUTES:
@@ -223,16 +173,22 @@ def _read_mute(index: int, fields: Any, problems: list[str]) -> Mute | None:
         problems.append(f"{path}: {exc}")
         return None
     if ends_at is None:
-        problems.append(f"{path}.until: has to be a time, as 2026-12-02T06:00:00Z")
+        problems.append(f"{path}.until: has to be a time, as {EXAMPLE_TIME}")
+        return None
+    if begins_at and begins_at > ends_at:
+        problems.append(f"{path}: ends before it begins; write the earlier time as from")
         return None
     return Mute(networks=networks, owners=mute.owners, begins_at=begins_at, ends_at=ends_at, why=mute.why)
 
 
 def _read_instant(text: str) -> datetime:
     """Raises: ValueError: it is not an instant with its zone."""
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise ValueError(f"{text!r:.40} is not a time; write it as {EXAMPLE_TIME}") from exc
     if moment.tzinfo is None:
-        raise ValueError(f"{text!r:.40} has no zone; write 2026-12-02T06:00:00Z")
+        raise ValueError(f"{text!r:.40} has no zone; write {EXAMPLE_TIME}")
     return moment
 
 

@@ -1,7 +1,7 @@
-"""What has to be said once a scan has ended, from its findings and those of the scan before it.
+"""The notices about an ended scan, from its findings and those of the scan before it.
 
-Everything is read from the table, so a repeat of the event comes to the same. The keys of the threads
-let nothing be said twice.
+Everything is read from the table, so a repeat of the event leads to the same notices. The keys of
+their threads keep each from being sent twice.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from cascan.queries.since_last_scan import find_earlier_scan
 
 @dataclass(frozen=True, slots=True)
 class ScanReview:
-    """An ended scan, the channels that may hear of it, and where its findings are."""
+    """An ended scan, the channels that may get notices about it, and where its findings are."""
 
     event: ScanCompleted
     listeners: Sequence[Listener]
@@ -40,10 +40,10 @@ class ScanReview:
     left_s: TimeLeft = no_time_limit
 
     def list_works(self) -> Iterator[MessageWork]:
-        """The threads in which something may have to be said."""
+        """The threads that may need their next message."""
         scan = self.table.get_scan(self.event.scan_id)
         if scan is not None and scan.member_of:
-            return  # the scan that it is a member of says it
+            return  # the scan that it is a member of has the notices
         if self.event.name:
             yield from self._review_series(scan)
         if scan is not None and self._has_certificates(scan):
@@ -93,7 +93,7 @@ class ScanReview:
             yield self._to_work(key, notice, detail)
 
     def _list_latest(self, key: str) -> Iterator[Statement | None]:
-        """What was said last on each channel."""
+        """The statement of the last message on each channel."""
         for listener in self.listeners:
             thread = listener.speaker.threads.get_thread(key, listener.settings.name)
             yield thread.latest if thread else None

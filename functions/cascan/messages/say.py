@@ -1,4 +1,4 @@
-"""One turn of a thread: decide what is to be said, store the attempt, send it, store what came of it.
+"""One turn of a thread: decide on the next message, store the attempt, send it, store how that ended.
 
 Each write has a condition on the thread's revision, so of two processes one sends. What happens if a
 process ends in between is in plan_turn.py.
@@ -16,8 +16,8 @@ from cascan.clock import Clock
 from cascan.errors import GatewayUnavailable
 from cascan.gateways import MessageChannel, MessageThreads
 from cascan.limits import MAX_THREAD_WRITES
+from cascan.messages.channel_settings import ChannelSettings
 from cascan.messages.plan_turn import Decide, begin_attempt, end_attempt, end_lease, find_next_turn
-from cascan.messages.read_channels import ChannelSettings
 from cascan.model.message import AttemptState, DeliveryState, MessageAttempt, MessageThread, OutgoingMessage
 
 Render = Callable[[MessageAttempt], OutgoingMessage]
@@ -51,7 +51,7 @@ class Turn:
     parked: str = ""  # why a message will not be sent again by itself; empty: none was parked
     again_at: datetime | None = None  # when the next turn is due; None: with the next event
     waits_for_look: bool = False  # the next turn may say what only one look has shown
-    is_muted: bool = False  # nothing is said until `again_at`
+    is_muted: bool = False  # the channel gets nothing until `again_at`
 
 
 def say(
@@ -65,9 +65,9 @@ def say(
 ) -> Turn:
     """Send the next message of the thread, if there is one.
 
-    `decide`: from what was said last to what is to be said now; None: nothing. `retries`: a parked
-    message, and one that may have arrived, is sent again. `notice`: what is stored with the message
-    until it has arrived.
+    `decide`: from the last statement to the next one; None: there is none. `retries`: a parked
+    message, and one that may have arrived, is sent again. `notice`: the fields that are stored with
+    the message until it has arrived.
 
     Raises: GatewayUnavailable: other writers were faster MAX_THREAD_WRITES times.
     """

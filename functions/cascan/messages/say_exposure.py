@@ -1,4 +1,4 @@
-"""What changed of one exposure, said on a channel."""
+"""The message about what changed of one exposure, on one channel."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from cascan.limits import UNCONFIRMED_AFTER_S
+from cascan.messages.channel_settings import ChannelSettings, Mute, Unconfirmed
 from cascan.messages.decide_exposure import decide_exposure
 from cascan.messages.fields import build_exposure_fields, build_exposure_key
-from cascan.messages.read_channels import ChannelSettings, Mute, Unconfirmed
 from cascan.messages.render import render_message
 from cascan.messages.say import Listener, Turn, say
 from cascan.model.exposure import Exposure, ExposureState

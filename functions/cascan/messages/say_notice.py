@@ -1,13 +1,13 @@
-"""A notice: something that happened once, said once on every channel that wants notices.
+"""A notice: one message about something that happened once, on every channel that wants notices.
 
-Some threads of notices have several: what began is said to be over. Their statements have details.
+A thread may have several: one that something began, and one that it is over. Their statements have details.
 """
 
 from __future__ import annotations
 
 from cascan.limits import MAX_MESSAGE_FIELD_CHARS
+from cascan.messages.channel_settings import ChannelSettings
 from cascan.messages.fields import Fields, build_attempt_fields
-from cascan.messages.read_channels import ChannelSettings
 from cascan.messages.render import render_message
 from cascan.messages.say import Listener, Turn, say
 from cascan.messages.series_notices import DIGEST

@@ -16,7 +16,7 @@ Notice = dict[str, str]
 
 
 class MessageWork(Message, frozen=True, kw_only=True):
-    """A thread in which something may have to be said."""
+    """A thread that may need its next message."""
 
     key: str
     channel: str = ""  # empty: every channel
@@ -27,7 +27,7 @@ class MessageWork(Message, frozen=True, kw_only=True):
 
 
 def read_message_work(body: str) -> list[MessageWork | MessageReady | ScanCompleted]:
-    """From a message of the queue: this one, or an event. Empty: there is nothing to say of the event.
+    """From a message of the queue: this one, or an event. Empty: the event leads to no message.
 
     A MessageReady comes from the dead-letter queue: its rule could not deliver it. Of a ScanCompleted,
     what its scan found is to be reviewed.

@@ -120,7 +120,7 @@ class PortRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """All that it said of its service, in lower case."""
+        """What scans know of its service, in lower case."""
         seen = self.latest
         return "\n".join((seen.service, seen.product, seen.version, seen.extrainfo, *seen.cpe)).casefold()
 
@@ -229,7 +229,7 @@ class InventoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     hostnames: frozenset[str] = frozenset()  # it has one of these, in lower case
     ports: frozenset[PortKey] = frozenset()  # one of these is open
     service: str = ""  # an open port has this one
-    text: str = ""  # occurs in the host's name or in what an open port said, without regard to case
+    text: str = ""  # occurs in the host's name or in the service of an open port; case does not matter
     since: datetime | None = None  # a port was first seen open at or after this time
     was_open: bool = False  # also hosts that are gone, and ports that closed
 

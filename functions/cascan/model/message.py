@@ -1,4 +1,4 @@
-"""Threads of messages: what was said last of one subject on one channel, and what is on its way.
+"""Threads of messages: the last message about one subject on one channel, and the one on its way.
 
 A thread has a key that says what it is about: `exposure/<id>`, `series/<name>` and so on. There is
 one thread for each key and channel. Its messages are numbered from 1.
@@ -78,7 +78,7 @@ class MessageThread(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def latest(self) -> Statement | None:
-        """What the channel's reader was told last; it may not have arrived."""
+        """The statement of the last message, which may not have arrived."""
         if self.attempt and self.attempt.state is AttemptState.UNKNOWN:
             return self.attempt.statement
         return self.last

@@ -88,7 +88,7 @@ def format_cursor(place: ScanPlace) -> str:
 
 
 def parse_cursor(text: str) -> ScanPlace:
-    """Raises: ValueError: it is no cursor of a list of scans."""
+    """Raises: ValueError: it is not a cursor of a list of scans."""
     at, hash_sign, scan_id = text.partition("#")
     moment = datetime.fromisoformat(at)
     if not hash_sign or moment.tzinfo is None:

@@ -1,4 +1,4 @@
-"""DynamoMessageTable: channels, and what was said on them, in the scan table.
+"""DynamoMessageTable: channels and their threads of messages, in the scan table.
 
 what       pk                  sk                  attributes
 ─────────  ──────────────────  ──────────────────  ─────────────────────────────────────────────

@@ -62,7 +62,7 @@ def test_secrets_are_shown_to_those_who_ask() -> None:
 
 
 def test_an_unknown_format_is_refused_with_the_names_of_all() -> None:
-    with pytest.raises(ValueError, match="the formats are json, jsonl, csv"):
+    with pytest.raises(ValueError, match="write one of json, jsonl, csv"):
         find_format("pdf")
 
 

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from cascan.errors import GatewayUnavailable, RequestRefused
 from cascan.events import ScheduleSkipped
 from cascan.limits import CERTIFICATE_SEEN_DAYS, MAX_CERTIFICATE_NOTICES, MAX_WATCHED_CERTIFICATES
-from cascan.messages.read_channels import CERTIFICATE_DAYS, ChannelSettings, read_channels
+from cascan.messages.channel_settings import CERTIFICATE_DAYS, ChannelSettings
+from cascan.messages.read_channels import read_channels
 from cascan.messages.render import Format
 from cascan.messages.review_certificates import review_certificates
 from cascan.messages.say import Listener, Speaker

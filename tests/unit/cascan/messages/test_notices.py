@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from cascan.errors import MalformedMessage
 from cascan.events import MessageReady, ScanCompleted, ScanFailed, ScheduleSkipped
 from cascan.exposure.life import start_exposure
-from cascan.messages.read_channels import ChannelSettings, read_channels
+from cascan.messages.channel_settings import ChannelSettings
+from cascan.messages.read_channels import read_channels
 from cascan.messages.say import Listener, Speaker, Turn
 from cascan.messages.say_exposure import find_mute_end
 from cascan.messages.say_notice import say_notice

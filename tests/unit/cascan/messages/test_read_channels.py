@@ -6,7 +6,8 @@ import pytest
 
 from cascan.errors import RequestRefused
 from cascan.limits import MAX_CHANNEL_FILE_BYTES, MAX_CHANNELS
-from cascan.messages.read_channels import Unconfirmed, read_channels
+from cascan.messages.channel_settings import Unconfirmed
+from cascan.messages.read_channels import read_channels
 from cascan.messages.render import Format
 from cascan.model.finding import Severity
 
@@ -101,3 +102,17 @@ def test_limits_hold() -> None:
 )
 def test_another_shape_is_refused(text: str) -> None:
     assert list_problems(text)
+
+
+@pytest.mark.parametrize(
+    ("times", "problem"),
+    [
+        ("until: tomorrow", "'tomorrow' is not a time; write it as 2026-12-02T06:00:00Z"),
+        ('until: "2026-12-02T06:00:00"', "has no zone"),
+        ('from: "2026-12-02T06:00:00Z", until: "2026-12-01T06:00:00Z"', "ends before it begins"),
+    ],
+)
+def test_a_problem_of_a_mute_names_its_place_and_what_to_write(times: str, problem: str) -> None:
+    (sentence,) = list_problems(f"mutes:\n  - {{{times}}}\n")
+    assert sentence.startswith("line 2: mutes[0]")
+    assert problem in sentence

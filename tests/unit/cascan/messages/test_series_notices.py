@@ -12,7 +12,7 @@ from cascan.clock import TimeLeft, no_time_limit
 from cascan.events import ScanCompleted
 from cascan.ids import derive_scan_id
 from cascan.messages import compare_series
-from cascan.messages.read_channels import ChannelSettings
+from cascan.messages.channel_settings import ChannelSettings
 from cascan.messages.review_scan import ScanReview
 from cascan.messages.say import Listener, Speaker
 from cascan.messages.say_notice import say_notice

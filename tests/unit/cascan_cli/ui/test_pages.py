@@ -204,7 +204,7 @@ def test_the_findings_of_a_scan_are_exported_in_each_format(form: str, scanned: 
 
 
 def test_an_unknown_format_is_named(scanned: Site) -> None:
-    assert "there is no format &#39;exe&#39;" in scanned.get(f"/scans/{derive_scan_id('scan at 0')}?as=exe", 400).text
+    assert "unknown format &#39;exe&#39;" in scanned.get(f"/scans/{derive_scan_id('scan at 0')}?as=exe", 400).text
 
 
 def test_the_list_of_scans_is_live_as_it_is_filtered(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

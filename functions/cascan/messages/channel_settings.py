@@ -1,0 +1,69 @@
+"""The channels that messages go to, and the mutes, as the operator's file has them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import ip_address, ip_network
+
+import msgspec
+
+from cascan.messages.decide_exposure import Audience
+from cascan.messages.render import Format
+
+ENDS = ("webhook", "parameter", "command", "topic", "bus")  # where a channel sends to
+CERTIFICATE_DAYS = (21, 7, 1)
+
+
+class Unconfirmed(StrEnum):
+    """Which exposures a channel hears of after one look."""
+
+    NEVER = "never"
+    RAW = "raw"  # those that no connect scan can confirm
+    ALWAYS = "always"
+
+
+class Mute(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in which no messages about some exposures are sent. Both ends belong to it."""
+
+    ends_at: datetime
+    begins_at: datetime | None = None
+    networks: tuple[str, ...] = ()  # empty: all
+    owners: tuple[str, ...] = ()  # empty: all
+    why: str = ""
+
+    def includes(self, address: str, owner: str, now: datetime) -> bool:
+        if now > self.ends_at or (self.begins_at and now < self.begins_at):
+            return False
+        if self.owners and owner not in self.owners:
+            return False
+        return not self.networks or any(ip_address(address) in ip_network(network) for network in self.networks)
+
+
+class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One channel as the file describes it. Exactly one of its ends is set."""
+
+    name: str
+    webhook: str = ""
+    parameter: str = ""
+    command: tuple[str, ...] = ()
+    topic: bool = False
+    bus: bool = False
+    format: Format = Format.JSON
+    audience: Audience = Audience()
+    unconfirmed: Unconfirmed = Unconfirmed.RAW
+    drops_repeats: bool = False
+    notices: bool = True
+    digest: bool = False
+    template: str = ""
+
+    @property
+    def end(self) -> str:
+        return next(end for end in ENDS if getattr(self, end))
+
+
+class ChannelFile(msgspec.Struct, frozen=True, kw_only=True):
+    channels: tuple[ChannelSettings, ...] = ()
+    mutes: tuple[Mute, ...] = ()
+    console_url: str = ""  # without a slash at its end
+    certificate_days: tuple[int, ...] = CERTIFICATE_DAYS  # before the end of a certificate; empty: no notices of them
