@@ -33,6 +33,7 @@ from cascan.nmap.addresses import find_network, is_address, order_address
 from cascan.queries.reachability_findings import CATEGORY as REACHABILITY
 from cascan.queries.reachability_findings import CLOCK_SKEW, FindingsAndLooks
 from cascan.queries.read_findings import read_findings_by_vantage
+from cascan.rules.severity import ACCEPTED, SUPPRESSED, to_count_key
 
 FINDINGS_AT_ONCE = 500  # whose places are looked up together
 
@@ -70,6 +71,21 @@ class GoneFindings:
     resolved: list[tuple[str, Finding]] = field(default_factory=list)
     not_covered: list[tuple[str, Finding]] = field(default_factory=list)
     unlisted: int = 0  # beyond MAX_GONE_FINDINGS: not judged, and so not known to be resolved
+
+    @property
+    def resolved_count(self) -> int:
+        """Without suppressed and accepted ones."""
+        return sum(is_counted(finding) for _, finding in self.resolved)
+
+    @property
+    def not_covered_count(self) -> int:
+        """Without suppressed and accepted ones; with those that were not judged."""
+        return sum(is_counted(finding) for _, finding in self.not_covered) + self.unlisted
+
+
+def is_counted(finding: Finding) -> bool:
+    """Whether it can be new or gone: it is neither suppressed nor accepted."""
+    return to_count_key(finding) not in (SUPPRESSED, ACCEPTED)
 
 
 class SinceLastScan:
