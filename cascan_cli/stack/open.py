@@ -226,9 +226,9 @@ def _prepare_again(endpoint: Endpoint) -> None:
 
 def local_parameters(policy: LocalPolicy) -> dict[str, str]:
     """The parameters of the template on one machine. Raises: CliError: nmap is not installed."""
-    from shutil import which
+    import shutil
 
-    nmap = which("nmap")
+    nmap = shutil.which("nmap")
     if nmap is None:
         raise CliError(NMAP_MISSING)
     return {
