@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -105,14 +106,28 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     return args
 
 
-def _run_command(args: argparse.Namespace) -> int:
-    from importlib import import_module  # so that each command imports only what it needs
+def import_msgspec() -> None:
+    """Import msgspec without typing_extensions, which takes almost as long as all else in it.
 
+    Where that package is missing, msgspec uses the typing module, which suffices for the types of cascan.
+    """
+    if "msgspec" in sys.modules or "typing_extensions" in sys.modules:
+        return
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # its import now fails
+    try:
+        import_module("msgspec")
+    finally:
+        del sys.modules["typing_extensions"]
+
+
+def _run_command(args: argparse.Namespace) -> int:
+    import_msgspec()
     from cascan import stored
     from cascan.errors import GatewayUnavailable, UnreadableItem
 
     stored.listen(lambda error: print_message(f"note: {error}"))
     try:
+        # Each command imports only what it needs
         return int(import_module(f"cascan_cli.commands.{args.run}").run(args))
     except GatewayUnavailable as exc:
         raise CliError(f"the stack does not answer: {exc}") from exc

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from cascan_cli.commands.export_findings import check_export_options, write_records
 from cascan_cli.errors import BadInput
 from cascan_cli.input.inventory_query import parse_inventory_selection
+from cascan_cli.output.history import format_time
+from cascan_cli.output.inventory import known_port_to_json
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json_list, print_message
 from cascan_cli.stack.open import open_stack
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from cascan.model.inventory import InventoryQuery, PortRecord
+    from cascan.model.inventory import InventoryQuery
     from cascan.queries.moved_hosts import ListedHost
     from cascan_cli.stack.open import StackGateways
 
@@ -120,10 +120,10 @@ def _rows(host: ListedHost, query: InventoryQuery) -> Iterator[tuple[object, ...
         remark = place if record.is_up else record.latest.state
         state = f"{latest.state}, {remark}" if remark else latest.state
         name = f"{port.protocol}/{port.port}"
-        seen = (_format_time(port.first_seen), _format_time(port.last_seen), latest.scan_id)
+        seen = (format_time(port.first_seen), format_time(port.last_seen), latest.scan_id)
         yield record.address, record.hostname, name, state, latest.service, product, *seen, record.identity
     if not ports and (record.is_up or query.was_open):
-        seen = (_format_time(record.first_seen), _format_time(record.last_seen), record.latest.scan_id)
+        seen = (format_time(record.first_seen), format_time(record.last_seen), record.latest.scan_id)
         yield record.address, record.hostname, "", place or record.latest.state, "", "", *seen, record.identity
 
 
@@ -141,24 +141,6 @@ def _as_json(host: ListedHost, query: InventoryQuery) -> dict[str, Any]:
             "firstSeen": record.first_seen,
             "lastSeen": record.last_seen,
             "lastScan": record.latest.scan_id,
-            "ports": [_port_as_json(port) for port in query.ports_of(record)],
+            "ports": [known_port_to_json(port) for port in query.ports_of(record)],
         }
     )
-
-
-def _port_as_json(port: PortRecord) -> dict[str, Any]:
-    return {
-        "protocol": port.protocol,
-        "port": port.port,
-        "state": port.latest.state,
-        "service": port.latest.service,
-        "product": port.latest.product,
-        "version": port.latest.version,
-        "firstSeen": port.first_seen,
-        "lastSeen": port.last_seen,
-        "lastScan": port.latest.scan_id,
-    }
-
-
-def _format_time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 import time
 from pathlib import Path
 
+from cascan.patterns import compile_pattern
 from cascan_cli.local.lock import is_alive
 
 MAX_UNPACKED = 32  # folders of 7 MB each; removing those of one run takes half a second
 MAX_UNPACKED_AGE_S = 86_400.0
 UNPACKED = "ministack-lambda-"  # the emulator's prefix for the folder of a function
-DRAFT = re.compile(r".+\.(?P<pid>\d{1,10})\.\d+")  # the names that private.py makes
+DRAFT = r".+\.(?P<pid>\d{1,10})\.\d+"  # the names that private.py makes
 # The prefix of nmap's folder in a worker or a function; its report may fill the disk
 SHARD = "shard-"
 LONGEST_EXPRESS_S = 3_600.0  # a function runs for 15 minutes at most
@@ -58,7 +57,7 @@ def is_inconsistent(snapshot: Path, started: Path) -> bool:
 def drop_drafts(root: Path) -> None:
     """Remove `name.PID.THREAD`, the draft of a new `name`, if process PID has ended."""
     for path in root.iterdir():
-        draft = DRAFT.fullmatch(path.name)
+        draft = compile_pattern(DRAFT).fullmatch(path.name)
         if draft and not is_alive(int(draft["pid"])):
             _remove(path)
 
@@ -73,6 +72,8 @@ def _changed_at(path: Path) -> float:
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
+        from shutil import rmtree
+
+        rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import asdict
 
 from cascan_cli.errors import StateUnreadable
 from cascan_cli.local.private import replace_file
@@ -27,8 +29,7 @@ LOOPBACK_AND_PRIVATE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LocalPolicy:
+class LocalPolicy(msgspec.Struct, frozen=True):
     """`allow` is in addition to loopback and private networks."""
 
     allow: tuple[str, ...] = ()

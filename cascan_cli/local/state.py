@@ -22,11 +22,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import asdict
 
 from cascan_cli.errors import DiskFull, StateUnreadable
 from cascan_cli.local.leftovers import clear_scratch, drop_drafts, is_inconsistent
@@ -54,8 +55,7 @@ def default_root() -> Path:
     return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / "cascan"
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(msgspec.Struct, frozen=True):
     """What is deployed.
 
     The fingerprint covers the content of `sources`, paths relative to the template's folder.
@@ -67,16 +67,14 @@ class Deployment:
     outputs: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(msgspec.Struct, frozen=True):
     """Files with this stamp (their sizes and times) have this fingerprint."""
 
     fingerprint: str
     stamp: str
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(msgspec.Struct, frozen=True):
     """A stack that stays up: the process that holds it, and since when (ISO 8601, UTC).
 
     It ends when no command has used it for `keep_s`; None: it stays until `cascan local down`.
@@ -215,12 +213,16 @@ class StateDir:
             (self.root / "secret").unlink(missing_ok=True)
         (self.root / "deployment.json").unlink(missing_ok=True)
         if self.deploying.exists() or is_inconsistent(self.emulator_state, self.started):
-            shutil.rmtree(self.emulator_state)
+            from shutil import rmtree
+
+            rmtree(self.emulator_state)
             make_folder(self.emulator_state)
         self.deploying.unlink(missing_ok=True)
 
     def _free_bytes(self) -> int:
-        return shutil.disk_usage(self.root).free
+        from shutil import disk_usage  # imported here: commands that start no stack do not need it
+
+        return disk_usage(self.root).free
 
     def needs_rebuild(self) -> bool:
         """Whether the emulator was killed after the tables last held every stored report."""

@@ -11,6 +11,7 @@ from cascan_cli.output.fields import print_fields, print_lines, print_title
 from cascan_cli.output.findings import build_finding_row, print_finding_rows
 from cascan_cli.output.history import describe_service, format_look, format_port, format_time, look_to_json
 from cascan_cli.output.history import service_to_json as seen_service_to_json
+from cascan_cli.output.inventory import known_port_to_json
 from cascan_cli.output.table import print_table
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def host_view_to_json(address: str, view: HostView) -> dict[str, Any]:
         "lastSeen": record.last_seen if record else None,
         "identity": record.identity if record else "",
         "stays": _stays_to_json(view.identified),
-        "ports": [_port_to_json(port) for port in record.ports] if record else [],
+        "ports": [known_port_to_json(port) for port in record.ports] if record else [],
         "history": [_span_to_json(span) for span in view.spans],
         "scans": [_scan_to_json(seen) for seen in view.scans],
         "scansUnlisted": view.scans_unlisted,
@@ -136,21 +137,6 @@ def host_view_to_json(address: str, view: HostView) -> dict[str, Any]:
 def _stays_to_json(identified: IdentifiedHost | None) -> list[dict[str, Any]]:
     stays = identified.stays if identified else ()
     return [{"address": stay.address, "first": stay.first, "last": stay.last} for stay in stays]
-
-
-def _port_to_json(port: PortRecord) -> dict[str, Any]:
-    latest = port.latest
-    return {
-        "protocol": port.protocol,
-        "port": port.port,
-        "state": latest.state,
-        "service": latest.service,
-        "product": latest.product,
-        "version": latest.version,
-        "firstSeen": port.first_seen,
-        "lastSeen": port.last_seen,
-        "lastScan": latest.scan_id,
-    }
 
 
 def _span_to_json(span: Span) -> dict[str, Any]:

@@ -7,26 +7,26 @@ columns are left out, with a message.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
+import msgspec
+
+from cascan.patterns import compile_pattern
 from cascan_cli.output.text import STYLES, print_message, printable
 
-TIME_WITH_MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+TIME_WITH_MILLISECONDS = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 GAP = 2  # between two columns
 MAX_WORD = 28  # no column is made wider than this for the sake of one word
 READABLE_WORD = 14  # to show this much of a word is better than to leave out a column
 MIN_WIDTH = 6  # words are not cut shorter; the terminal then wraps the lines
 MAX_FITTED_ROWS = 10_000  # the widths of the columns fit the first rows; only so many are in memory
 MAX_PRINTED_ROWS = 500  # that rich renders at once: each of its cells takes ten times the memory of a text
-TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d+)?Z)")
+TIMESTAMP = r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d+)?Z)"
 
 
-@dataclass(slots=True)
-class Column:
+class Column(msgspec.Struct):
     """A column; it needs the width `natural` for its longest cell, `tight` for its longest word.
 
     `width` is the width that it gets. The cells of a column that `is_whole` are not folded or cut.
@@ -49,7 +49,7 @@ class Column:
         if self.is_whole:
             self.tight = self.natural
             return
-        self.cells = [TIMESTAMP.sub(r"\1 \2", cell) for cell in self.cells]
+        self.cells = [compile_pattern(TIMESTAMP).sub(r"\1 \2", cell) for cell in self.cells]
         words = (word for text in (self.title, *self.cells) for word in text.split())
         self.tight = max(min(_max_width(words), MAX_WORD), self.comfortable)
 
@@ -104,7 +104,7 @@ def print_table(
 
 def _leave_out_milliseconds(cell: str) -> str:
     """A time as `2026-01-31T23:59:59Z`. Another text stays as it is."""
-    return f"{cell[:19]}Z" if TIME_WITH_MILLISECONDS.fullmatch(cell) else cell
+    return f"{cell[:19]}Z" if compile_pattern(TIME_WITH_MILLISECONDS).fullmatch(cell) else cell
 
 
 def _build_columns(titles: Sequence[str], rows: Iterable[Sequence[str]], whole: Sequence[str]) -> list[Column]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 from argparse import ArgumentParser, HelpFormatter, _SubParsersAction
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NoReturn
 
 from cascan_cli.errors import EXIT_REFUSED
+from cascan_cli.output.text import find_terminal_width
 
 # argparse would look for translations of its texts on disk, three times for each parser. There are none.
 setattr(argparse, "_", str)  # noqa: B010 - its types do not have the name
@@ -94,7 +94,7 @@ class _Dropped:
 @cache
 def _find_width(_columns: str) -> int:
     """The width of help texts. It depends on the variable COLUMNS and on the terminal."""
-    return shutil.get_terminal_size().columns - 2
+    return find_terminal_width() - 2
 
 
 def _shorten_choices(message: str) -> str:

@@ -6,15 +6,14 @@ Both have the same gateways.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import threading
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.output.text import print_message
@@ -47,8 +46,7 @@ NMAP_MISSING = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StackGateways:
+class StackGateways(msgspec.Struct, frozen=True):
     """The gateways of one stack. Each is built, and its module imported, when it is used."""
 
     outputs: Mapping[str, str]  # of the template
@@ -195,7 +193,9 @@ def open_stack(args: Namespace) -> Iterator[StackGateways]:
     requested_policy = policy.widen(args)
     parameters = local_parameters(requested_policy)
     endpoint = StateDir(args.state_dir).endpoint()
-    preparing = threading.Thread(target=_prepare, args=(endpoint,), daemon=True)
+    from threading import Thread
+
+    preparing = Thread(target=_prepare, args=(endpoint,), daemon=True)
     preparing.start()
     with local_stack(args.state_dir, parameters, keeps_parameters=True, print_message=print_message) as stack:
         preparing.join()
@@ -233,6 +233,8 @@ def _prepare_again(endpoint: Endpoint) -> None:
 
 def local_parameters(policy: LocalPolicy) -> dict[str, str]:
     """The parameters of the template on one machine. Raises: CliError: nmap is not installed."""
+    import shutil
+
     nmap = shutil.which("nmap")
     if nmap is None:
         raise CliError(NMAP_MISSING)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from enum import Enum
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -26,6 +25,8 @@ def from_env(kind: type[S], env: Mapping[str, str]) -> S:
     Raises: SettingsError: names every variable that is unset, not a number, or not among the
     allowed values.
     """
+    from dataclasses import MISSING, fields  # noqa: PLC0415 - slow; the command imports only SettingsError
+
     values: dict[str, Any] = {}
     problems: list[str] = []
     hints = get_type_hints(kind)

@@ -4,7 +4,7 @@ Wakes on    moves of exposures, skipped schedules and ends of scans, through the
             on the bus (batches of 1); the end of a mute, from on_minute_passed
 Reads       the channels and mutes, the exposure and its threads, from the scan table; of an ended scan, its
             findings and looks, and those of the scan before it; URLs of webhooks, from SSM
-Writes      threads of messages; what a mute holds, and how far its end is
+Writes      threads of messages; the certificates that end soon; what a mute holds, and how far its end is
 Sends       messages to webhooks, the SNS topic and, on one machine, commands; its own message again, where
             a channel was busy
 Emits       MessageReady, for channels on the bus
@@ -62,6 +62,7 @@ def wire() -> TurnGateways:
         exposures=table,
         scans=table,
         mutes=DynamoMuteTable(settings.scan_table),
+        certificates=threads,
         bus=bus,
         channels=ChannelOpener(threads, ends, utc_now),
         queue=SqsRequestQueue(settings.message_queue_url, "message queue"),
@@ -81,8 +82,16 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
 
 
 def _review_scan(event: ScanCompleted, gateways: TurnGateways, lambda_context: LambdaContext) -> None:
-    _, listeners = gateways.channels.open()
-    review = ScanReview(event, listeners, gateways.scans, seconds_left(lambda_context))
+    file, listeners = gateways.channels.open()
+    review = ScanReview(
+        event=event,
+        listeners=listeners,
+        table=gateways.scans,
+        watches=gateways.certificates,
+        certificate_days=file.certificate_days,
+        clock=gateways.clock,
+        left_s=seconds_left(lambda_context),
+    )
     for work in review.list_works() if listeners else ():
         _take_turns(work, gateways, lambda_context)
 

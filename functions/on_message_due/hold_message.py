@@ -14,9 +14,12 @@ from cascan.gateways import Mutes
 from cascan.limits import MAX_SERIES_LOOKS
 from cascan.messages.mutes import MessageTopic, describe_notice, find_mute
 from cascan.messages.work import MessageWork
+from cascan.model.certificate import WatchedCertificate
 from cascan.model.exposure import Exposure
 from cascan.model.mute import HeldMessage, StoredMute
 from cascan.model.scan import Scan
+
+Subject = Exposure | WatchedCertificate
 
 
 class ExposureReader(Protocol):
@@ -36,18 +39,18 @@ class MuteGateways:
     clock: Clock
 
 
-def hold_message(work: MessageWork, exposure: Exposure | None, gateways: MuteGateways) -> str:
+def hold_message(work: MessageWork, subject: Subject | None, gateways: MuteGateways) -> str:
     """The id of the mute that holds the message from now on; empty: it is to be said.
 
     What a person asks for is not held.
     """
-    if work.retries or (exposure is None and not work.notice):
+    if work.retries or (subject is None and not work.notice):
         return ""
-    mute = _find_mute(work, exposure, gateways)
+    mute = _find_mute(work, subject, gateways)
     if mute is None:
         return ""
     gateways.mutes.hold_message(mute, HeldMessage(key=work.key, notice=work.notice, detail=work.detail))
-    current = _find_mute(work, exposure, gateways)
+    current = _find_mute(work, subject, gateways)
     return mute.mute_id if current and current.mute_id == mute.mute_id else ""
 
 
@@ -60,10 +63,18 @@ def describe_exposure(exposure: Exposure, mutes: list[StoredMute], scans: ScanRe
     return MessageTopic(address=exposure.subject.address, owner=exposure.owner, series=frozenset(series))
 
 
-def _find_mute(work: MessageWork, exposure: Exposure | None, gateways: MuteGateways) -> StoredMute | None:
+def _find_mute(work: MessageWork, subject: Subject | None, gateways: MuteGateways) -> StoredMute | None:
     now = gateways.clock()
     mutes = [mute for mute in gateways.mutes.list_mutes() if mute.holds_at(now)]
     if not mutes:
         return None
-    topic = describe_exposure(exposure, mutes, gateways.scans) if exposure else describe_notice(work.notice)
+    topic = _describe(work, subject, mutes, gateways.scans)
     return find_mute(topic, mutes, now) if topic else None
+
+
+def _describe(
+    work: MessageWork, subject: Subject | None, mutes: list[StoredMute], scans: ScanReader
+) -> MessageTopic | None:
+    if isinstance(subject, WatchedCertificate):
+        return MessageTopic(address=subject.address)
+    return describe_exposure(subject, mutes, scans) if subject else describe_notice(work.notice)

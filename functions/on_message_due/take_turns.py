@@ -10,13 +10,15 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from cascan.clock import Clock, TimeLeft, no_time_limit
-from cascan.gateways import EventBus, Mutes, RequestQueue
+from cascan.gateways import CertificateWatches, EventBus, Mutes, RequestQueue
 from cascan.limits import LONGEST_RETRY_S, MESSAGE_TURN_S
 from cascan.messages.channel_settings import ChannelFile
 from cascan.messages.say import Listener, Turn
+from cascan.messages.say_certificate import say_certificate
 from cascan.messages.say_exposure import find_mute_end, say_exposure
 from cascan.messages.say_notice import say_notice
 from cascan.messages.work import MessageWork, continue_on
+from cascan.model.certificate import CERTIFICATE_PREFIX, WatchedCertificate
 from cascan.model.exposure import Exposure
 from cascan.model.message import EXPOSURE_PREFIX
 from cascan.model.mute import MUTE_PREFIX
@@ -35,6 +37,7 @@ class TurnGateways:
     exposures: ExposureReader
     scans: FindingsAndLooks
     mutes: Mutes
+    certificates: CertificateWatches
     bus: EventBus
     channels: OpenChannels
     queue: RequestQueue  # of this function
@@ -63,8 +66,8 @@ def take_turns(work: MessageWork, gateways: TurnGateways, *, left_s: TimeLeft = 
         ending = MuteEnding(mute_gateways, gateways.exposures, gateways.queue, listeners)
         outcome.held_sent = end_mute(work.key, ending, left_s)
         return outcome
-    exposure = _find_exposure(work, gateways) if chosen else None
-    outcome.held_by = hold_message(work, exposure, mute_gateways) if chosen else ""
+    subject = (_find_exposure(work, gateways) or _find_certificate(work, gateways)) if chosen else None
+    outcome.held_by = hold_message(work, subject, mute_gateways) if chosen else ""
     if outcome.held_by:
         return outcome
     for listener in chosen:
@@ -72,7 +75,7 @@ def take_turns(work: MessageWork, gateways: TurnGateways, *, left_s: TimeLeft = 
             gateways.queue.send(replace(work, channel=listener.settings.name).to_wire())
             outcome.again += 1
             continue
-        turn = _take_turn(work, exposure, listener, file)
+        turn = _take_turn(work, subject, listener, file)
         outcome.sent += turn.is_sent
         if turn.parked:
             outcome.parked[listener.settings.name] = turn.parked
@@ -89,15 +92,27 @@ def _find_exposure(work: MessageWork, gateways: TurnGateways) -> Exposure | None
     return gateways.exposures.get_exposure(work.key.removeprefix(EXPOSURE_PREFIX))
 
 
-def _take_turn(work: MessageWork, exposure: Exposure | None, listener: Listener, file: ChannelFile) -> Turn:
-    if exposure is not None:
+def _find_certificate(work: MessageWork, gateways: TurnGateways) -> WatchedCertificate | None:
+    if not work.key.startswith(CERTIFICATE_PREFIX):
+        return None
+    watched = gateways.certificates.certificate_watch().certificates
+    return next((certificate for certificate in watched if certificate.key == work.key), None)
+
+
+def _take_turn(
+    work: MessageWork, subject: Exposure | WatchedCertificate | None, listener: Listener, file: ChannelFile
+) -> Turn:
+    if isinstance(subject, WatchedCertificate):
+        return say_certificate(subject, listener, file.certificate_days, retries=work.retries)
+    if subject is not None:
+        exposure = subject
         muted_until = find_mute_end(exposure, file.mutes, listener.speaker.clock())
         if muted_until:
             return Turn(again_at=muted_until, is_muted=True)
         return say_exposure(exposure, listener, is_due=work.is_due, console_url=file.console_url, retries=work.retries)
     if work.notice:
         return say_notice(work.key, work.notice, listener, detail=work.detail, retries=work.retries)
-    return Turn()  # the exposure was removed, or the notice has expired
+    return Turn()  # the exposure was removed, the certificate is not watched, or the notice has expired
 
 
 def _find_delay(at: datetime, now: datetime) -> int:

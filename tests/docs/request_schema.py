@@ -60,9 +60,9 @@ def _entries(max_entries: int, max_chars: int) -> Schema:
     return {"maxItems": max_entries, "items": {"type": "string", "maxLength": max_chars, "pattern": r"\S"}}
 
 
-def _unnamed(pattern: re.Pattern[str]) -> str:
+def _unnamed(pattern: str) -> str:
     """The pattern with plain groups: not all dialects of regular expressions name groups as Python does."""
-    return re.sub(r"\(\?P<[a-z]+>", "(", pattern.pattern)
+    return re.sub(r"\(\?P<[a-z]+>", "(", pattern)
 
 
 def _any_case(name: str) -> str:
@@ -76,7 +76,7 @@ TEXTS: Schema = {
     "propertyNames": {"minLength": 1, "maxLength": MAX_LABEL_CHARS},
     "additionalProperties": {"type": "string", **TEXT},
 }
-NAMED: Schema = {"maxLength": MAX_NAME_CHARS, "pattern": f"^({NAME.pattern})?$"}
+NAMED: Schema = {"maxLength": MAX_NAME_CHARS, "pattern": f"^({NAME})?$"}
 LABELS: Schema = {**TEXTS, "properties": {SCHEDULE_LABEL: False}}
 ANNOTATIONS: Schema = {
     **TEXTS,
@@ -94,13 +94,13 @@ REQUEST_LIMITS: Mapping[str, Schema] = {
     "vantage": {
         "maxItems": MAX_VANTAGES_PER_SCAN,
         "uniqueItems": True,
-        "items": {"type": "string", "pattern": f"^{VANTAGE_NAME.pattern}$"},
+        "items": {"type": "string", "pattern": f"^{VANTAGE_NAME}$"},
     },
     "windows": {
         "maxItems": MAX_WINDOWS,
         "items": {"type": "string", "maxLength": MAX_WINDOW_CHARS, "pattern": rf"^\s*{_unnamed(WINDOW_PATTERN)}\s*$"},
     },
-    **dict.fromkeys((field.encode_name for field in TEXT_FIELDS), TEXT),
+    **dict.fromkeys(TEXT_FIELDS.values(), TEXT),
 }
 PORTSCAN_LIMITS: Mapping[str, Schema] = {
     "scanTechniques": {

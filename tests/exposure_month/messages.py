@@ -35,7 +35,7 @@ BETWEEN_SCANS = timedelta(hours=6)
 CONFIRMED_AFTER = timedelta(seconds=40)  # from a report to that of the scan that confirms it
 VISIBLE_AGAIN_AFTER = timedelta(minutes=12)  # a message of a killed process, which SQS delivers again
 LONGEST_DELAY = timedelta(hours=20)  # of an event that comes late
-TOLD_WITHIN = timedelta(seconds=90)
+SENT_WITHIN = timedelta(seconds=90)
 CHANNEL = "sink"
 SETTINGS = ChannelSettings(name=CHANNEL, webhook="http://127.0.0.1", audience=Audience())
 
@@ -63,9 +63,9 @@ class Count:
     steps_twice: int = 0  # a thread says the same twice in a row
     false_threads: int = 0  # about something that did not change
     missing_threads: int = 0  # about a change, and neither at the sink nor listed as one that may have arrived
-    late: int = 0  # told later than TOLD_WITHIN after the report that confirmed it, without a fault in between
-    at_once: int = 0  # told within TOLD_WITHIN of the first report that showed it
-    unfinished: int = 0  # the last word is not that it is resolved
+    late: int = 0  # sent later than SENT_WITHIN after the report that confirmed it, without a fault in between
+    at_once: int = 0  # sent within SENT_WITHIN of the first report that showed it
+    unfinished: int = 0  # the newest message is not that it is resolved
     unknown: int = 0  # messages that may have arrived
     kills: int = 0
     refused: int = 0
@@ -221,15 +221,15 @@ class MessageMonth(Month):
             yield drift.address, drift.ports[0], drift.exposure_kind.value
 
     def _count_times(self, changed: dict[str, Subject], count: Count) -> None:
-        told: dict[str, datetime] = {}
+        first_sent: dict[str, datetime] = {}
         for key, at in self.sent:
-            told.setdefault(key, at)
+            first_sent.setdefault(key, at)
         for key, subject in changed.items():
-            if key not in told:
+            if key not in first_sent:
                 continue
             times = {kind: self._find_time(subject, kind) for kind in (MoveKind.OPENED, MoveKind.CONFIRMED)}
-            count.late += told[key] - times[MoveKind.CONFIRMED] > TOLD_WITHIN
-            count.at_once += told[key] - times[MoveKind.OPENED] <= TOLD_WITHIN
+            count.late += first_sent[key] - times[MoveKind.CONFIRMED] > SENT_WITHIN
+            count.at_once += first_sent[key] - times[MoveKind.OPENED] <= SENT_WITHIN
 
     def _find_time(self, subject: Subject, kind: MoveKind) -> datetime:
         moves = [event.at for event in self.events if event.subject == subject and event.kind is kind]

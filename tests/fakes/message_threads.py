@@ -1,9 +1,10 @@
-"""MessageThreads and ChannelStore in memory."""
+"""MessageThreads, ChannelStore and CertificateWatches in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cascan.model.certificate import CertificateWatch
 from cascan.model.message import AttemptState, MessageThread, StoredChannels
 
 
@@ -11,6 +12,7 @@ class MemoryMessageThreads:
     def __init__(self) -> None:
         self.threads: dict[tuple[str, str], MessageThread] = {}
         self.stored_channels: StoredChannels | None = None
+        self.watch = CertificateWatch()
 
     def channels(self) -> StoredChannels | None:
         return self.stored_channels
@@ -19,6 +21,15 @@ class MemoryMessageThreads:
         if stored.version != (self.stored_channels.version if self.stored_channels else 0) + 1:
             return False
         self.stored_channels = stored
+        return True
+
+    def certificate_watch(self) -> CertificateWatch:
+        return self.watch
+
+    def put_certificate_watch(self, watch: CertificateWatch) -> bool:
+        if watch.version != self.watch.version + 1:
+            return False
+        self.watch = watch
         return True
 
     def get_thread(self, key: str, channel: str) -> MessageThread | None:

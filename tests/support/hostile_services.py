@@ -1,4 +1,4 @@
-"""Services of 127.0.0.1 whose banners try to become something else than text in the reports of whoever scans them."""
+"""Services of 127.0.0.1 whose banners try to become something else than text in the reports of a scan."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from threading import Thread
 
 SCRIPT = "window.attacked=1;alert(1)"
-# Each is sent to whoever connects. nmap recognises some as services, and takes their product and version from them
+# Each is sent to every client. nmap recognises some as services, and takes their product and version from them
 BANNERS = {
     "script": f"220 <script>{SCRIPT}</script> FTP server ready\r\n",
     "end of script": f"220 </script><script>{SCRIPT}</script>\r\n",

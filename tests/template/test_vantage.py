@@ -60,7 +60,7 @@ def test_the_name_of_its_longest_queue_is_one_that_sqs_takes() -> None:
     longest_stack = VANTAGE.templates[ROOT]["Parameters"]["MainStackName"]["MaxLength"]
     pattern = VANTAGE.templates[ROOT]["Parameters"]["VantageName"]["AllowedPattern"]
 
-    assert pattern == NAME.pattern.replace("30", "26")
+    assert pattern == NAME.replace("30", "26")
     assert longest_stack + len("-vantage-") + 28 + len("-connect-dlq") <= 80
 
 

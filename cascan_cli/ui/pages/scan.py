@@ -28,6 +28,8 @@ from cascan.queries.recorded_changes import list_changes
 from cascan.rules.severity import to_count_key
 from cascan_cli.errors import BadInput
 from cascan_cli.output.scan import describe_permission, format_cost, format_reason, running_progress
+from cascan_cli.output.scan_page import SHOWN_TARGETS
+from cascan_cli.output.text import shorten_list
 from cascan_cli.stack.control_scan import find_obstacle, send_control
 from cascan_cli.ui.audit import act
 from cascan_cli.ui.console import Console, get_console, get_form, go_to
@@ -154,6 +156,7 @@ def _describe(console: Console, scan: Scan) -> dict[str, Any]:
         "reasons": reasons,
         "more_reasons": max(0, scan.reasons.count - len(reasons)),
         "cost": format_cost(scan),
+        "targets": shorten_list(scan.request.targets, SHOWN_TARGETS) if scan.request else "",
         "options": " ".join(redact_parameters(scan.request.parameters)) if scan.request else "",
         "permission": describe_permission(scan.request) if scan.request else "",
     }

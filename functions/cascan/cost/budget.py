@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from cascan.cost.bill import TRAFFIC_ITEMS
-from cascan.cost.estimate import estimate_cost
-from cascan.cost.prices import PriceList, bundled_prices
 from cascan.cost.stack_shape import STANDARD_SHAPE, StackShape
 from cascan.errors import RequestRefused
 from cascan.model.refusal import Refusal, Rule
 from cascan.model.request import ScanRequest
 from cascan.model.usage import CostBasis
 from cascan.planning.plan import Plan
+
+if TYPE_CHECKING:
+    from cascan.cost.prices import PriceList
 
 NO_LIMIT = 0.0
 SMALLER = (
@@ -43,6 +44,10 @@ def require_budget(request: ScanRequest, plans: Sequence[Plan], limit: CostLimit
     limits = {name: usd for name, usd in limits.items() if usd != NO_LIMIT}
     if not limits:
         return
+    # Imported here, because most scans have no limit
+    from cascan.cost.estimate import estimate_cost  # noqa: PLC0415
+    from cascan.cost.prices import bundled_prices  # noqa: PLC0415
+
     prices, shape = limit.prices or bundled_prices(), limit.shape.from_above()
     highest_usd = sum(estimate_cost(plan, prices, shape).usd.high for plan in plans)
     refusals = [
@@ -56,6 +61,10 @@ def require_budget(request: ScanRequest, plans: Sequence[Plan], limit: CostLimit
 
 def build_cost_basis(plan: Plan, limit: CostLimit = STANDARD_LIMIT) -> CostBasis:
     """What is stored with a scan, so that its cost can be computed when it has ended."""
+    from cascan.cost.bill import TRAFFIC_ITEMS  # noqa: PLC0415 - as above
+    from cascan.cost.estimate import estimate_cost  # noqa: PLC0415
+    from cascan.cost.prices import bundled_prices  # noqa: PLC0415
+
     estimate = estimate_cost(plan, limit.prices or bundled_prices(), limit.shape)
     traffic = [item.usd for item in estimate.items if item.item in TRAFFIC_ITEMS]
     return CostBasis(

@@ -58,7 +58,7 @@ class PriceList(msgspec.Struct, frozen=True, kw_only=True):
         return f"the prices are of {self.checked_on}, more than a year old: pass a newer file with --prices"
 
 
-NAMES = tuple(field.encode_name for field in msgspec.structs.fields(Prices))
+NAMES = Prices.__struct_encode_fields__
 
 
 @cache

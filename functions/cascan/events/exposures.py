@@ -8,12 +8,17 @@ from cascan.events.message import BusEvent
 from cascan.ids import derive_event_id
 from cascan.model.exposure import Exposure, ExposureMove, ExposureState, MoveKind
 from cascan.model.finding import Severity
+from cascan.model.scan import Scan
 
 EXPECTATION = "expectation"  # the kind of an ExposureExpiring that is about an entry of the file
 
 
 class ExposureEvent(BusEvent, frozen=True, kw_only=True):
-    """The fields of every move. `scan_id` is that of the look that made it; empty: no look did."""
+    """The fields of every move. `scan_id` is that of the look that made it; empty: no look did.
+
+    `name`, `labels` and `requested_by` are those of this scan, and empty where it has been removed.
+    Where a person made the move, `requested_by` is that person.
+    """
 
     exposure_id: str
     kind: str
@@ -79,8 +84,11 @@ MOVES: dict[MoveKind, type[ExposureEvent]] = {
 }
 
 
-def build_exposure_event(exposure: Exposure, move: ExposureMove) -> ExposureEvent:
-    """The event that announces the move. Announced again, the move has the same event id."""
+def build_exposure_event(exposure: Exposure, move: ExposureMove, scan: Scan | None = None) -> ExposureEvent:
+    """The event that announces the move. Announced again, the move has the same event id.
+
+    `scan`: of the look that made the move. None: no look made it, or the scan has been removed.
+    """
     decided = move.at if move.by else ""
     event_id = derive_event_id(exposure.exposure_id, move.kind, move.episode, decided, move.until or "")
     subject = exposure.subject
@@ -89,8 +97,9 @@ def build_exposure_event(exposure: Exposure, move: ExposureMove) -> ExposureEven
         scan_id=move.scan_id,
         cause_id=move.report_key or move.by or event_id,
         at=move.at,
-        name="",
-        requested_by=move.by,
+        name=scan.name if scan else "",
+        labels=scan.labels if scan else {},
+        requested_by=move.by or (scan.requested_by if scan else ""),
         vantage=subject.vantage,
         exposure_id=exposure.exposure_id,
         kind=subject.kind,

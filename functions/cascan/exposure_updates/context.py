@@ -8,12 +8,13 @@ from typing import Protocol
 from cascan.clock import Clock
 from cascan.exposure.expectations import ExpectationIndex, ExposureSettings
 from cascan.exposure.read_exposure_file import read_exposure_file
-from cascan.gateways import EventBus, Exposures, FindingsByHost, History, Inventory, ScanLifecycle, SeverityRules
+from cascan.exposure_updates.store_moves import MoveTable
+from cascan.gateways import EventBus, FindingsByHost, History, Inventory, ScanLifecycle, SeverityRules
 from cascan.model.exposure import StoredExpectations
 from cascan.rules.severity import RuleSet, to_rule_set
 
 
-class WatchTable(Exposures, History, Inventory, SeverityRules, Protocol):
+class WatchTable(MoveTable, History, Inventory, SeverityRules, Protocol):
     """What judging reads and writes."""
 
 

@@ -7,6 +7,7 @@ in between, the next one that reads the exposure announces the move again, under
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -15,8 +16,16 @@ from cascan.events import build_exposure_event
 from cascan.gateways import EventBus, Exposures
 from cascan.limits import MAX_EXPOSURE_WRITES
 from cascan.model.exposure import Exposure
+from cascan.model.scan import Scan
 
 Change = Callable[[Exposure], Exposure]
+
+
+class MoveTable(Exposures, Protocol):
+    """Where exposures are stored, and the scans whose looks move them."""
+
+    def get_scan(self, scan_id: str) -> Scan | None:
+        """The scan, read consistently. None: there is none."""
 
 
 def change_exposure(table: Exposures, exposure: Exposure, change: Change) -> Exposure:
@@ -38,13 +47,23 @@ def change_exposure(table: Exposures, exposure: Exposure, change: Change) -> Exp
     raise GatewayUnavailable(f"exposure {exposure.exposure_id}: other writers kept changing it")
 
 
-def announce_moves(table: Exposures, bus: EventBus, exposures: Iterable[Exposure]) -> list[Exposure]:
-    """Announce the pending moves of the exposures. Returns the exposures without them."""
+def announce_moves(table: MoveTable, bus: EventBus, exposures: Iterable[Exposure]) -> list[Exposure]:
+    """Announce the pending moves of the exposures. Returns the exposures without them.
+
+    The scan of a look is read once, however many moves it made. One that has been removed leaves
+    its fields empty.
+    """
     exposures = list(exposures)
     pending = [exposure for exposure in exposures if exposure.pending]
     if not pending:
         return exposures
-    bus.put(build_exposure_event(exposure, move) for exposure in pending for move in exposure.pending)
+    scan_ids = {move.scan_id for exposure in pending for move in exposure.pending if move.scan_id}
+    scans = {scan_id: table.get_scan(scan_id) for scan_id in sorted(scan_ids)}
+    bus.put(
+        build_exposure_event(exposure, move, scans.get(move.scan_id))
+        for exposure in pending
+        for move in exposure.pending
+    )
     return list(_forget_moves(table, exposures))
 
 

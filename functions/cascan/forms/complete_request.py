@@ -31,6 +31,7 @@ from cascan.model.request import PortScan, ScanRequest, ScanType
 from cascan.model.vantage import NAME_RULE, is_vantage_name
 from cascan.nmap.options.arguments import parse_arguments
 from cascan.nmap.targets.own_ports import split_ports
+from cascan.patterns import compile_pattern
 from cascan.timing.windows import Window
 
 
@@ -46,10 +47,14 @@ LIST_LIMITS: Mapping[str, ListLimit] = {
     "exclude": ListLimit(MAX_TARGETS, MAX_TARGET_CHARS, "write ranges"),
     "parameters": ListLimit(MAX_PARAMETERS, MAX_PARAMETER_CHARS, "join lists with commas"),
 }
-TEXT_FIELDS = tuple(  # with at most MAX_LABEL_CHARS; `name` has a syntax of its own
-    field for field in msgspec.structs.fields(ScanRequest) if field.type is str and field.name != "name"
-)
-NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+# Attribute → field of the request, with at most MAX_LABEL_CHARS; `name` has a syntax of its own.
+# msgspec.structs.fields would evaluate all annotations, in 2 ms.
+TEXT_FIELDS = {
+    name: field
+    for name, field in zip(ScanRequest.__struct_fields__, ScanRequest.__struct_encode_fields__, strict=True)
+    if ScanRequest.__annotations__[name] == "str" and name != "name"
+}
+NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 SCHEDULE_LABEL = "cascan/schedule"  # on every scan of a schedule
 IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
 POLICY_ANNOTATION = "cascan/policy-profile"
@@ -174,7 +179,7 @@ def _identity_problems(request: ScanRequest) -> Iterator[str]:
 
 
 def is_valid_name(text: str) -> bool:
-    return len(text) <= MAX_NAME_CHARS and NAME.fullmatch(text) is not None
+    return len(text) <= MAX_NAME_CHARS and compile_pattern(NAME).fullmatch(text) is not None
 
 
 def build_default_name(target: str) -> str:
@@ -274,11 +279,11 @@ def _check_list(name: str, entries: tuple[str, ...], limit: ListLimit) -> Iterat
 def _text_problems(request: ScanRequest) -> Iterator[str]:
     yield from _check_map("labels", request.labels)
     yield from _check_map("annotations", request.annotations)
-    for field in TEXT_FIELDS:
-        text = getattr(request, field.name)
+    for name, field in TEXT_FIELDS.items():
+        text = getattr(request, name)
         if len(text) > MAX_LABEL_CHARS:
             excess = f"{len(text)} characters are more than {MAX_LABEL_CHARS}"
-            yield f"{field.encode_name}: {excess}; shorten it"
+            yield f"{field}: {excess}; shorten it"
 
 
 def _check_map(name: str, entries: Mapping[str, Any]) -> Iterator[str]:

@@ -6,17 +6,17 @@ Duplicate keys are refused: parsers differ on which value wins.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from cascan.errors import RequestRefused
 from cascan.limits import MAX_DOCUMENT_VALUES
 from cascan.model.refusal import Rule
+from cascan.patterns import compile_pattern
 
 MAX_DEPTH = 32
 # a mapping in braces whose keys have no quotes is YAML
-JSON = re.compile(r"""\s*([\["]|\{\s*(["}]|$))""")
+JSON = r"""\s*([\["]|\{\s*(["}]|$))"""
 REQUEST = '{"targets": ["10.0.0.0/24"]}'
 
 
@@ -37,7 +37,7 @@ def read_document(
     if not text.strip():
         raise RequestRefused([f"{subject} is empty"])
     try:
-        is_json = JSON.match(text)
+        is_json = compile_pattern(JSON).match(text)
         document = _read_json(text, subject) if is_json else _read_yaml(text, subject, max_values)
     except RecursionError as exc:
         raise RequestRefused([f"{subject} is nested deeper than {MAX_DEPTH} levels"]) from exc

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from enum import Enum
 from typing import Any, TypeVar, get_args
 
@@ -15,10 +14,11 @@ import msgspec
 from cascan.errors import RequestRefused
 from cascan.limits import MAX_REASONS
 from cascan.model.refusal import Refusal, Rule
+from cascan.patterns import compile_pattern
 
 MAX_PATH_CHARS = 256
 S = TypeVar("S", bound=msgspec.Struct)
-SENTENCE = re.compile(r"(?P<problem>.*?)( - at `(key in )?\$(?P<path>.*)`)?", re.DOTALL)
+SENTENCE = r"(?s)(?P<problem>.*?)( - at `(key in )?\$(?P<path>.*)`)?"
 
 
 def read_struct(
@@ -66,7 +66,7 @@ def _find_unknown_inside(value: Any, kind: Any, path: str) -> list[str]:
         return []
     return find_unknown_fields(
         value,
-        [field.encode_name for field in msgspec.structs.fields(struct)],
+        struct.__struct_encode_fields__,
         path,
     )
 
@@ -103,6 +103,8 @@ def find_unknown_fields(
     for name in fields:
         if name in known_names:
             continue
+        from difflib import get_close_matches  # noqa: PLC0415 - only unknown fields need it
+
         near = get_close_matches(name[:64], known_names, n=3)
         hint = hints.get(name) or (f"did you mean {' or '.join(near)}?" if near else "")
         problems.append(f"{path}{name[:64]} is not a field here{'; ' if hint else ''}{hint}")
@@ -117,7 +119,7 @@ def _to_sentence(name: str, complaint: str, kind: Any, value: Any) -> str:
         if isinstance(member, type) and issubclass(member, Enum):
             choices = ", ".join(str(choice.value) for choice in member)
             return f"{name}: {value!r:.80} is not known here; {choices} are"
-    match = SENTENCE.fullmatch(complaint)
+    match = compile_pattern(SENTENCE).fullmatch(complaint)
     problem, path = (match["problem"], match["path"] or "") if match else (complaint, "")
     problem = problem.replace("`", "")
     is_unquoted = re.match(r"Expected str, got (int|float|bool)", problem)

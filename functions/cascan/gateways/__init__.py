@@ -20,7 +20,7 @@ from cascan.gateways.fleet import Fleet, Launch
 from cascan.gateways.history import History
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.issued_requests import IssuedRequests
-from cascan.gateways.message_threads import ChannelStore, MessageChannel, MessageThreads
+from cascan.gateways.message_threads import CertificateWatches, ChannelStore, MessageChannel, MessageThreads
 from cascan.gateways.mutes import Mutes
 from cascan.gateways.network_identities import NetworkIdentities
 from cascan.gateways.operator_records import OperatorRecords
@@ -42,6 +42,7 @@ __all__ = [
     "Agenda",
     "AuditList",
     "CascadeTable",
+    "CertificateWatches",
     "ChannelStore",
     "DelayedMessage",
     "DelayedMessages",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from cascan.model.certificate import CertificateWatch
 from cascan.model.message import AttemptState, Delivery, MessageThread, OutgoingMessage, StoredChannels
 
 
@@ -35,6 +36,16 @@ class MessageThreads(Protocol):
 
     def list_threads(self, state: AttemptState) -> Iterator[MessageThread]:
         """The threads whose newest message is in a state, the oldest try first. A change may show a moment later."""
+
+
+class CertificateWatches(Protocol):
+    """The certificates that end soon."""
+
+    def certificate_watch(self) -> CertificateWatch:
+        """Read consistently; of version 0, if nothing was stored."""
+
+    def put_certificate_watch(self, watch: CertificateWatch) -> bool:
+        """Store it over version `watch.version - 1`. False: another version is stored."""
 
 
 class MessageChannel(Protocol):

@@ -26,7 +26,6 @@ from cascan.model.exposure import ACTIVE_STATES, Exposure
 from cascan.model.scan import Scan
 from cascan.nmap.addresses import find_network, is_address
 from cascan.queries.cascade_tree import CascadeReader
-from cascan.queries.new_findings import is_counted
 from cascan.queries.read_findings import read_findings_by_vantage
 from cascan.queries.since_last_scan import GoneFindings, SinceLastScan, Standing
 
@@ -109,8 +108,8 @@ def _describe_since(since: SinceLastScan, findings: FindingColumns, gone: GoneFi
         "isCompared": since.is_compared,
         "new": findings.standing_counts[Standing.NEW],
         "firstCovered": findings.standing_counts[Standing.NOT_COVERED],
-        "resolved": sum(is_counted(finding) for _, finding in gone.resolved),
-        "notCovered": sum(is_counted(finding) for _, finding in gone.not_covered) + gone.unlisted,
+        "resolved": gone.resolved_count,
+        "notCovered": gone.not_covered_count,
     }
 
 

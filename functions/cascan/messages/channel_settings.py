@@ -12,6 +12,7 @@ from cascan.messages.decide_exposure import Audience
 from cascan.messages.render import Format
 
 ENDS = ("webhook", "parameter", "command", "topic", "bus")  # where a channel sends to
+CERTIFICATE_DAYS = (21, 7, 1)
 
 
 class Unconfirmed(StrEnum):
@@ -65,3 +66,4 @@ class ChannelFile(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[ChannelSettings, ...] = ()
     mutes: tuple[Mute, ...] = ()
     console_url: str = ""  # without a slash at its end
+    certificate_days: tuple[int, ...] = CERTIFICATE_DAYS  # before the end of a certificate; empty: no notices of them

@@ -36,7 +36,7 @@ class SeriesComparison:
 
     @property
     def is_smaller(self) -> bool:
-        """The scan covered so much less that it is said."""
+        """The scan covered so much less that a notice is due."""
         least = max(MIN_LOST_HOSTS, MIN_LOST_SHARE * self.earlier.hosts_up)
         return self.lost_hosts >= least
 
@@ -62,8 +62,8 @@ def compare_series(
         earlier=earlier,
         new=standings[Standing.NEW],
         first_covered=standings[Standing.NOT_COVERED],
-        resolved=sum(is_counted(finding) for _, finding in gone.resolved),
-        not_covered=sum(is_counted(finding) for _, finding in gone.not_covered) + gone.unlisted,
+        resolved=gone.resolved_count,
+        not_covered=gone.not_covered_count,
         lost=sorted({_to_place(vantage, finding) for vantage, finding in uncovered}),
     )
 

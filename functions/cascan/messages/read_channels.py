@@ -1,6 +1,7 @@
 """The text of an operator's file → the channels that messages go to. All problems are reported at once.
 
 consoleUrl: https://cascan.example.com   # optional: messages link to its exposures
+certificateDays: [21, 7, 1]              # notices before a certificate ends, and when it has; []: none
 channels:
   payments:                              # a name of letters, digits, '-' and '_'
     webhook: https://hooks.slack.com/services/T0/B0/x
@@ -42,6 +43,8 @@ from cascan.forms.fields import find_unknown_fields, read_struct
 from cascan.forms.yaml_document import read_yaml
 from cascan.forms.yaml_lines import find_line, find_lines
 from cascan.limits import (
+    MAX_CERTIFICATE_DAYS,
+    MAX_CERTIFICATE_THRESHOLDS,
     MAX_CHANNEL_FILE_BYTES,
     MAX_CHANNEL_OWNERS,
     MAX_CHANNEL_TEMPLATE_CHARS,
@@ -50,7 +53,7 @@ from cascan.limits import (
     MAX_MUTES,
     MAX_REASONS,
 )
-from cascan.messages.channel_settings import ENDS, ChannelFile, ChannelSettings, Mute, Unconfirmed
+from cascan.messages.channel_settings import CERTIFICATE_DAYS, ENDS, ChannelFile, ChannelSettings, Mute, Unconfirmed
 from cascan.messages.decide_exposure import Audience
 from cascan.messages.fields import FIELD_NAMES
 from cascan.messages.render import Format
@@ -99,9 +102,10 @@ def read_channels(text: str) -> ChannelFile:
     document = {} if document is None else document
     if not isinstance(document, dict):
         raise RequestRefused([f"line 1: {SOURCE} has to be a mapping with the key channels"])
-    problems = find_unknown_fields(document, ("channels", "consoleUrl", "mutes"), "")
+    problems = find_unknown_fields(document, ("channels", "consoleUrl", "mutes", "certificateDays"), "")
     console_url = document.get("consoleUrl") or ""
     problems += _find_console_problems(console_url)
+    certificate_days = _read_certificate_days(document.get("certificateDays"), problems)
     channels = _find_channels(document, problems)
     mutes = [_read_mute(index, fields, problems) for index, fields in enumerate(_list_mutes(document, problems))]
     settings = [_read_channel(name, fields, problems) for name, fields in channels.items()]
@@ -111,7 +115,19 @@ def read_channels(text: str) -> ChannelFile:
         channels=tuple(channel for channel in settings if channel),
         mutes=tuple(mute for mute in mutes if mute),
         console_url=console_url.rstrip("/"),
+        certificate_days=certificate_days,
     )
+
+
+def _read_certificate_days(days: Any, problems: list[str]) -> tuple[int, ...]:
+    if days is None:
+        return CERTIFICATE_DAYS
+    is_list = isinstance(days, list) and len(days) <= MAX_CERTIFICATE_THRESHOLDS
+    if is_list and all(type(number) is int and 1 <= number <= MAX_CERTIFICATE_DAYS for number in days):
+        return tuple(days)
+    numbers = f"numbers from 1 to {MAX_CERTIFICATE_DAYS}"
+    problems.append(f"certificateDays: has to be a list of at most {MAX_CERTIFICATE_THRESHOLDS} {numbers}")
+    return ()
 
 
 def _find_console_problems(url: object) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""What has to be said once a scan has ended, from its findings and those of the scan before it.
+"""The notices about an ended scan, from its findings and those of the scan before it.
 
-Everything is read from the table, so a repeat of the event comes to the same. The keys of the threads
-let nothing be said twice.
+Everything is read from the table, so a repeat of the event leads to the same notices. The keys of
+their threads keep each from being sent twice.
 """
 
 from __future__ import annotations
@@ -9,35 +9,60 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cascan.clock import TimeLeft, no_time_limit
+from cascan.clock import Clock, TimeLeft, no_time_limit
 from cascan.events import ScanCompleted
-from cascan.limits import MAX_REVIEWED_FINDINGS
+from cascan.gateways import CertificateWatches
+from cascan.limits import MAX_REVIEWED_FINDINGS, MIN_JUDGING_S
 from cascan.messages.compare_series import SeriesComparison, compare_series
+from cascan.messages.review_certificates import review_certificates
 from cascan.messages.say import Listener
 from cascan.messages.series_notices import build_coverage_key, build_digest, build_loss, build_recovery, find_base_id
+from cascan.messages.watch_certificates import CATEGORY, read_certificate
 from cascan.messages.work import MessageWork
+from cascan.model.certificate import WatchedCertificate
 from cascan.model.message import Statement
 from cascan.model.scan import Scan
 from cascan.queries.reachability_findings import FindingsAndLooks
+from cascan.queries.read_findings import read_findings_by_vantage
 from cascan.queries.since_last_scan import find_earlier_scan
 
 
 @dataclass(frozen=True, slots=True)
 class ScanReview:
-    """An ended scan, the channels that may hear of it, and where its findings are."""
+    """An ended scan, the channels that may get notices about it, and where its findings are."""
 
     event: ScanCompleted
     listeners: Sequence[Listener]
     table: FindingsAndLooks
+    watches: CertificateWatches
+    certificate_days: Sequence[int]
+    clock: Clock
     left_s: TimeLeft = no_time_limit
 
     def list_works(self) -> Iterator[MessageWork]:
-        """The threads in which something may have to be said."""
+        """The threads that may need their next message."""
         scan = self.table.get_scan(self.event.scan_id)
         if scan is not None and scan.member_of:
-            return  # the scan that it is a member of says it
+            return  # the scan that it is a member of has the notices
         if self.event.name:
             yield from self._review_series(scan)
+        if scan is not None and self._has_certificates(scan):
+            seen = self._read_certificates(scan)
+            yield from review_certificates(self.event, seen, self.watches, self.clock(), self.certificate_days)
+
+    def _has_certificates(self, scan: Scan) -> bool:
+        is_asked = self.certificate_days and any(listener.settings.notices for listener in self.listeners)
+        is_small = scan.findings.count <= MAX_REVIEWED_FINDINGS
+        return bool(is_asked and is_small and self.event.findings.categories.get(CATEGORY))
+
+    def _read_certificates(self, scan: Scan) -> Iterator[WatchedCertificate]:
+        """As far as there is time."""
+        for vantage, finding in read_findings_by_vantage(scan, self.table):
+            if self.left_s() < MIN_JUDGING_S:
+                return
+            certificate = read_certificate(finding, vantage, self.event.finished_at)
+            if certificate is not None:
+                yield certificate
 
     def _review_series(self, scan: Scan | None) -> Iterator[MessageWork]:
         wants_digest = any(listener.settings.digest for listener in self.listeners)
@@ -68,7 +93,7 @@ class ScanReview:
             yield self._to_work(key, notice, detail)
 
     def _list_latest(self, key: str) -> Iterator[Statement | None]:
-        """What was said last on each channel."""
+        """The statement of the last message on each channel."""
         for listener in self.listeners:
             thread = listener.speaker.threads.get_thread(key, listener.settings.name)
             yield thread.latest if thread else None

@@ -1,8 +1,8 @@
-"""What an ended scan of a series says of its series: the digest, and whether it covered less.
+"""Notices about a series after one of its scans: the digest, and whether the scan covered less.
 
 The thread `coverage/<series>` begins when a scan covered less than the one before it. It is resolved
 by a scan that covers again what the scan before the first loss did, its base. A statement names the
-scan and the base, so a repeat says nothing, and a scan that comes late says nothing either.
+scan and the base, so neither a repeat nor a scan that comes late leads to a message.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CHANGES = {
 def build_digest(event: ScanCompleted, comparison: SeriesComparison | None) -> KeyedNotice:
     """What a scan of a series saw change, in one line. Only channels with `digest: true` get it.
 
-    `comparison`: None: there is nothing to compare with, or too much; the event's own counts are said.
+    `comparison`: None: there is nothing to compare with, or too much; the digest has the event's own counts.
     """
     counts = [f"{number} {CHANGES.get(kind, kind)}" for kind, number in sorted(event.changes.items()) if number]
     changes = ", ".join(counts)
@@ -59,7 +59,7 @@ def _describe_findings(comparison: SeriesComparison) -> str:
 
 
 class CoverageDetail(NamedTuple):
-    """What the detail of a statement about coverage says: the scan, and its base."""
+    """The detail of a statement about coverage: the scan, and its base."""
 
     requested_at: str  # of the scan, as `to_wire` writes it, so that the order of texts is that of time
     scan_id: str
@@ -80,8 +80,8 @@ def build_coverage_key(series: str) -> str:
 
 def find_base_id(statements: Iterable[Statement | None]) -> str:
     """The id of the scan with which the open threads of the channels compare; empty: none is open."""
-    said = [statement for statement in statements if statement and statement.step not in CLOSED_STEPS]
-    details = sorted(filter(None, (CoverageDetail.parse(statement.detail) for statement in said)))
+    unresolved = [statement for statement in statements if statement and statement.step not in CLOSED_STEPS]
+    details = sorted(filter(None, (CoverageDetail.parse(statement.detail) for statement in unresolved)))
     return details[0].base_id if details else ""
 
 

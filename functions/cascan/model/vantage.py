@@ -6,14 +6,15 @@ different from another place, or be another host there.
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
 import msgspec
 
+from cascan.patterns import compile_pattern
+
 DEFAULT_VANTAGE = "default"  # of the stack's own workers, and of everything that was stored before
 EXPRESS_VANTAGE = "express"  # reserved: for an express function outside the network of the workers
-NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+NAME = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
 NAME_RULE = "1 to 32 of a-z, 0-9 and '-', with a letter or digit at both ends"
 
 
@@ -32,4 +33,4 @@ class Vantage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_vantage_name(text: str) -> bool:
-    return NAME.fullmatch(text) is not None
+    return compile_pattern(NAME).fullmatch(text) is not None

@@ -6,7 +6,6 @@ that is made when the stack is built. Without nmap there are no lists, and names
 
 from __future__ import annotations
 
-import re
 import shutil
 from bisect import bisect_left
 from collections import defaultdict
@@ -16,10 +15,12 @@ from pathlib import Path
 
 import msgspec
 
+from cascan.patterns import compile_pattern
+
 FOLDERS = ("/opt/share/nmap", "/usr/share/nmap", "/usr/local/share/nmap")  # the layer's, then the usual ones
 SERVICES, PROTOCOLS, VENDORS = "nmap-services", "nmap-protocols", "nmap-mac-prefixes"
-SERVICE = re.compile(r"(?P<name>\S+)\s+(?P<port>[0-9]+)/(?P<protocol>tcp|udp|sctp)\b")
-PROTOCOL = re.compile(r"(?P<name>\S+)\s+(?P<number>[0-9]+)\b")
+SERVICE = r"(?P<name>\S+)\s+(?P<port>[0-9]+)/(?P<protocol>tcp|udp|sctp)\b"
+PROTOCOL = r"(?P<name>\S+)\s+(?P<number>[0-9]+)\b"
 LETTERS = {"tcp": "T", "udp": "U", "sctp": "S"}  # as in a port list
 
 
@@ -81,12 +82,12 @@ def find_data_folder() -> Path | None:
 
 def _numbered_names(folder: Path) -> Iterator[tuple[str, str, int]]:
     for line in _lines(folder / SERVICES):
-        if service := SERVICE.match(line):
+        if service := compile_pattern(SERVICE).match(line):
             yield LETTERS[service["protocol"]], service["name"], int(service["port"])
     if not (folder / PROTOCOLS).is_file():
         return
     for line in _lines(folder / PROTOCOLS):
-        if protocol := PROTOCOL.match(line):
+        if protocol := compile_pattern(PROTOCOL).match(line):
             yield "P", protocol["name"], int(protocol["number"])
 
 

@@ -8,7 +8,6 @@ the hosts that answered, in the report.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
@@ -29,10 +28,11 @@ from cascan.nmap.special_addresses import (
 )
 from cascan.nmap.targets.coverage import find_first_outside, find_gap
 from cascan.nmap.targets.kinds import IPV4, IPV6, Name, Network6, Target
+from cascan.patterns import compile_pattern
 from cascan.settings import SettingsError
 
-DOMAIN = re.compile(r"(\*?\.)?(?P<suffix>[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?)", re.IGNORECASE)
-ENDS_IN_NUMBER = re.compile(r"(^|\.)([0-9]+|0[xX][0-9A-Fa-f]*)\.?$")
+DOMAIN = r"(?i)(\*?\.)?(?P<suffix>[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?)"
+ENDS_IN_NUMBER = r"(^|\.)([0-9]+|0[xX][0-9A-Fa-f]*)\.?$"
 UNNAMED_LOOPBACK = "is the worker itself; AllowedTargets has to name it"
 NOT_GLOBAL = "is not a public address, and its name alone allows public ones only"
 
@@ -220,8 +220,8 @@ def _parse_entries(parameter: str, entries: Sequence[str], problems: list[str]) 
         try:
             network = ip_network(entry)
         except ValueError as exc:
-            match = DOMAIN.fullmatch(entry)
-            if match and not ENDS_IN_NUMBER.search(entry):
+            match = compile_pattern(DOMAIN).fullmatch(entry)
+            if match and not compile_pattern(ENDS_IN_NUMBER).search(entry):
                 domains.append(match["suffix"].rstrip(".").lower())
             else:
                 problems.append(f"{parameter}: {entry!r} is neither a network nor a domain ({exc})")

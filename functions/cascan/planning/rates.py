@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from cascan.limits import MIN_RATE
 from cascan.model.request import ScanRequest
@@ -20,8 +21,7 @@ RATE_STEPS = 1_000  # shares are rounded down to a thousandth: their sum never e
 NO_EXPIRY = -1
 
 
-@dataclass(frozen=True, slots=True)
-class ScanDefaults:
+class ScanDefaults(msgspec.Struct, frozen=True):
     """The operator's limits and defaults for every scan.
 
     A request may lower a limit and replace a default.

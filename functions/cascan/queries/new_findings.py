@@ -17,8 +17,7 @@ from cascan.model.finding import Finding
 from cascan.model.scan import Scan
 from cascan.queries.reachability_findings import FindingsAndLooks
 from cascan.queries.read_findings import read_findings_by_vantage
-from cascan.queries.since_last_scan import Coverage, Standing
-from cascan.rules.severity import ACCEPTED, SUPPRESSED, to_count_key
+from cascan.queries.since_last_scan import Coverage, Standing, is_counted
 
 __all__ = ["EarlierScan", "Standing", "is_counted"]
 
@@ -43,11 +42,6 @@ class EarlierScan:
         sought = _hash(vantage, finding)
         index = bisect_left(self._hashes, sought)
         return index < len(self._hashes) and self._hashes[index] == sought
-
-
-def is_counted(finding: Finding) -> bool:
-    """Whether it can be new: it is neither suppressed nor accepted."""
-    return to_count_key(finding) not in (SUPPRESSED, ACCEPTED)
 
 
 def _hash(vantage: str, finding: Finding) -> int:

@@ -67,6 +67,6 @@ def compare_with_earlier(scan: Scan, earlier: Scan, table: FindingsAndLooks) -> 
         earlier=earlier,
         new=standings[Standing.NEW],
         first_covered=standings[Standing.NOT_COVERED],
-        resolved=sum(is_counted(finding) for _, finding in gone.resolved),
-        not_covered=sum(is_counted(finding) for _, finding in gone.not_covered) + gone.unlisted,
+        resolved=gone.resolved_count,
+        not_covered=gone.not_covered_count,
     )

@@ -12,7 +12,8 @@ all of its scripts at a host that ran into --host-timeout. Nothing of it is stor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby, islice
@@ -32,6 +33,7 @@ from cascan.nmap.addresses import find_network, is_address, order_address
 from cascan.queries.reachability_findings import CATEGORY as REACHABILITY
 from cascan.queries.reachability_findings import CLOCK_SKEW, FindingsAndLooks
 from cascan.queries.read_findings import read_findings_by_vantage
+from cascan.rules.severity import ACCEPTED, SUPPRESSED, to_count_key
 
 FINDINGS_AT_ONCE = 500  # whose places are looked up together
 
@@ -69,6 +71,21 @@ class GoneFindings:
     resolved: list[tuple[str, Finding]] = field(default_factory=list)
     not_covered: list[tuple[str, Finding]] = field(default_factory=list)
     unlisted: int = 0  # beyond MAX_GONE_FINDINGS: not judged, and so not known to be resolved
+
+    @property
+    def resolved_count(self) -> int:
+        """Without suppressed and accepted ones."""
+        return sum(is_counted(finding) for _, finding in self.resolved)
+
+    @property
+    def not_covered_count(self) -> int:
+        """Without suppressed and accepted ones; with those that were not judged."""
+        return sum(is_counted(finding) for _, finding in self.not_covered) + self.unlisted
+
+
+def is_counted(finding: Finding) -> bool:
+    """Whether it can be new or gone: it is neither suppressed nor accepted."""
+    return to_count_key(finding) not in (SUPPRESSED, ACCEPTED)
 
 
 class SinceLastScan:
@@ -142,7 +159,7 @@ class SinceLastScan:
 
 
 class Coverage:
-    """Tells of findings that `scan` does not have whether it looked where `earlier` found them.
+    """Decides whether `scan` looked where `earlier` has findings that `scan` does not have.
 
     `earlier` may as well be a later scan: then these are its findings that `scan` did not have before.
     """
@@ -165,7 +182,7 @@ class Coverage:
         while batch := list(islice(stream, FINDINGS_AT_ONCE)):
             absent = [entry for entry in batch if not has(*entry)]
             placed = [entry for entry in absent if is_address(find_address(entry[1]))]
-            # Of a finding without an address no look can tell
+            # A finding without an address has no looks, so it counts as new
             standings = {finding.id: Standing.NEW for _, finding in absent}
             for _, finding, is_covered in self.judge(placed):
                 standings[finding.id] = Standing.NEW if is_covered else Standing.NOT_COVERED
@@ -195,19 +212,19 @@ class Coverage:
         ordered = sorted(findings, key=_order)
         for (vantage, network), batch in groupby(ordered, key=lambda entry: (entry[0], _find_network(entry[1]))):
             entries = list(batch)
-            looks = (
-                list(self._read_looks(vantage, {find_address(finding) for _, finding in entries})) if network else []
-            )
+            addresses = {find_address(finding) for _, finding in entries} if network else ()
+            looks: defaultdict[str, list[Look]] = defaultdict(list)  # by address
+            for look in self._read_looks(vantage, addresses):
+                looks[look.address].append(look)
             for _, finding in entries:
-                address = find_address(finding)
-                yield vantage, finding, [look for look in looks if look.address == address]
+                yield vantage, finding, looks[find_address(finding)]
 
-    def _read_looks(self, vantage: str, addresses: Iterable[str]) -> Iterator[Look]:
+    def _read_looks(self, vantage: str, addresses: Collection[str]) -> Iterator[Look]:
         """The scan's looks at the addresses, the newest first. They share a network."""
-        scan = self._scans.get(vantage)
+        scan = self._scans.get(vantage) if addresses else None
         table: History = self._table
         for place in scan.vantages_of_looks if scan else ():
-            looks = table.looks_until(list(addresses), self._until, since=self._since, vantage=place)
+            looks = table.looks_until(addresses, self._until, since=self._since, vantage=place)
             yield from (look for look in looks if scan and look.scan_id == scan.scan_id)
 
     def _repeats_scripts(self, vantage: str, address: str) -> bool:
@@ -237,7 +254,7 @@ def _to_key(finding: Finding, vantage: str) -> bytes:
     """A short key: a million of them fit into memory."""
     try:
         digest = bytes.fromhex(finding.fingerprint)
-    except ValueError:  # of no version so far
+    except ValueError:  # no version so far makes such fingerprints
         digest = finding.fingerprint.encode(errors="surrogatepass")
     return digest + vantage.encode()
 

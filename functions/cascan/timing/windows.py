@@ -12,7 +12,6 @@ The format is `[DAYS] HH:MM-HH:MM [ZONE]`: `22:00-06:00`, `Mon-Fri 22:00-06:00 E
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cascan.limits import MAX_WINDOW_CHARS
+from cascan.patterns import compile_pattern
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HORIZON = timedelta(days=9)  # a week and a day at each end: every window opens again within it
 DAY = timedelta(days=1)
-WINDOW_PATTERN = re.compile(
-    r"(?:(?P<days>[A-Za-z,-]+)\s+)?(?P<begin>\d{1,2}:\d\d)\s*-\s*(?P<end>\d{1,2}:\d\d)(?:\s+(?P<zone>[A-Za-z0-9_+/-]+))?"
+WINDOW_PATTERN = (
+    r"(?:(?P<days>[A-Za-z,-]+)\s+)?(?P<begin>\d{1,2}:\d\d)\s*-\s*(?P<end>\d{1,2}:\d\d)"
+    r"(?:\s+(?P<zone>[A-Za-z0-9_+/-]+))?"
 )
 FORMAT = "write it as 'Mon-Fri 22:00-06:00 Europe/Berlin': days and zone may be left out"
 
@@ -42,7 +43,7 @@ class Window(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, text: str) -> Window:
         """A window as an operator writes it. Raises: ValueError: one sentence, with the fix."""
-        match = WINDOW_PATTERN.fullmatch(text.strip()) if len(text) <= MAX_WINDOW_CHARS else None
+        match = compile_pattern(WINDOW_PATTERN).fullmatch(text.strip()) if len(text) <= MAX_WINDOW_CHARS else None
         if not match:
             raise ValueError(f"{text[:80]!r} is not a window: {FORMAT}")
         begin, end = (_parse_clock(match[name], text) for name in ("begin", "end"))

@@ -33,6 +33,7 @@ from cascan.gateways import (
     Agenda,
     AuditList,
     CascadeTable,
+    CertificateWatches,
     ChannelStore,
     DelayedMessage,
     DelayedMessages,
@@ -99,6 +100,7 @@ REQUEST_QUEUES: tuple[RequestQueue, ...] = (SqsRequestQueue("url"), fake_cascade
 SCHEDULE_TABLES: tuple[ScheduleTable, ...] = (DynamoScheduleTable("table"), fake_schedules.MemoryScheduleTable())
 MESSAGE_THREADS: tuple[MessageThreads, ...] = (DynamoMessageTable("table"), MemoryMessageThreads())
 MUTES: tuple[Mutes, ...] = (DynamoMuteTable("table"), MemoryMutes())
+CERTIFICATE_WATCHES: tuple[CertificateWatches, ...] = (DynamoMessageTable("table"), MemoryMessageThreads())
 CHANNEL_STORES: tuple[ChannelStore, ...] = (DynamoMessageTable("table"), MemoryMessageThreads())
 MESSAGE_CHANNELS: tuple[MessageChannel, ...] = (
     CommandChannel(["true"]),
@@ -156,6 +158,7 @@ BY_PROTOCOL: dict[type, tuple[object, ...]] = {
     ScheduleTable: SCHEDULE_TABLES,
     OperatorRecords: OPERATOR_RECORDS,
     MessageThreads: MESSAGE_THREADS,
+    CertificateWatches: CERTIFICATE_WATCHES,
     ChannelStore: CHANNEL_STORES,
     Mutes: MUTES,
     MessageChannel: MESSAGE_CHANNELS,

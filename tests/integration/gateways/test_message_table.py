@@ -13,6 +13,7 @@ from cascan.aws import clients
 from cascan.aws.tables.message_table import DynamoMessageTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.limits import NOTICE_DAYS
+from cascan.model.certificate import CertificateWatch, WatchedCertificate
 from cascan.model.message import AttemptState, MessageAttempt, MessageThread, Statement, Step, StoredChannels
 from tests.fakes.message_threads import MemoryMessageThreads
 from tests.integration.gateways.conftest import TABLE
@@ -20,6 +21,9 @@ from tests.support.builders import clock
 from tests.support.other_versions import variants
 
 AT = datetime(2099, 3, 1, 12, tzinfo=UTC)
+CERTIFICATE = WatchedCertificate(
+    vantage="default", address="10.0.0.9", port=443, not_after=AT, name="shop.example.com", seen_at=AT
+)
 FILE = StoredChannels(version=1, stored_at=AT, text="channels: {}", stored_by="ann")
 
 
@@ -71,6 +75,14 @@ def test_threads_are_listed_by_the_state_of_their_message_until_it_has_arrived(t
     assert list(table.list_threads(AttemptState.PARKED)) == [earlier]
 
 
+def test_the_certificates_that_end_soon_are_stored_over_their_version_before_alone(table: Any) -> None:
+    assert table.certificate_watch() == CertificateWatch()
+    watch = CertificateWatch(version=1, certificates=(CERTIFICATE,))
+    assert table.put_certificate_watch(watch)
+    assert not table.put_certificate_watch(watch)
+    assert table.certificate_watch() == watch
+
+
 @pytest.mark.usefixtures("dynamo_table")
 def test_a_notice_is_forgotten_and_a_thread_about_an_exposure_is_not() -> None:
     table = DynamoMessageTable(TABLE, lambda: AT)
@@ -82,8 +94,8 @@ def test_a_notice_is_forgotten_and_a_thread_about_an_exposure_is_not() -> None:
     assert expiries == {"messages/exposure/abc": None, "messages/scan/a/partial": {"N": str(expires_at)}}
 
 
-@pytest.mark.parametrize("kind", [MessageThread, StoredChannels])
-def test_what_another_version_stored_is_read(kind: type[Any]) -> None:
-    stored = a_thread() if kind is MessageThread else FILE
+@pytest.mark.parametrize("stored", [a_thread(), FILE, CertificateWatch(version=1, certificates=(CERTIFICATE,))])
+def test_what_another_version_stored_is_read(stored: Any) -> None:
+    kind = type(stored)
     for variant in variants(kind, msgspec.to_builtins(stored)):
         msgspec.json.decode(msgspec.json.encode(variant), type=kind)

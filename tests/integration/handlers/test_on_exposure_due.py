@@ -21,7 +21,7 @@ from tests.data.envelopes.build import Envelope, bus_event, object_created, reco
 from tests.data.reports import report
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import Stack
-from tests.support.builders import SCAN_ID, a_run, a_scan, a_shard
+from tests.support.builders import SCAN_ID, a_request, a_run, a_scan, a_shard
 
 REPORT = ReportKey(SCAN_ID, 0, 1)
 HOST = "10.0.0.9"
@@ -76,7 +76,7 @@ def store_absence(stack: Stack) -> None:
 
 
 def arrange(stack: Stack) -> Envelope:
-    scan = a_scan()
+    scan = a_scan(name="dmz", request=a_request(labels={"team": "soc"}), requested_by="AIDAEXAMPLE")
     stack.store(scan, replace(a_shard(), slices=(TargetSlice("10.0.0.0/24", 0, 256),)))
     record_look(stack)
     event = FindingsRecorded(
@@ -105,6 +105,10 @@ def test_a_recorded_shard_opens_exposures_and_asks_for_a_second_look(stack: Stac
     assert (request.origin.parent_scan, request.origin.rule) == (SCAN_ID, "exposure-confirmation")
     (announced,) = [json.loads(message["body"]) for message in stack.received("heard")]
     assert announced["detail-type"] == "ExposureOpened"
+    scan = stack.table.get_scan(SCAN_ID)
+    assert scan is not None
+    detail = announced["detail"]
+    assert (detail["name"], detail["labels"], detail["requested_by"]) == (scan.name, scan.labels, scan.requested_by)
 
     on_exposure_due(event)  # delivered twice
     assert stack.received("requests") == stack.received("heard") == []

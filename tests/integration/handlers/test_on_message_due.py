@@ -21,13 +21,14 @@ from cascan.model.exposure import Exposure, ExposureSubject, JudgedLook
 from cascan.model.finding import Severity
 from cascan.model.message import AttemptState, StoredChannels
 from cascan.model.mute import StoredMute
-from cascan.model.scan import Outcome, ScanState
+from cascan.model.scan import Counts, Outcome, ScanState
 from cascan.scans.close import build_end_event
 from tests.data.envelopes.build import bus_event, sqs_event
 from tests.data.reports import hosts
 from tests.integration.handlers.conftest import ColdStart, Function
 from tests.integration.handlers.stack import TABLE, Stack
 from tests.support.builders import a_scan
+from tests.support.cascading import a_finding
 from tests.support.message_sink import serve_sink
 
 NOW = datetime.now(UTC)
@@ -142,6 +143,21 @@ def test_of_an_ended_scan_of_a_series_the_digest_compares_the_findings(stack: St
     (post,) = sink.posts
     sentence = "Since your last scan: 0 new (1 more where it did not look before), 0 resolved, 0 not covered."
     assert post.document["sentence"] == f"{sentence} It is complete."
+
+
+def test_of_an_ended_scan_a_certificate_that_ends_soon_is_said_once(stack: Stack, on_message_due: Function) -> None:
+    counts = Counts(count=1, categories={"TLS Certificate": 1})
+    scan = a_scan(state=ScanState.DONE, outcome=Outcome.COMPLETE, name="", finished_at=NOW, findings=counts)
+    until = {"not_after": (NOW + timedelta(days=6.5)).isoformat(), "names": ["shop.example.com"]}
+    stack.store(scan)
+    stack.table.put_findings(scan.scan_id, group_by_host([a_finding(category="TLS Certificate", attributes=until)]))
+    event = build_end_event(scan)
+    with serve_sink() as sink:
+        store_channels(f"{{team: {{webhook: '{sink.url}'}}}}")
+        deliver(on_message_due, event, event)
+    (post,) = sink.posts
+    assert post.document["title"] == "Certificate ends in 6 days: 10.0.0.1 tcp/443 (MEDIUM)"
+    assert post.document["key"] == "certificate/default/10.0.0.1/443"
 
 
 def test_a_channel_on_the_bus_is_an_event_and_one_that_came_back_is_put_there_again(

@@ -19,6 +19,7 @@ from cascan.messages.decide_exposure import Audience
 from cascan.messages.notices import build_notice_fields
 from cascan.messages.say import Listener, Speaker
 from cascan.messages.work import MessageWork
+from cascan.model.certificate import CertificateWatch, WatchedCertificate
 from cascan.model.exposure import Exposure, ExposureSubject, JudgedLook
 from cascan.model.finding import Severity
 from cascan.model.message import Delivery, DeliveryState, OutgoingMessage
@@ -69,6 +70,7 @@ class World:
             exposures=SimpleNamespace(get_exposure=self.exposures.get),
             scans=SimpleNamespace(get_scan=self._get_scan),
             mutes=self.mutes,
+            certificates=self.threads,
             bus=MemoryEventBus(),
             channels=SimpleNamespace(open=self._open),
             queue=self.queue,
@@ -233,6 +235,19 @@ def test_a_series_mutes_its_notices_and_a_network_mutes_none() -> None:
     assert world.say("scan/a/failed", **MISSED).held_by == ""
     world.mute("m2", series=("nightly",))
     assert world.say("scan/b/failed", **MISSED).held_by == "m2"
+
+
+def test_a_certificate_is_said_after_the_end_as_it_is_then() -> None:
+    world = World()
+    ending = WatchedCertificate(
+        vantage="default", address="10.0.0.9", port=443, not_after=NOON + timedelta(days=3), name="a.test", seen_at=NOON
+    )
+    assert world.threads.put_certificate_watch(CertificateWatch(version=1, certificates=(ending,)))
+    world.mute(networks=("10.0.0.0/24",))
+    assert world.say(ending.key).held_by == "m1"
+    world.wait(61)
+    world.tick()
+    assert [message["kind"] for message in world.messages] == ["certificate-ending"]
 
 
 def test_what_a_person_asks_for_and_a_try_of_a_channel_are_not_muted() -> None:

@@ -3,6 +3,7 @@
 what       pk                  sk                  attributes
 ─────────  ──────────────────  ──────────────────  ─────────────────────────────────────────────
 channels   stack               channels            body, version
+watch      stack               certificates        body, version
 thread     messages/<key>      message/<channel>   body, version; expires_at, unless it is about
                                                    an exposure; while a message has not arrived
                                                    listing="messages/<state>",
@@ -33,14 +34,16 @@ from cascan.aws.dynamodb.wire import (
 )
 from cascan.clock import Clock, utc_now
 from cascan.limits import NOTICE_DAYS
+from cascan.model.certificate import CertificateWatch
 from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread, StoredChannels
 
 CHANNELS_KEY = build_key("stack", "channels")
+WATCH_KEY = build_key("stack", "certificates")
 PAGE = 100  # threads of a list
 
 
 class DynamoMessageTable:
-    """MessageThreads and ChannelStore on DynamoDB."""
+    """MessageThreads, ChannelStore and CertificateWatches on DynamoDB."""
 
     def __init__(self, table_name: str, clock: Clock = utc_now) -> None:
         self._table = DynamoTable(table_name, clock)
@@ -53,6 +56,14 @@ class DynamoMessageTable:
     def put_channels(self, stored: StoredChannels) -> bool:
         item = CHANNELS_KEY | {"body": encode_body(stored), "version": {"N": str(stored.version)}}
         return self._table.put_version(item, stored.version)
+
+    def certificate_watch(self) -> CertificateWatch:
+        item = self._table.get(WATCH_KEY)
+        return read_item(item, _read_watch) if item else CertificateWatch()
+
+    def put_certificate_watch(self, watch: CertificateWatch) -> bool:
+        item = WATCH_KEY | {"body": encode_body(watch), "version": {"N": str(watch.version)}}
+        return self._table.put_version(item, watch.version)
 
     def get_thread(self, key: str, channel: str) -> MessageThread | None:
         item = self._table.get(_thread_key(key, channel))
@@ -92,3 +103,7 @@ def _read_thread(item: Item) -> MessageThread:
 
 def _read_channels(item: Item) -> StoredChannels:
     return msgspec.json.decode(unpack_text(item["body"]), type=StoredChannels)
+
+
+def _read_watch(item: Item) -> CertificateWatch:
+    return msgspec.json.decode(unpack_text(item["body"]), type=CertificateWatch)

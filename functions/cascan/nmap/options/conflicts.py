@@ -9,7 +9,6 @@ GRAMMAR if not, LEFT_UNDONE if so.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
@@ -25,6 +24,7 @@ from cascan.nmap.ports.excluded_ports import find_portless_scans
 from cascan.nmap.ports.port_list import PortItem, parse_ports
 from cascan.nmap.ports.service_names import find_unknown_services
 from cascan.nmap.targets.kinds import IPV4, IPV6
+from cascan.patterns import compile_pattern
 
 TCP_SCANS = frozenset({"-sA", "-sF", "-sM", "-sN", "-sS", "-sT", "-sW", "-sX"})
 OTHER_SCANS = frozenset({"-sO", "-sU", "-sY", "-sZ"})
@@ -75,7 +75,7 @@ BOUNDS = (  # the lower bound, the upper bound, whether they are times
     ("--min-rtt-timeout", "--max-rtt-timeout", True),
     ("--scan-delay", "--max-scan-delay", True),
 )
-FINITE = re.compile(r"[0-9.]+[a-z]*")
+FINITE = r"[0-9.]+[a-z]*"
 MAX_HOSTGROUP = 100_000  # nmap's default
 ONE_AT_A_TIME = frozenset({"0", "1", "2"})  # timing templates that have --max-parallelism 1
 ONCE = (("-p",), ("--exclude-ports",), ("-PS",), ("-PA", "-PB"), ("-PU",), ("-PY",), ("-PO",))
@@ -321,7 +321,7 @@ def _find_number(options: Options, name: str, *, is_time: bool) -> float | None:
     None: it is not given, or its value is not a number (refused elsewhere).
     """
     values = [given.value or "" for given in options if given.option.canonical == name]
-    if not values or not FINITE.fullmatch(values[-1]):
+    if not values or not compile_pattern(FINITE).fullmatch(values[-1]):
         return None
     try:
         return parse_number(values[-1], is_time=is_time)

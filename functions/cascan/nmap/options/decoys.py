@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from ipaddress import ip_address
 
 from cascan.nmap.targets.kinds import IPV4
+from cascan.patterns import compile_pattern
 
-RANDOM = re.compile(r"RND(?::(?P<count>[0-9]{1,3}))?")
+RANDOM = r"RND(?::(?P<count>[0-9]{1,3}))?"
 SCANNER = "ME"
 MAX_DECOYS = 127  # nmap keeps the 128th place for itself
 HINT = "addresses, ME and RND:number, separated by commas"
@@ -25,7 +25,7 @@ def check_decoys(value: str) -> str:
         raise ValueError(TOO_MANY)
     items = value.split(",")
     for item in items:
-        if item != SCANNER and not RANDOM.fullmatch(item) and _family(item) is None:
+        if item != SCANNER and not compile_pattern(RANDOM).fullmatch(item) and _family(item) is None:
             raise ValueError(HINT)
     if items.count(SCANNER) > 1:
         raise ValueError("ME may be given once only")
@@ -54,7 +54,7 @@ def decoy_addresses(value: str) -> tuple[str, ...]:
 def find_family_mismatch(value: str, family: int) -> str:
     """Why decoys do not fit the scan's address family. Empty: they do."""
     items = value.split(",", MAX_DECOYS)[:MAX_DECOYS]
-    if family != IPV4 and any(RANDOM.fullmatch(item) for item in items):
+    if family != IPV4 and any(compile_pattern(RANDOM).fullmatch(item) for item in items):
         return RANDOM6
     if any(_family(item) not in (None, family) for item in items):
         return f"an address of the other family; this scan is of IPv{family}"
@@ -69,7 +69,7 @@ def _too_many(items: Sequence[str]) -> bool:
     total = 0
     for item in items:
         decoys = _count(item)
-        needed = decoys if RANDOM.fullmatch(item) else 0
+        needed = decoys if compile_pattern(RANDOM).fullmatch(item) else 0
         if total + needed >= MAX_DECOYS:
             return True
         total += decoys
@@ -78,7 +78,7 @@ def _too_many(items: Sequence[str]) -> bool:
 
 def _count(item: str) -> int:
     """How many decoys an item stands for."""
-    match = RANDOM.fullmatch(item)
+    match = compile_pattern(RANDOM).fullmatch(item)
     return int(match["count"] or 1) if match else 1
 
 

@@ -7,13 +7,12 @@ checked.
 
 from __future__ import annotations
 
-import re
-
 from cascan.nmap.nmap_data import read_vendors
+from cascan.patterns import compile_pattern
 
-ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){0,5}")
-PAIRS = re.compile(r"(:?[0-9A-Fa-f]{2})*:?")  # read as an address by nmap, even if it is too long
-VENDOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .&-]{1,40}")
+ADDRESS = r"[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){0,5}"
+PAIRS = r"(:?[0-9A-Fa-f]{2})*:?"  # read as an address by nmap, even if it is too long
+VENDOR = r"[A-Za-z0-9][A-Za-z0-9 .&-]{1,40}"
 MAX_ADDRESS_BYTES = 6
 HINT = "0, hexadecimal digits, or a vendor in nmap's list"
 
@@ -23,9 +22,9 @@ def check_mac(value: str) -> str:
 
     Raises: ValueError: neither an address nor a vendor that nmap knows; says what to write.
     """
-    if value == "0" or ADDRESS.fullmatch(value):
+    if value == "0" or compile_pattern(ADDRESS).fullmatch(value):
         return value
-    if not VENDOR.fullmatch(value) or nmap_refuses_mac(value):
+    if not compile_pattern(VENDOR).fullmatch(value) or nmap_refuses_mac(value):
         raise ValueError(HINT)
     return value
 
@@ -34,7 +33,7 @@ def nmap_refuses_mac(value: str) -> bool:
     """Whether nmap would not start with this value of --spoof-mac."""
     if value == "0":
         return False
-    if PAIRS.fullmatch(value):
+    if compile_pattern(PAIRS).fullmatch(value):
         return len(value.replace(":", "")) > MAX_ADDRESS_BYTES * 2
     vendors = read_vendors()
     return vendors is not None and value.lower() not in vendors
@@ -42,4 +41,4 @@ def nmap_refuses_mac(value: str) -> bool:
 
 def is_unchecked_vendor(value: str) -> bool:
     """Whether the value names a vendor, and nmap's list to check it is not available."""
-    return value != "0" and not PAIRS.fullmatch(value) and read_vendors() is None
+    return value != "0" and not compile_pattern(PAIRS).fullmatch(value) and read_vendors() is None

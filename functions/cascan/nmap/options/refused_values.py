@@ -14,11 +14,12 @@ from collections.abc import Callable
 from cascan import limits
 from cascan.nmap.options.decoys import nmap_refuses_decoys
 from cascan.nmap.options.mac_address import nmap_refuses_mac
+from cascan.patterns import compile_pattern
 
-INTEGER = re.compile(r"\s*([+-]?[0-9]+)")
-FLOAT = re.compile(r"\s*([+-]?(?:0[xX][0-9A-Fa-f]+|[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|"
-                   r"(?i:nan|inf(?:inity)?)))")  # fmt: skip
-HEXADECIMAL = re.compile(r"[+-]?0[xX]")
+INTEGER = r"\s*([+-]?[0-9]+)"
+FLOAT = (r"\s*([+-]?(?:0[xX][0-9A-Fa-f]+|[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|"
+         r"(?i:nan|inf(?:inity)?)))")  # fmt: skip
+HEXADECIMAL = r"[+-]?0[xX]"
 LONG_DIGITS = 25  # more than any integer of C has
 UNITS_MS = {"": 1_000.0, "s": 1_000.0, "ms": 1.0, "m": 60_000.0, "h": 3_600_000.0}
 MAX_DATA_LENGTH = 65_435  # nmap's own bounds
@@ -41,7 +42,7 @@ def parse_c_integer(text: str) -> int:
 
     Text that is not a number is 0. A number that is too large wraps around.
     """
-    match = INTEGER.match(text)
+    match = compile_pattern(INTEGER).match(text)
     digits = match[1] if match else "0"
     lowest, highest = -(2**63), 2**63 - 1
     if len(digits) < LONG_DIGITS:
@@ -56,11 +57,11 @@ def parse_c_float(text: str) -> tuple[float, str] | None:
 
     None: the text does not begin with a number.
     """
-    match = FLOAT.match(text)
+    match = compile_pattern(FLOAT).match(text)
     if not match:
         return None
     digits = match[1]
-    number = float(int(digits, 16)) if HEXADECIMAL.match(digits) else float(digits)
+    number = float(int(digits, 16)) if compile_pattern(HEXADECIMAL).match(digits) else float(digits)
     return number, text[match.end() :]
 
 

@@ -13,18 +13,18 @@ Source: runs of nmap 7.93, and its own messages.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import msgspec
 
 from cascan.limits import MAX_PORT, MAX_PROTOCOL
+from cascan.patterns import compile_pattern
 
 LETTERS = "TUSP"  # TCP, UDP, SCTP, IP protocols
-LETTER = re.compile(r"([A-Za-z]):")
-NUMBERS = re.compile(r"(?P<low>[0-9]{0,9})(?P<dash>-?)(?P<high>[0-9]{0,9})")
-NAME = re.compile(r"[a-z][A-Za-z0-9._-]*")
-MAY_SUIT_NMAP = re.compile(r"^[a-z*?]|[][]|[0-9]{10}")  # wildcards, brackets, leading zeros
+LETTER = r"([A-Za-z]):"
+NUMBERS = r"(?P<low>[0-9]{0,9})(?P<dash>-?)(?P<high>[0-9]{0,9})"
+NAME = r"[a-z][A-Za-z0-9._-]*"
+MAY_SUIT_NMAP = r"^[a-z*?]|[][]|[0-9]{10}"  # wildcards, brackets, leading zeros
 EXAMPLES = "22,80,8000-8100 or T:80,U:53"
 ILLEGAL = f"Your port specifications are illegal; write ports, as in {EXAMPLES}, and no wildcards"
 
@@ -86,7 +86,7 @@ class _Reader:
 
     def _read_prefixes(self, body: str) -> str:
         """Take letters and an opening bracket off an entry, and return the remaining text."""
-        while (match := LETTER.match(body)) or body.startswith("["):
+        while (match := compile_pattern(LETTER).match(body)) or body.startswith("["):
             if match:
                 letter = match[1]
                 if letter not in self.letters:
@@ -102,11 +102,11 @@ class _Reader:
 
 
 def _parse_item(letter: str, body: str, *, known_only: bool) -> PortItem:
-    if NAME.fullmatch(body):
+    if compile_pattern(NAME).fullmatch(body):
         return PortItem(letter, None, None, body)
-    numbers = NUMBERS.fullmatch(body)
+    numbers = compile_pattern(NUMBERS).fullmatch(body)
     if not body or not numbers:
-        raise (ValueError if MAY_SUIT_NMAP.search(body) else InvalidForNmap)(ILLEGAL)
+        raise (ValueError if compile_pattern(MAY_SUIT_NMAP).search(body) else InvalidForNmap)(ILLEGAL)
     low = int(numbers["low"]) if numbers["low"] else None
     end = None if numbers["dash"] else low
     high = int(numbers["high"]) if numbers["high"] else end

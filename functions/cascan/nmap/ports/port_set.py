@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
 
 from cascan.nmap.intervals import Interval, merge_intervals, subtract_intervals
+from cascan.patterns import compile_pattern
 
-RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+RANGE = r"([0-9]{1,5})(?:-([0-9]{1,5}))?"
 
 
 class PortSet:
@@ -53,6 +53,6 @@ class PortSet:
 @lru_cache(maxsize=512)
 def parse_port_set(text: str) -> PortSet:
     """The ports of the list. An item that is not a port or a range of ports is ignored."""
-    matches = (RANGE.fullmatch(item) for item in text.split(","))
+    matches = (compile_pattern(RANGE).fullmatch(item) for item in text.split(","))
     ranges = ((int(match[1]), int(match[2] or match[1])) for match in matches if match)
     return PortSet((low, high) for low, high in ranges if low <= high)

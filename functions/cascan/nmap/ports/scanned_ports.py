@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from cascan.limits import MAX_PORT
 from cascan.nmap.options.getopt import read_words
 from cascan.nmap.ports.port_list import parse_ports
+from cascan.patterns import compile_pattern
 
 DEFAULT_PORTS = 1_000
 FAST_PORTS = 100
 PROTOCOLS = 256  # the protocols of -sO
 LETTERS = {"-sU": "U", "-sY": "S", "-sZ": "S"}  # of the ports of a scan; all other scans use TCP
-TCP_SCAN = re.compile(r"-s[STAWMNFX]")
+TCP_SCAN = r"-s[STAWMNFX]"
 
 
 def count_ports(options: Sequence[str]) -> int:
@@ -49,7 +50,7 @@ def find_scan_letters(names: Iterable[str]) -> str:
     """The protocols that are scanned, as letters of a port list."""
     names = tuple(names)
     letters = {LETTERS[name] for name in names if name in LETTERS}
-    if not letters or any(TCP_SCAN.fullmatch(name) for name in names):
+    if not letters or any(compile_pattern(TCP_SCAN).fullmatch(name) for name in names):
         letters.add("T")
     return "".join(sorted(letters))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -10,10 +9,11 @@ from cascan.limits import MAX_PORT, MAX_PROTOCOL
 from cascan.nmap.nmap_data import Services, read_services
 from cascan.nmap.options.getopt import GivenOption
 from cascan.nmap.ports.port_list import PortItem, parse_ports
+from cascan.patterns import compile_pattern
 
 PINGS = {"-PA": "T", "-PB": "T", "-PO": "P", "-PS": "T", "-PU": "U", "-PY": "S"}  # their letters
 PORTS = ("--exclude-ports", "-p")  # ports of all scans
-NEEDS_LIST = re.compile(r"[\[*?a-z]|[A-Z](?!:)")  # a bracket, or a letter of a name
+NEEDS_LIST = r"[\[*?a-z]|[A-Z](?!:)"  # a bracket, or a letter of a name
 SHOWN = 60  # characters of a list
 
 
@@ -73,7 +73,7 @@ def _find_lists(options: Sequence[GivenOption], letters: str) -> Iterator[_PortL
     for given in options:
         name, value = given.option.canonical, given.value or ""
         has_ports = name in PINGS or name in PORTS
-        if has_ports and NEEDS_LIST.search(value):
+        if has_ports and compile_pattern(NEEDS_LIST).search(value):
             items = _parse_items(value)
             if any(item.name or item.known_only for item in items):
                 yield _PortList(given, items, PINGS.get(name, letters))

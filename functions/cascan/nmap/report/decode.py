@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import codecs
 import re
-from functools import cache
+
+from cascan.patterns import compile_pattern
 
 # An error handler of `bytes.decode`: bytes that are not UTF-8 become Latin-1.
 LATIN_1 = "cascan-latin-1"
@@ -28,12 +29,6 @@ UNWRITABLE = "[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 
 class UnknownReference(ValueError):
     """A reference that the patterns of fast/ do not know."""
-
-
-@cache
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """The pattern, compiled on first use, since compiling all patterns takes 5 ms."""
-    return re.compile(pattern)
 
 
 def repair_utf8(text: str) -> str:

@@ -16,13 +16,14 @@ import re
 import msgspec
 
 from cascan.limits import MAX_SCRIPT_ARGUMENTS
+from cascan.patterns import compile_pattern
 
 MAX_DEPTH = 16
-PLAIN = re.compile(r"[^\s,{}='\"\\](?:[^,{}='\"\\]*[^\s,{}='\"\\])?")  # text without quotes
-UNQUOTED = re.compile(r"[^,{}=]*")
+PLAIN = r"[^\s,{}='\"\\](?:[^,{}='\"\\]*[^\s,{}='\"\\])?"  # text without quotes
+UNQUOTED = r"[^,{}=]*"
 QUOTED = {
-    '"': re.compile(r'"((?:[^"\\]|\\["\\]|\\(?=[^"\\]))*)"'),
-    "'": re.compile(r"'((?:[^'\\]|\\['\\]|\\(?=[^'\\]))*)'"),
+    '"': r'"((?:[^"\\]|\\["\\]|\\(?=[^"\\]))*)"',
+    "'": r"'((?:[^'\\]|\\['\\]|\\(?=[^'\\]))*)'",
 }
 
 
@@ -60,7 +61,7 @@ def _value(value: ArgumentTable | str) -> str:
 
 
 def _string(text: str) -> str:
-    if PLAIN.fullmatch(text):
+    if compile_pattern(PLAIN).fullmatch(text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
@@ -111,12 +112,12 @@ class _Reader:
     def _string(self) -> str:
         quote = self.text[self.position : self.position + 1]
         if quote in ('"', "'"):
-            match = QUOTED[quote].match(self.text, self.position)
+            match = compile_pattern(QUOTED[quote]).match(self.text, self.position)
             if match is None:
                 raise ValueError("a quote is not closed")
             self.position = match.end()
             return re.sub(rf"\\([\\{quote}])", r"\1", match[1])
-        match = UNQUOTED.match(self.text, self.position)
+        match = compile_pattern(UNQUOTED).match(self.text, self.position)
         self.position = match.end() if match else self.position
         return match[0].strip() if match else ""
 

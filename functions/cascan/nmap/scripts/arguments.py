@@ -7,7 +7,6 @@ there, or directs a script to other hosts.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -18,6 +17,7 @@ from cascan.limits import MAX_REASONS, MAX_SCRIPT_ARGUMENT_CHARS
 from cascan.model.policy_profile import PolicyProfile
 from cascan.nmap.scripts.argument_syntax import ArgumentTable
 from cascan.nmap.scripts.table import ArgumentNames, Harm, Script, script_table
+from cascan.patterns import compile_pattern
 
 HARMS: Mapping[Harm, str] = {
     Harm.FILE_READ: "reads files of the worker",
@@ -34,12 +34,12 @@ READING = frozenset(  # requests that change nothing
     {"DHCPDISCOVER", "DHCPINFORM", "GET", "HEAD", "OPTIONS", "TRACE"}
 )
 SUBMITTING = READING | {"POST"}  # intrusive scripts submit forms
-KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-FILE_LIKE = re.compile(r"file|(path|db|dir|list|keys?|prefix)$")  # unknown arguments
+KEY = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+FILE_LIKE = r"file|(path|db|dir|list|keys?|prefix)$"  # unknown arguments
 WEB_PATHS = frozenset({"uri", "basepath"})  # paths on the target: they may begin with a slash
-PATH_LIKE = re.compile(r"[/~\\]|\./|.*\.\.")
-ELSEWHERE = re.compile(r"\s*//|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-URL_LIKE = re.compile(r"(url|uri|paths?)$")
+PATH_LIKE = r"[/~\\]|\./|.*\.\."
+ELSEWHERE = r"(?i)\s*//|[a-z][a-z0-9+.-]*://"
+URL_LIKE = r"(url|uri|paths?)$"
 NEWTARGETS = "newtargets"
 EVERY_SCRIPT = "nmap's scripts"
 
@@ -113,7 +113,7 @@ class _Judge:
             yield f"{key[:40]!r}...: {limit}"
         elif NEWTARGETS in key.lower():
             yield f"{key} {HARMS[Harm.TARGETS]}"
-        elif not KEY.fullmatch(key):
+        elif not compile_pattern(KEY).fullmatch(key):
             yield f"{key[:40]!r} is not the name of an argument"
         elif harm := self._harm(key, value):
             yield harm
@@ -133,7 +133,7 @@ class _Judge:
                 allowed_by = f"; policy profile {PolicyProfile.EVERYTHING} allows it"
                 hint = allowed_by if harm in ON_THE_TARGET else ""
                 return f"{key} of {script} {HARMS[harm]}{hint}"
-        if FILE_LIKE.search(short_name) and short_name not in WEB_PATHS:
+        if compile_pattern(FILE_LIKE).search(short_name) and short_name not in WEB_PATHS:
             return f"{key} reads or writes files of the worker, by its name"
         return ""
 
@@ -156,11 +156,11 @@ class _Judge:
         short_name = _shorten(key)
         if NEWTARGETS in text.lower():
             yield f"{key}: {NEWTARGETS} {HARMS[Harm.TARGETS]}"
-        elif URL_LIKE.search(short_name) and ELSEWHERE.match(text):
+        elif compile_pattern(URL_LIKE).search(short_name) and compile_pattern(ELSEWHERE).match(text):
             yield f"{key}={text[:40]} {HARMS[Harm.HOST]}; write the path alone"
         elif self._is_harmless(key) or short_name in WEB_PATHS:
             return
-        elif PATH_LIKE.match(text):
+        elif compile_pattern(PATH_LIKE).match(text):
             yield f"{key}: {text[:40]!r} reads like a path of the worker's files"
 
 

@@ -11,17 +11,17 @@ operand is a word itself. Source: the grammar in nse_main.lua of nmap 7.93, run 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 import msgspec
 
 from cascan.nmap.scripts.table import CATEGORIES, Script
+from cascan.patterns import compile_pattern
 
 MAX_DEPTH = 60  # of nested operators and parentheses
 CONSTANTS = {"true": True, "all": True, "false": False}
-WORD = re.compile(r"[!-'*-~]+")  # printable, without space and parentheses
-ENDS = re.compile(r"[\s()]|$")  # what may follow a keyword
+WORD = r"[!-'*-~]+"  # printable, without space and parentheses
+ENDS = r"[\s()]|$"  # what may follow a keyword
 SYNTAX = (
     "names, categories, and, or, not and parentheses, as in 'default and not http-*'; "
     "a comma ends a rule, even inside parentheses"
@@ -115,7 +115,7 @@ class _Reader:
             inner = self.expression(self.skip(start + 1), depth + 1)
             end = self.skip(inner[1]) if inner else start
             return (inner[0], end + 1) if inner and self.text.startswith(")", end) else None
-        if match := WORD.match(self.text, start):
+        if match := compile_pattern(WORD).match(self.text, start):
             self.words.append((match.end(), match[0]))
             return _build_matcher(match[0]), match.end()
         return None
@@ -134,7 +134,7 @@ class _Reader:
 
     def _is_keyword(self, keyword: str, start: int) -> bool:
         end = start + len(keyword)
-        return self.text[start:end].lower() == keyword and ENDS.match(self.text, end) is not None
+        return self.text[start:end].lower() == keyword and compile_pattern(ENDS).match(self.text, end) is not None
 
 
 def _build_and(left: Matches, right: Matches) -> Matches:

@@ -8,14 +8,14 @@ neither, and do not send it. Source: runs of nmap 7.93.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from cascan.nmap.options.getopt import read_words
 from cascan.nmap.targets.one_shard_per_name import RUN_SCRIPTS
+from cascan.patterns import compile_pattern
 
 LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
-HOST_NAME = re.compile(rf"{LABEL}(\.{LABEL})*")  # SNI does not allow an underscore
+HOST_NAME = rf"{LABEL}(\.{LABEL})*"  # SNI does not allow an underscore
 ARGUMENTS = "--script-args"
 
 
@@ -29,7 +29,7 @@ def add_script_hostname(arguments: Sequence[str], name: str) -> tuple[str, ...]:
     """
     options = read_words(arguments).options
     runs_scripts = RUN_SCRIPTS & {given.option.canonical for given in options}
-    if not runs_scripts or not HOST_NAME.fullmatch(name):
+    if not runs_scripts or not compile_pattern(HOST_NAME).fullmatch(name):
         return tuple(arguments)
     added = f"tls.servername={name},http.host={name}"
     script_args = [given for given in options if given.option.canonical == ARGUMENTS]

@@ -6,7 +6,6 @@ A path is refused: nmap would run that file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 
 import msgspec
 
@@ -105,6 +104,8 @@ def _check_word(word: str) -> None:
     if is_category(word) or any(matches_name(word, name) for name in scripts_by_name()):
         return
     choices = [*scripts_by_name(), *sorted(CATEGORIES)]
+    from difflib import get_close_matches  # noqa: PLC0415 - only misspelt names need it
+
     near = get_close_matches(word[:64].lower().removesuffix(".nse"), choices, n=3)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     problem = f"{word[:60]!r} is not a script of nmap {script_table().nmap}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
@@ -98,6 +97,8 @@ def build_network6(expression: str, number: int, bits: int, zone: str) -> Networ
 
 def parse_ipv6(text: str) -> int | None:
     """The number of an IPv6 address in text, without a zone; None: it is not one."""
+    import socket  # noqa: PLC0415 - slow to import, and IPv4 targets do not need it
+
     try:
         return int.from_bytes(socket.inet_pton(socket.AF_INET6, text), "big")
     except (OSError, ValueError):

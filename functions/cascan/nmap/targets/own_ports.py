@@ -12,7 +12,6 @@ A port without a protocol is a TCP port. An IPv6 address without brackets is an 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import msgspec
@@ -22,13 +21,12 @@ from cascan.limits import MAX_PORT, MAX_TARGET_CHARS
 from cascan.nmap.intervals import Interval, merge_intervals
 from cascan.nmap.targets.kinds import IPV4, IPV6, Target
 from cascan.nmap.targets.syntax import build_target_refusal, parse_target, shorten_expression
+from cascan.patterns import compile_pattern
 
-WITH_PORTS = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+)):(?P<ports>.*)", re.DOTALL)
-HEXTET = re.compile(r"[0-9A-Fa-f]{1,4}")
-LETTER_PREFIX = re.compile(r"(^|,)[A-Za-z]:")
-PORT = re.compile(
-    r"(?:(?P<letter>[A-Za-z]):)?(?P<low>[0-9]{1,5})(?:-(?P<high>[0-9]{1,5}))?(?:/(?P<protocol>[A-Za-z]+))?"
-)
+WITH_PORTS = r"(?s)(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<plain>[^:\[\]]+)):(?P<ports>.*)"
+HEXTET = r"[0-9A-Fa-f]{1,4}"
+LETTER_PREFIX = r"(^|,)[A-Za-z]:"
+PORT = r"(?:(?P<letter>[A-Za-z]):)?(?P<low>[0-9]{1,5})(?:-(?P<high>[0-9]{1,5}))?(?:/(?P<protocol>[A-Za-z]+))?"
 LETTERS = {"tcp": "T", "udp": "U", "sctp": "S"}
 EXAMPLES = "22, 8000-8010, 53/udp or U:53"
 NO_HOST = "there is no host before the colon, as in 10.0.0.5:22"
@@ -106,11 +104,15 @@ def parse_target_with_ports(expression: str, family: int = 4) -> tuple[Target, O
 
 def split_ports(expression: str) -> tuple[str, str | None]:
     """The host of an expression and the text after its colon. None: it has no ports of its own."""
-    match = WITH_PORTS.fullmatch(expression)
+    match = compile_pattern(WITH_PORTS).fullmatch(expression)
     if not match:
         return expression, None
     host, ports = match["bracketed"] or match["plain"], match["ports"]
-    if match["plain"] and HEXTET.fullmatch(host) and ":" in LETTER_PREFIX.sub(r"\1", ports):
+    if (
+        match["plain"]
+        and compile_pattern(HEXTET).fullmatch(host)
+        and ":" in compile_pattern(LETTER_PREFIX).sub(r"\1", ports)
+    ):
         return expression, None  # groups of an IPv6 address
     return host, ports
 
@@ -144,7 +146,7 @@ def _read_ports(text: str) -> Iterator[tuple[str, Interval]]:
         raise ValueError(f"there is no port after the colon; write {EXAMPLES}")
     current = ""
     for item in text.split(","):
-        match = PORT.fullmatch(item)
+        match = compile_pattern(PORT).fullmatch(item)
         if not match:
             raise ValueError(f"{shorten_expression(item)} is not a port; write {EXAMPLES}")
         if match["letter"] and match["letter"] not in LETTERS.values():

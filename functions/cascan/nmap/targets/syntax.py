@@ -17,12 +17,13 @@ from cascan.limits import MAX_TARGET_CHARS
 from cascan.model.refusal import Refusal, Rule
 from cascan.nmap.targets.kinds import IPV4, IPV6, Name, Network6, Target, build_network6, parse_ipv6
 from cascan.nmap.targets.octets import Octet, Octets, apply_mask
+from cascan.patterns import compile_pattern
 
-ITEM = re.compile(r"(?P<low>[0-9]*)(?P<dash>-?)(?P<high>[0-9]*)")
-LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
-ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
-WITH_PORT = re.compile(r"(?P<host>[^:\[\]/]*[.g-zG-Z][^:\[\]/]*|\[[^\[\]]+\]):(?P<port>[0-9]{1,5})")
-HEXADECIMAL = re.compile(r"0[xX][0-9A-Fa-f]*")
+ITEM = r"(?P<low>[0-9]*)(?P<dash>-?)(?P<high>[0-9]*)"
+LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+ZONE = r"[A-Za-z0-9_.-]{1,15}"
+WITH_PORT = r"(?P<host>[^:\[\]/]*[.g-zG-Z][^:\[\]/]*|\[[^\[\]]+\]):(?P<port>[0-9]{1,5})"
+HEXADECIMAL = r"0[xX][0-9A-Fa-f]*"
 MAPPED = range(0xFFFF << 32, 0x10000 << 32)  # ::ffff:0:0/96
 MAX_NAME_CHARS = 253
 OCTETS, MAX_OCTET = 4, 255
@@ -114,7 +115,7 @@ def _check_text(expression: str) -> None:
         raise ValueError(f"{rule}; give each target an entry of its own")
     if "://" in expression:
         raise ValueError("a URL is not a target; name its host only")
-    with_port = WITH_PORT.fullmatch(expression)
+    with_port = compile_pattern(WITH_PORT).fullmatch(expression)
     if with_port:
         host = with_port["host"].strip("[]")
         raise ValueError(f"only targets of a scan may have ports of their own; write {host}")
@@ -144,7 +145,7 @@ def _parse_octet(text: str) -> Octet | None:
         return tuple(range(256))
     values: set[int] = set()
     for item in dict.fromkeys(text.split(",")):
-        match = ITEM.fullmatch(item)
+        match = compile_pattern(ITEM).fullmatch(item)
         if not match or not item:
             return None
         _refuse_octal(match["low"], match["high"])
@@ -171,11 +172,11 @@ def _check_name(host: str) -> str:
     """
     labels = host.removesuffix(".").split(".")
     top_label = labels[-1]
-    is_number = not re.search("[A-Za-z]", top_label) or HEXADECIMAL.fullmatch(top_label)
+    is_number = not re.search("[A-Za-z]", top_label) or compile_pattern(HEXADECIMAL).fullmatch(top_label)
     if top_label and is_number:
         rule = "an IPv4 address is written in full, as in 127.0.0.1"
         raise ValueError(f"not four octets from 0 to 255; {rule}")
-    if len(host) > MAX_NAME_CHARS or not all(LABEL.fullmatch(label) for label in labels):
+    if len(host) > MAX_NAME_CHARS or not all(compile_pattern(LABEL).fullmatch(label) for label in labels):
         raise ValueError("neither an address, nor a range of addresses, nor a host name")
     dot = "." if len(labels) == 1 and host.endswith(".") else ""
     return ".".join(labels).lower() + dot
@@ -185,7 +186,7 @@ def _parse_network6(expression: str, family: int) -> Network6:
     host, bits = _split_mask(expression, 128)
     address, percent, zone = host.partition("%")
     number = parse_ipv6(address)
-    if number is None or (percent and not ZONE.fullmatch(zone)):
+    if number is None or (percent and not compile_pattern(ZONE).fullmatch(zone)):
         raise ValueError("not an IPv6 address, as in 2001:db8::1 or 2001:db8::/64")
     if family != IPV6:
         raise ValueError("an IPv6 target needs -6 among the parameters")

@@ -11,11 +11,13 @@ import pytest
 from cascan.errors import GatewayUnavailable
 from cascan.exposure.life import acknowledge
 from cascan.exposure_updates.judge_hosts import ReportNews
-from cascan.exposure_updates.store_moves import change_exposure
+from cascan.exposure_updates.store_moves import announce_moves, change_exposure
 from cascan.model.exposure import Acknowledgement, Exposure
 from cascan.model.finding import Finding, Severity
+from cascan.model.scan import Scan
 from cascan.rules.severity import Acceptance, Override, SeverityRule
 from tests.fakes import MemoryScanTable
+from tests.support.builders import a_request, a_scan
 from tests.unit.cascan.exposure_updates.conftest import FILE, HOST, NOON, Place
 
 
@@ -32,6 +34,53 @@ def test_a_port_that_nothing_expects_is_opened_confirmed_and_resolved(place: Pla
     place.judge()
     assert place.states() == {"23 unexpected-open": "resolved"}
     assert place.events == ["Opened", "Confirmed", "Resolved"]
+
+
+def test_the_events_of_a_look_have_the_name_labels_and_requester_of_its_scan_which_is_read_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = place.look(0, [22, 23, 443])
+    scan = a_scan(
+        scan_id=report.scan_id, name="dmz", request=a_request(labels={"team": "soc"}), requested_by="AIDAEXAMPLE"
+    )
+    place.table.create_scan(scan)
+    read: list[str] = []
+
+    def get_scan(table: MemoryScanTable, scan_id: str) -> Scan | None:
+        read.append(scan_id)
+        return table.scans.get(scan_id)
+
+    monkeypatch.setattr(MemoryScanTable, "get_scan", get_scan)
+    place.judge()
+
+    described = [(event.scan_id, event.name, event.labels, event.requested_by) for event in place.bus.events]
+    assert described == [(report.scan_id, "dmz", {"team": "soc"}, "AIDAEXAMPLE")] * 2
+    assert read == [report.scan_id]
+
+
+def test_the_events_of_a_look_whose_scan_is_removed_leave_these_fields_empty(place: Place) -> None:
+    report = place.look(0, [23, 443])
+    place.judge()
+    (event,) = place.bus.events
+    assert (event.scan_id, event.name, event.labels, event.requested_by) == (report.scan_id, "", {}, "")
+
+
+def test_the_requester_of_a_decision_is_the_person_also_when_the_move_of_a_look_is_announced_with_it(
+    place: Place,
+) -> None:
+    report = place.look(0, [23, 443])
+    place.table.create_scan(a_scan(scan_id=report.scan_id, name="dmz", requested_by="AIDAEXAMPLE"))
+    place.bus.down = True
+    with pytest.raises(GatewayUnavailable):
+        place.judge()
+    place.bus.down = False
+    ann = Acknowledgement(by="AIDAANN", at=NOON, why="known")
+    exposure = change_exposure(place.table, place.find("unexpected-open"), lambda stored: acknowledge(stored, ann))
+
+    announce_moves(place.table, place.bus, [exposure])
+
+    described = [(event.name, event.requested_by) for event in place.bus.events]
+    assert described == [("dmz", "AIDAEXAMPLE"), ("", "AIDAANN")]
 
 
 def test_a_turn_that_is_repeated_changes_nothing(place: Place) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from cascan.clock import TimeLeft, no_time_limit
 from cascan.events import ScanCompleted
 from cascan.ids import derive_scan_id
 from cascan.messages import compare_series
@@ -76,7 +77,15 @@ def end(world: World, hour: int) -> ScanCompleted:
 
 
 def review(world: World, event: ScanCompleted, reader: Reader) -> list[MessageWork]:
-    return list(ScanReview(event, [reader.listener], world.table).list_works())
+    return list_works(world, event, reader)
+
+
+def list_works(
+    world: World, event: ScanCompleted, reader: Reader, left_s: TimeLeft = no_time_limit
+) -> list[MessageWork]:
+    listeners = [reader.listener]
+    watches = MemoryMessageThreads()
+    return list(ScanReview(event, listeners, world.table, watches, (), lambda: at(20), left_s).list_works())
 
 
 def test_a_scan_that_looked_at_fewer_hosts_is_said_once_and_so_is_that_coverage_is_back(
@@ -156,7 +165,7 @@ def test_a_scan_with_too_many_findings_or_too_little_time_has_a_digest_of_its_ev
     reader = Reader(digest=True)
     scan(world, 0, WHOLE)
     event = replace(scan(world, 1, PART, **LESS), changes={"PortOpened": 2})
-    (digest,) = ScanReview(event, [reader.listener], world.table, lambda: 5.0).list_works()
+    (digest,) = list_works(world, event, reader, lambda: 5.0)
     assert digest.notice["sentence"] == "Since the last scan: 2 ports opened. It is complete."
     monkeypatch.setattr(compare_series, "MAX_REVIEWED_FINDINGS", 3)
     assert review(world, event, reader) == [digest]

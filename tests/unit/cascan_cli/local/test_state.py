@@ -263,7 +263,7 @@ def test_where_the_disk_is_full_scratch_makes_room(tmp_path: Path, monkeypatch: 
     left = it.tmp / "ministack-lambda-function"
     left.mkdir()
     monkeypatch.setattr(
-        "cascan_cli.local.state.shutil.disk_usage",
+        "shutil.disk_usage",
         lambda _: SimpleNamespace(free=3_500_000 if left.exists() else 10**9),
     )
 
@@ -274,7 +274,7 @@ def test_where_the_disk_is_full_scratch_makes_room(tmp_path: Path, monkeypatch: 
 
 def test_a_disk_without_room_is_told_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full = SimpleNamespace(free=3_500_000)
-    monkeypatch.setattr("cascan_cli.local.state.shutil.disk_usage", lambda _: full)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: full)
 
     with pytest.raises(DiskFull, match=r"has 3 MB left, and the stack needs 64 MB.*--state-dir"):
         StateDir(tmp_path).begin_run()

@@ -7,10 +7,10 @@ from datetime import datetime
 from functools import lru_cache
 
 from cascan.model.host import Address, Hostname
-from cascan.nmap.report.decode import compile_pattern
 from cascan.nmap.report.fast.script import UnusualMarkup, unescape
 from cascan.nmap.report.fast.tail import ATTRIBUTES, FILLED, VALUE
 from cascan.nmap.report.tree.values import parse_timestamp
+from cascan.patterns import compile_pattern
 
 STATUS = rf'<status state={FILLED} reason={VALUE} reason_ttl="([0-9]{{1,9}})"/>\s*'
 COMMON = re.compile(  # one address, perhaps a MAC address, perhaps a name

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from cascan.cache import BoundedCache, RecentHashes
 from cascan.limits import MAX_CACHED_REPORT_CHARS, MAX_PORT, MAX_RECENT_HASHES
 from cascan.model.host import Port, Script, Service
-from cascan.nmap.report.decode import compile_pattern
 from cascan.nmap.report.fast.script import UnusualMarkup, read_script, reject_markup, unescape
 from cascan.nmap.report.fast.tail import ATTRIBUTES, FILLED, VALUE, read_attributes
 from cascan.nmap.report.tree.host import build_service
+from cascan.patterns import compile_pattern
 
 START = (
     rf'protocol="(tcp|udp|sctp|ip)" portid="([0-9]{{1,5}})"><state state={FILLED} reason={VALUE}'

@@ -13,11 +13,11 @@ from xml.etree.ElementTree import XML, ParseError
 from cascan.cache import BoundedCache
 from cascan.limits import MAX_CACHED_REPORT_CHARS
 from cascan.model.host import OsMatch
-from cascan.nmap.report.decode import compile_pattern
 from cascan.nmap.report.fast.script import UnusualMarkup, reject_markup
 from cascan.nmap.report.fast.tail import VALUE
 from cascan.nmap.report.tree.host import TooDeep, to_data
 from cascan.nmap.report.tree.os_matches import parse_os_match, parse_os_matches
+from cascan.patterns import compile_pattern
 
 System = tuple[dict[str, Any], tuple[OsMatch, ...]]  # an `os` element as data, and its matches
 

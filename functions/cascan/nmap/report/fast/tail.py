@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cascan.nmap.report.decode import compile_pattern
 from cascan.nmap.report.fast.script import UnusualMarkup, unescape
+from cascan.patterns import compile_pattern
 
 SPECIAL = frozenset({"xmlns", "text"})  # attributes that tree/host.py treats specially
 Rows = list[dict[str, Any]]

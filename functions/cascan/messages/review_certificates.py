@@ -1,0 +1,80 @@
+"""Certificates that end soon: what a scan saw of them, and of which something is to be said.
+
+The works are taken before it is stored that they were. So a process that ends in between repeats them,
+and the threads say nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from cascan.errors import GatewayUnavailable
+from cascan.events import BusEvent
+from cascan.gateways import CertificateWatches
+from cascan.limits import MAX_CERTIFICATE_NOTICES, MAX_THREAD_WRITES
+from cascan.messages.fields import Fields
+from cascan.messages.notices import build_notice_fields
+from cascan.messages.say_certificate import KIND
+from cascan.messages.watch_certificates import find_threshold, list_due, mark_announced, update_watch
+from cascan.messages.work import MessageWork
+from cascan.model.certificate import CertificateWatch, WatchedCertificate
+from cascan.model.finding import Severity
+
+Change = Callable[[CertificateWatch], CertificateWatch]
+
+
+def review_certificates(
+    event: BusEvent,
+    seen: Iterable[WatchedCertificate],
+    watches: CertificateWatches,
+    now: datetime,
+    days: Sequence[int],
+) -> Iterator[MessageWork]:
+    """Store what a scan saw; the threads in which something may have to be said.
+
+    At most MAX_CERTIFICATE_NOTICES of them, and one that counts the others. Each work has to be taken
+    before the next one is asked for: after the last one, they are stored as announced.
+
+    Raises: GatewayUnavailable: other writers were faster.
+    """
+    certificates = list(seen)
+    watch = _change(watches, lambda current: update_watch(current, certificates, now))
+    due = list_due(watch, now, days)
+    for certificate in due[:MAX_CERTIFICATE_NOTICES]:
+        yield _to_work(event, certificate.key, {})
+    others = [
+        certificate
+        for certificate in due[MAX_CERTIFICATE_NOTICES:]
+        if find_threshold(certificate.not_after, now, days) is not None
+    ]
+    if others:
+        yield _to_work(event, f"certificates/{event.scan_id}", build_summary(others, max(days)))
+    if due:
+        _change(watches, lambda current: mark_announced(current, due, now, days))
+
+
+def build_summary(others: Sequence[WatchedCertificate], days: int) -> Fields:
+    """The notice of certificates beyond MAX_CERTIFICATE_NOTICES."""
+    title = f"{len(others)} more certificates end within {days} days, or have ended ({Severity.MEDIUM.value})"
+    nearest = others[0]
+    sentence = f"The first of them is at {nearest.address} tcp/{nearest.port}. `cascan findings` lists all."
+    return build_notice_fields(KIND, title, sentence, Severity.MEDIUM)
+
+
+def _change(watches: CertificateWatches, change: Change) -> CertificateWatch:
+    for _ in range(MAX_THREAD_WRITES):
+        stored = watches.certificate_watch()
+        changed = change(stored)
+        if changed == stored:
+            return stored
+        changed = replace(changed, version=stored.version + 1)
+        if watches.put_certificate_watch(changed):
+            return changed
+    raise GatewayUnavailable("other writers kept changing the watched certificates")
+
+
+def _to_work(event: BusEvent, key: str, notice: Fields) -> MessageWork:
+    return MessageWork(scan_id=event.scan_id, cause_id=event.event_id, hop=event.hop, key=key, notice=notice)
