@@ -46,14 +46,14 @@ class ScanReview:
             return  # the scan that it is a member of has the notices
         if self.event.name:
             yield from self._review_series(scan)
-        if scan is not None and self._has_certificates(scan):
-            seen = self._read_certificates(scan)
+        if self.certificate_days and any(listener.settings.notices for listener in self.listeners):
+            # Of a scan without certificates, too: time has passed for those that earlier ones saw
+            seen = self._read_certificates(scan) if scan is not None and self._has_certificates(scan) else ()
             yield from review_certificates(self.event, seen, self.watches, self.clock(), self.certificate_days)
 
     def _has_certificates(self, scan: Scan) -> bool:
-        is_asked = self.certificate_days and any(listener.settings.notices for listener in self.listeners)
-        is_small = scan.findings.count <= MAX_REVIEWED_FINDINGS
-        return bool(is_asked and is_small and self.event.findings.categories.get(CATEGORY))
+        has_some = self.event.findings.categories.get(CATEGORY, 0) > 0
+        return has_some and scan.findings.count <= MAX_REVIEWED_FINDINGS
 
     def _read_certificates(self, scan: Scan) -> Iterator[WatchedCertificate]:
         """As far as there is time."""
