@@ -46,14 +46,14 @@ class ScanReview:
             return  # the scan that it is a member of has the notices
         if self.event.name:
             yield from self._review_series(scan)
-        if scan is not None and self._has_certificates(scan):
-            seen = self._read_certificates(scan)
+        if self.certificate_days and any(listener.settings.notices for listener in self.listeners):
+            # Of a scan without certificates, too: time has passed for those that earlier ones saw
+            seen = self._read_certificates(scan) if scan is not None and self._has_certificates(scan) else ()
             yield from review_certificates(self.event, seen, self.watches, self.clock(), self.certificate_days)
 
     def _has_certificates(self, scan: Scan) -> bool:
-        is_asked = self.certificate_days and any(listener.settings.notices for listener in self.listeners)
-        is_small = scan.findings.count <= MAX_REVIEWED_FINDINGS
-        return bool(is_asked and is_small and self.event.findings.categories.get(CATEGORY))
+        has_some = self.event.findings.categories.get(CATEGORY, 0) > 0
+        return has_some and scan.findings.count <= MAX_REVIEWED_FINDINGS
 
     def _read_certificates(self, scan: Scan) -> Iterator[WatchedCertificate]:
         """As far as there is time."""
@@ -67,15 +67,19 @@ class ScanReview:
     def _review_series(self, scan: Scan | None) -> Iterator[MessageWork]:
         wants_digest = any(listener.settings.digest for listener in self.listeners)
         wants_notices = any(listener.settings.notices for listener in self.listeners)
-        comparison = None
-        if scan is not None and (wants_digest or wants_notices) and scan.findings.count <= MAX_REVIEWED_FINDINGS:
-            earlier = find_earlier_scan(self.table, scan)
-            comparison = compare_series(scan, earlier, self.table, left_s=self.left_s) if earlier else None
+        comparison = self._compare(scan) if scan is not None and (wants_digest or wants_notices) else None
         if scan is not None and comparison is not None and wants_notices:
             yield from self._review_coverage(scan, comparison)
         if wants_digest:
             key, notice = build_digest(self.event, comparison)
             yield self._to_work(key, notice)
+
+    def _compare(self, scan: Scan) -> SeriesComparison | None:
+        """With the scan before; None: there is none, or too much to compare."""
+        if scan.findings.count > MAX_REVIEWED_FINDINGS:
+            return None
+        earlier = find_earlier_scan(self.table, scan)
+        return compare_series(scan, earlier, self.table, left_s=self.left_s) if earlier else None
 
     def _review_coverage(self, scan: Scan, comparison: SeriesComparison) -> Iterator[MessageWork]:
         key = build_coverage_key(scan.name)

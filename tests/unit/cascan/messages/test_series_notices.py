@@ -17,6 +17,7 @@ from cascan.messages.review_scan import ScanReview
 from cascan.messages.say import Listener, Speaker
 from cascan.messages.say_notice import say_notice
 from cascan.messages.work import MessageWork
+from cascan.model.certificate import CertificateWatch, WatchedCertificate
 from cascan.model.message import Delivery, DeliveryState, OutgoingMessage
 from cascan.model.scan import Counts, Outcome, ScanState
 from tests.fakes.message_threads import MemoryMessageThreads
@@ -81,11 +82,26 @@ def review(world: World, event: ScanCompleted, reader: Reader) -> list[MessageWo
 
 
 def list_works(
-    world: World, event: ScanCompleted, reader: Reader, left_s: TimeLeft = no_time_limit
+    world: World,
+    event: ScanCompleted,
+    reader: Reader,
+    left_s: TimeLeft = no_time_limit,
+    watches: MemoryMessageThreads | None = None,
 ) -> list[MessageWork]:
-    listeners = [reader.listener]
+    listeners, watches = [reader.listener], watches or MemoryMessageThreads()
+    return list(ScanReview(event, listeners, world.table, watches, (7,), lambda: at(20), left_s).list_works())
+
+
+def test_a_certificate_that_an_earlier_scan_saw_is_due_at_the_end_of_any_scan(world: World, reader: Reader) -> None:
     watches = MemoryMessageThreads()
-    return list(ScanReview(event, listeners, world.table, watches, (), lambda: at(20), left_s).list_works())
+    certificate = WatchedCertificate(
+        vantage="default", address="10.0.0.1", port=443, not_after=at(40), name="shop", seen_at=at(0)
+    )
+    assert watches.put_certificate_watch(CertificateWatch(version=1, certificates=(certificate,)))
+    event = scan(world, 1, PART)
+    assert [work.key for work in list_works(world, event, reader, watches=watches)] == [certificate.key]
+    assert list_works(world, event, reader, watches=watches) == []
+    assert list_works(world, event, Reader(notices=False), watches=MemoryMessageThreads()) == []
 
 
 def test_a_scan_that_looked_at_fewer_hosts_is_said_once_and_so_is_that_coverage_is_back(
