@@ -287,7 +287,7 @@ class DeployedStack:
         self._scan(world, 0, detailed({"10.0.0.1": (22, 80)}))
         self._scan(world, 1, detailed({"10.0.0.1": (22, 23)}))
         self.finding = next(self.table.findings(self.scanned)).id
-        self.table.create_scan(a_scan())
+        self.table.create_scan(a_scan(shards=len(Lane), shards_open=len(Lane)))
         self.table.add_shards([a_shard(number=number, lane=lane) for number, lane in enumerate(Lane)])
         self._patch(monkeypatch)
 
