@@ -65,6 +65,7 @@ class Gateways:
 
     def __init__(self, *_: Any, **__: Any) -> None:
         self.table = MemoryScanTable()
+        self.outputs: dict[str, str] = {}
 
     def queue(self, _: str) -> MemoryOperatorQueue:
         return MemoryOperatorQueue()
