@@ -8,7 +8,6 @@ tests/integration/gateways/test_scheduler.py and tests/template/.
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import pytest
 from cascan_cli.local.state import StateDir
 from tests.e2e.cascan_command import Cascan
 from tests.e2e.ticks import tick
-from tests.support.waiting import eventually
+from tests.support.waiting import await_another_second, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -89,8 +88,7 @@ def test_b2_refused_scans_of_a_schedule_have_the_promised_ids_and_are_trimmed(ca
         return {run["id"]: run["scan"]["state"] for run in runs if run["scan"]}
 
     first = run_now()
-    ended = int(time.time())
-    eventually(lambda: int(time.time()) > ended, 5)  # runs that are asked for in one second are one run
+    await_another_second()  # runs that are asked for in one second are one run
     second = run_now()  # Forbid does not hold it back
     assert first != second
     endpoint = StateDir(cascan.state_dir).endpoint()

@@ -26,3 +26,9 @@ def eventually(check: Callable[[], T], timeout_s: float = WITHIN_S) -> T:
         if now > deadline:
             raise AssertionError(f"still {found!r} after {timeout_s:g} s: {check}")
         time.sleep(min(max(POLL_S, now - started), MAX_POLL_S))
+
+
+def await_another_second() -> None:
+    """Return in the next second: nmap writes whole seconds, and of two looks in one second none is the later one."""
+    second = int(time.time())
+    eventually(lambda: int(time.time()) > second, 5)
