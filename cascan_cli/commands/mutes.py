@@ -1,4 +1,4 @@
-"""`cascan messages mute|unmute|mutes`: for a time, nothing is said of some exposures and notices."""
+"""`cascan messages mute|unmute|mutes`: hold the messages about some exposures and notices for a time."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _unmute(args: Namespace) -> int:
     if args.json:
         print_json(_to_json(mute))
     else:
-        print(f"{mute.mute_id}: has ended; what is still true is said within a minute")
+        print(f"{mute.mute_id}: has ended; messages about what is still true follow within a minute")
     return 0
 
 

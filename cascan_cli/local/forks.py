@@ -92,7 +92,7 @@ class Forks:
             try:
                 return ForkedProcess(self._fork, command[1], options["cwd"], environment)
             except (NotForked, OSError):
-                pass
+                pass  # the fork server has ended or refused: a process of its own does the same, later
         return subprocess.Popen(command, **options)  # noqa: S603 - the emulator's command
 
     def _fork(self, message: bytes, fds: list[int]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cascan_cli.main import main
+from tests.docs.output_shapes import printed, problems
 from tests.support.scanned_network import World
 
 
@@ -41,3 +42,13 @@ class Printed:
     def json(self, *words: str) -> Any:
         assert main([*words, "--json"]) == 0
         return json.loads(self.capsys.readouterr().out)
+
+
+def run_json(line: str, capsys: pytest.CaptureFixture[str]) -> Any:
+    """What `cascan LINE --json` prints, which has to be as docs/output.md says."""
+    capsys.readouterr()
+    assert main([*line.split(), "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    command = " ".join(["cascan", *line.split()[:2]])
+    assert list(problems(value, printed()[command])) == [], "describe it in docs/output.md"
+    return value

@@ -1,4 +1,4 @@
-"""Mutes: for a time, nothing is said of some exposures and notices.
+"""Mutes: the messages about some exposures and notices are held for a time.
 
 What would have been said is held: the key of each thread, with the fields of a notice. After the end
 the held threads take their turns, and what came and went is counted for each channel.

@@ -78,4 +78,4 @@ def test_what_is_held_and_a_closed_mute_are_forgotten_later_and_an_active_mute_i
 @pytest.mark.parametrize("stored", [MUTE, HELD[0]], ids=lambda stored: type(stored).__name__)
 def test_what_another_version_stored_is_read(stored: Any) -> None:
     for variant in variants(type(stored), msgspec.to_builtins(stored)):
-        msgspec.json.decode(msgspec.json.encode(variant), type=type(stored))
+        assert isinstance(msgspec.json.decode(msgspec.json.encode(variant), type=type(stored)), type(stored))

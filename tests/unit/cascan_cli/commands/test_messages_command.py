@@ -16,9 +16,9 @@ from cascan.messages.work import MessageWork
 from cascan.model.message import AttemptState, MessageAttempt, MessageThread, Statement, Step
 from cascan_cli.commands import messages
 from cascan_cli.main import main
-from tests.docs.output_shapes import printed, problems
 from tests.fakes.cascades import MemoryRequestQueue
 from tests.fakes.message_threads import MemoryMessageThreads
+from tests.support.command_world import run_json
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 URL = "https://hooks.example.com/T0/secret"
@@ -40,15 +40,6 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.chdir(tmp_path)
     Path("channels.yaml").write_text(FILE)
     return stack
-
-
-def run_json(line: str, capsys: pytest.CaptureFixture[str]) -> Any:
-    capsys.readouterr()
-    assert main([*line.split(), "--json"]) == 0
-    value = json.loads(capsys.readouterr().out)
-    command = " ".join(["cascan", *line.split()[:2]])
-    assert list(problems(value, printed()[command])) == [], "describe it in docs/output.md"
-    return value
 
 
 def park(stack: Any, key: str, state: AttemptState, channel: str = "team", **notice: str) -> None:

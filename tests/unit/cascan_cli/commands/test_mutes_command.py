@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,9 +16,9 @@ from cascan.messages.work import MessageWork
 from cascan.model.mute import StoredMute
 from cascan_cli.commands import mutes
 from cascan_cli.main import main
-from tests.docs.output_shapes import printed, problems
 from tests.fakes.cascades import MemoryRequestQueue
 from tests.fakes.mutes import MemoryMutes
+from tests.support.command_world import run_json
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -35,15 +34,6 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(mutes, "open_stack", open_stack)
     monkeypatch.setattr(mutes, "utc_now", lambda: NOON)
     return stack
-
-
-def run_json(line: str, capsys: pytest.CaptureFixture[str]) -> Any:
-    capsys.readouterr()
-    assert main([*line.split(), "--json"]) == 0
-    value = json.loads(capsys.readouterr().out)
-    command = " ".join(["cascan", *line.split()[:2]])
-    assert list(problems(value, printed()[command])) == [], "describe it in docs/output.md"
-    return value
 
 
 def test_a_mute_is_stored_listed_and_ended(stack: Any, capsys: pytest.CaptureFixture[str]) -> None:
