@@ -123,7 +123,7 @@ class Tour:
             page.reload()
         self.show("exposures")
         row.get_by_role("link").first.click()
-        page.get_by_label("Acknowledge it").fill("the tour")
+        page.get_by_label("Somebody knows of it").fill("the tour")
         page.get_by_role("button", name="Acknowledge").click()
         expect(page.locator("#state")).to_have_text("acknowledged")
         self.show("exposure acknowledged")
