@@ -63,6 +63,11 @@ def add_messages_commands(commands: Commands, stack: ArgumentParser, output: Arg
 
 def _add_mute_commands(actions: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     mute = add_command(actions, "mute", [stack, output], "for a time, say nothing of some hosts or scans")
+    mute.usage = (
+        "cascan messages mute (--network NETWORK... | --owner OWNER... |\n"
+        "                             --series NAME... | --all)\n"
+        "                            (--until TIME | --for DURATION) [options]"
+    )
     mute.epilog = (
         "Nothing is lost: at the end, what is still true is said in its thread, and one message on each channel"
         " says what came and went meanwhile."
