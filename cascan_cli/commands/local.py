@@ -73,6 +73,9 @@ def _show(stack_status: Status, policy: LocalPolicy, switch: Switch | None, *, a
             print_message(_describe_end(stack_status))
     else:
         print_message(f"no local stack is running; state in {folder}")
+        if stack_status.saved_at:
+            saved_at = to_wire(stack_status.saved_at)
+            print_message(f"commands that only read use the table as it was saved at {saved_at}")
     print_message(f"the stack {policy.sentence()}")
     if switch:
         print_message(describe_halt(switch))
@@ -89,6 +92,7 @@ def _to_json(stack_status: Status, policy: LocalPolicy, switch: Switch | None) -
         "stateDir": str(stack_status.state_dir),
         "endpointUrl": stack_status.endpoint_url,
         "running": _running_to_json(stack_status),
+        "savedAt": to_wire(stack_status.saved_at) if stack_status.saved_at else None,
         "allowedTargets": policy.allowed_targets,
         "policyProfile": policy.profile,
         "halted": _halt_to_json(switch) if switch else None,

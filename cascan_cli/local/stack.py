@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -83,6 +83,7 @@ class Status:
     """`running` is None if no stack is up; `deployed` are the outputs of the last deployment.
 
     `ends_at` is when a running stack ends without further use; None: it stays up, or is used now.
+    `saved_at` is when the table was saved that commands read while no stack is up; None: they start one.
     """
 
     state_dir: Path
@@ -90,6 +91,7 @@ class Status:
     running: Running | None
     deployed: Mapping[str, str] | None
     ends_at: datetime | None = None
+    saved_at: datetime | None = None
 
 
 @contextmanager
@@ -274,4 +276,15 @@ def status(state_dir: Path | None) -> Status:
         running,
         deployment.outputs if deployment else None,
         find_end(state, running) if running else None,
+        None if running else _find_saved_at(state),
     )
+
+
+def _find_saved_at(state: StateDir) -> datetime | None:
+    from cascan_cli.local.saved_table import open_saved_table
+
+    table = open_saved_table(state)
+    if table is None:
+        return None
+    with closing(table):
+        return table.saved_at

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cascan.aws.dynamodb.connection import Connection
 
 TARGETS = {"dynamodb": "DynamoDB_20120810", "sqs": "AmazonSQS"}
+# Operation and body of a call → the body of its answer; None: the endpoint has to answer
+Read = Callable[[str, bytes], bytes | None]
 CONTENT_TYPE = "application/x-amz-json-1.0"
 TOKEN_HEADER = "X-Amz-Security-Token"  # noqa: S105 - a header's name
 
@@ -25,6 +27,7 @@ TOKEN_HEADER = "X-Amz-Security-Token"  # noqa: S105 - a header's name
 class TokenEndpoint(NamedTuple):
     url: str
     token: str
+    read: Read | None = None  # of the calls of DynamoDB
 
 
 class TokenClient:
@@ -34,6 +37,7 @@ class TokenClient:
         self.endpoint_url = endpoint.url
         self._token = endpoint.token
         self._target = TARGETS[service]
+        self._read = endpoint.read if service == "dynamodb" else None
         self._thread = threading.local()
 
     def headers(self, operation: str) -> dict[str, str]:
@@ -42,6 +46,10 @@ class TokenClient:
             "X-Amz-Target": f"{self._target}.{operation}",
             TOKEN_HEADER: self._token,
         }
+
+    def read(self, operation: str, body: bytes) -> bytes | None:
+        """The body of the answer, if it takes no call of the endpoint."""
+        return self._read(operation, body) if self._read else None
 
     def close(self) -> None:
         """Close the connection of this thread."""

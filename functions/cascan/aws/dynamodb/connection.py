@@ -83,8 +83,11 @@ class Connection:
             self._outcome = exc
 
     def _prepare(self, operation: str, body: bytes) -> dict[str, str]:
-        """The headers of the call. Sets the outcome if a hook answers instead of the service."""
+        """The headers of the call. Sets the outcome if a hook or a reader answers instead of the service."""
         if isinstance(self._client, TokenClient):
+            content = self._client.read(operation, body)
+            if content is not None:
+                self._outcome = Answer(OK, {}, content)
             return self._client.headers(operation)
         from cascan.aws.dynamodb import signing  # noqa: PLC0415 - see clients.load
 
