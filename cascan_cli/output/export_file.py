@@ -57,12 +57,12 @@ class ExportProgress:
                 self._size += len(chunk)
                 yield chunk
                 if number % CHUNKS_BETWEEN_LOOKS == 0 and time.monotonic() - started > PROGRESS_AFTER_S:
-                    progress.show(f"{self._output}: {self._describe()} so far")
+                    progress.show(f"{self._describe()} so far, to {self._output}")
 
     def print_end(self) -> None:
         """Say what was written."""
         if self._is_shown:
-            print_message(f"{self._output}: {self._describe()}")
+            print_message(f"{self._describe()} written to {self._output}")
 
     def _describe(self) -> str:
         rows = f"{self._rows:,} {self._unit if self._rows == 1 else self._unit + 's'}, " if self._unit else ""

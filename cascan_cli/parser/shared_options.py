@@ -293,7 +293,8 @@ def add_listing_options(*commands: ArgumentParser) -> None:
 def _check_table_format(text: str) -> str:
     """Raises: ArgumentTypeError: it is a format of findings."""
     try:
-        check_table_format(text)
+        if text:  # argparse asks about the default, too
+            check_table_format(text)
     except ValueError as exc:
         raise ArgumentTypeError(str(exc)) from exc
     return text
