@@ -41,14 +41,13 @@ def await_scan(stack: StackGateways, name: str) -> Scan:
 
 
 def _describe_missing(stack: StackGateways, scan_id: str) -> str:
+    missing = f"there is no scan {scan_id!r} after {PICKED_UP_WITHIN_S} s"
     try:
         letter = _find_parked(stack, scan_id)
     except GatewayUnavailable:  # for example, a reader may not look into the queue
-        return (
-            f"there is no scan {scan_id!r} after {PICKED_UP_WITHIN_S} s; an operator's cascan redrive list may show why"
-        )
+        return f"{missing}; an operator's cascan redrive list may show why"
     if letter is None:
-        return f"there is no scan {scan_id!r} after {PICKED_UP_WITHIN_S} s; see cascan scans"
+        return f"{missing}; see cascan scans"
     reason = letter.attributes.get("reason") or f"it failed at each of {letter.received} deliveries"
     return f"the request of scan {scan_id} is parked: {reason}; cascan redrive show {letter.message_id}"
 
