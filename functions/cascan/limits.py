@@ -226,6 +226,7 @@ MAX_LIVE_FINDINGS = 2_000  # of a running scan; with more, only their number is 
 MAX_LIVE_FINDINGS_AT_ONCE = 20  # that are printed one by one
 MAX_SCANS_WATCHED = 20  # at once, by `cascan watch`
 MAX_SCANS_LOOKED_FOR = 200  # the latest ones, among which `cascan watch` looks for those that run, and for earlier ones
+PICKED_UP_WITHIN_S = 20  # how long `cascan wait`, `watch` and `show` wait for an id to become a scan
 PROGRESS_LINE_EVERY_S = 30  # where standard error is not a terminal
 MAX_SCANS_INDEXED = 100_000  # the latest ones, in the search index of a machine
 MAX_SCANS_SEARCHED = 500  # the latest ones with findings, by `cascan search` where there is no index
