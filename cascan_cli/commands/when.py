@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cascan_cli.input.endpoints import Endpoint, parse_identified
-from cascan_cli.input.moments import parse_moment, parse_zone
+from cascan_cli.input.moments import parse_look_moment, parse_moment, parse_zone
 from cascan_cli.output.history import (
     describe_service,
     format_look,
@@ -72,7 +72,7 @@ def run(args: Namespace) -> int:
 
 def _find_spans(endpoint: Endpoint, args: Namespace, stack: StackGateways) -> Iterator[Seen]:
     zone = parse_zone(args.tz)
-    until = parse_moment(args.until, zone, "--until")
+    until = parse_look_moment(args.until, zone, "--until")
     since = parse_moment(args.since, zone, "--since") if args.since else None
     asked = Range(endpoint.address, since, until)
     if not endpoint.has_identity:
