@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from cascan.clock import to_wire
 from cascan_cli.errors import BadInput
 from cascan_cli.local.aws import use_endpoint
 from cascan_cli.local.policy import LocalPolicy, read_policy, store_policy
-from cascan_cli.local.stack import Status, down, status, up
+from cascan_cli.local.stack import TEMPLATE, Status, down, status, up
 from cascan_cli.local.state import StateDir
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.health import describe_halt, read_stored_switch
@@ -20,14 +21,11 @@ if TYPE_CHECKING:
 
 
 def run(args: Namespace) -> int:
-    if args.action == "up":
+    if args.action == "up" and args.foreground:
+        _hold(args)
+    elif args.action == "up":
         policy = _policy_to_set(args)
-        stack_status = up(args.state_dir, local_parameters(policy))
-        store_policy(args.state_dir, policy)
-        with open_stack(Namespace(stack=None, state_dir=args.state_dir)) as stack:
-            _show(stack_status, policy, stack.table.switch(), as_json=args.json)
-            if stack.table.needs_migration():
-                print_message("an earlier version stored a part of the inventory: cascan migrate")
+        _finish_start(args, up(args.state_dir, local_parameters(policy)), policy)
     elif args.action == "status":
         stack_status = status(args.state_dir)
         _show(stack_status, read_policy(args.state_dir), _switch(stack_status), as_json=args.json)
@@ -35,6 +33,32 @@ def run(args: Namespace) -> int:
         was_running = down(args.state_dir)
         print_message("the local stack has stopped" if was_running else "no local stack was running")
     return 0
+
+
+def _hold(args: Namespace) -> None:
+    """Hold the stack in this process until a signal; systemd learns when it is up."""
+    from cascan_cli.local.notify import READY, STOPPING, notify_systemd
+    from cascan_cli.local.supervisor import hold_in_foreground
+
+    policy = _policy_to_set(args)
+
+    def report_start() -> None:
+        _finish_start(args, status(args.state_dir), policy)
+        sys.stdout.flush()  # a service manager reads it from a pipe
+        notify_systemd(READY)
+
+    hold_in_foreground(StateDir(args.state_dir), TEMPLATE, local_parameters(policy), report_start)
+    notify_systemd(STOPPING)
+    print_message("the local stack has stopped")
+
+
+def _finish_start(args: Namespace, stack_status: Status, policy: LocalPolicy) -> None:
+    """Store the policy of a stack that is up, rebuild its tables if necessary, and print its status."""
+    store_policy(args.state_dir, policy)
+    with open_stack(Namespace(stack=None, state_dir=args.state_dir)) as stack:
+        _show(stack_status, policy, stack.table.switch(), as_json=args.json)
+        if stack.table.needs_migration():
+            print_message("an earlier version stored a part of the inventory: cascan migrate")
 
 
 def _policy_to_set(args: Namespace) -> LocalPolicy:

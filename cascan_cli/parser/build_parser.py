@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING, cast
 
-from cascan_cli.parser import add_command, sentence
 from cascan_cli.parser.cascades import add_cascade_commands
 from cascan_cli.parser.check import add_check_commands
 from cascan_cli.parser.completion import add_completion_command
@@ -14,6 +13,7 @@ from cascan_cli.parser.doctor import add_doctor_command
 from cascan_cli.parser.exposure import add_exposure_commands
 from cascan_cli.parser.history import add_history_commands
 from cascan_cli.parser.inventory import add_inventory_commands
+from cascan_cli.parser.local import add_local_command
 from cascan_cli.parser.messages import add_messages_commands
 from cascan_cli.parser.network import add_network_commands
 from cascan_cli.parser.pages import add_page_commands
@@ -27,7 +27,6 @@ from cascan_cli.parser.sentence_parser import OneCommand, SentenceParser
 from cascan_cli.parser.severity import add_severity_commands
 from cascan_cli.parser.shared_options import (
     FOR_THIS_SCAN,
-    local_options,
     output_options,
     policy_options,
     request_options,
@@ -196,31 +195,7 @@ def _add_scanning(
 
 
 def _add_running(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
-    text = "start, stop and inspect the stack on this machine"
-    details = (
-        "While none is running, each command that needs one starts a stack, which ends a minute after the "
-        "last command. CASCAN_LOCAL_KEEP=SECONDS in the environment changes that time; with 0 a stack ends "
-        "with its command."
-    )
-    local = commands.add_parser("local", help=text, description=f"{sentence(text)} {details}")
-    actions = local.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, text in (
-        ("up", "start the stack, and keep it running until `local down`"),
-        ("down", "stop the stack and keep its data"),
-        ("status", "print whether the stack runs, where, until when, and what is deployed"),
-    ):
-        options = [local_options(), output]
-        if name == "up":
-            options.append(policy_options("stays in force until another `local up` changes it"))
-        action = add_command(actions, name, options, text)
-        if name == "up":
-            action.add_argument(
-                "--default-policy",
-                action="store_true",
-                help="discard --allow and --policy-profile of earlier `local up` calls",
-            )
-    local.set_defaults(run="local", stack=None)
-
+    add_local_command(commands, output)
     rebuild = commands.add_parser(
         "rebuild",
         parents=[stack, output],
