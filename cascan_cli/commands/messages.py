@@ -13,10 +13,10 @@ from cascan.ids import derive_event_id
 from cascan.limits import MAX_CHANNEL_FILE_BYTES, MAX_LISTED_THREADS
 from cascan.messages.channel_settings import ChannelFile, ChannelSettings
 from cascan.messages.notices import build_notice_fields
-from cascan.messages.read_channels import read_channels
+from cascan.messages.read_channels import read_channels, to_stored_channels
 from cascan.messages.work import MessageWork
 from cascan.model.finding import Severity
-from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread, StoredChannels
+from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.text_file import read_text_file
 from cascan_cli.output.listing import Listing, print_listing
@@ -81,7 +81,7 @@ def _store(text: str, stack: StackGateways) -> int:
     if current and current.text == text:
         return current.version
     version = current.version + 1 if current else 1
-    stored = StoredChannels(version=version, stored_at=utc_now(), text=text, stored_by=stack.submitter)
+    stored = to_stored_channels(text, version=version, stored_at=utc_now(), stored_by=stack.submitter)
     if not table.put_channels(stored):
         raise CliError("another file was stored at the same moment; look at it with `cascan messages show`")
     return version
