@@ -265,8 +265,11 @@ class _Termination:
 def _save_table(app: Any, path: Path, deadline: float) -> None:
     """Save the table for reading. Without the file, the next command that reads starts a stack."""
     try:
-        tables = app._get_module("dynamodb")._tables  # noqa: SLF001 - its API reads a megabyte at a time
-        _load_sibling("save_table").save_table(tables, Path(os.environ["STATE_DIR"]), path, deadline)
+        # Its API reads a megabyte at a time
+        tables, queues = (app._get_module("dynamodb")._tables, app._get_module("sqs")._queues)  # noqa: SLF001
+        save_table = _load_sibling("save_table")
+        messages = save_table.count_messages(queues)
+        save_table.save_table(tables, messages, Path(os.environ["STATE_DIR"]), path, deadline)
     except Exception as exc:  # noqa: BLE001 - all else is saved, which must not be given up
         print(f"the table is not saved for reading: {exc}", file=sys.stderr, flush=True)
 

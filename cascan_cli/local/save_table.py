@@ -52,8 +52,16 @@ def identify(state: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
-def save_table(tables: Any, state: Path, path: Path, deadline: float) -> None:
-    """Write the file, or none at all. `tables`: those of the emulator; `deadline`: monotonic.
+def count_messages(queues: Any) -> int:
+    """How many messages are in the queues of the emulator, with those that a function has received."""
+    return sum(len(queue["messages"]) for _, queue in queues.all_items())
+
+
+def save_table(tables: Any, messages: int, state: Path, path: Path, deadline: float) -> None:
+    """Write the file, or none at all.
+
+    `tables`: those of the emulator; `messages`: in its queues; `state`: the folder of its saved state;
+    `deadline`: of the monotonic clock.
 
     Raises: NotSaved, OSError, sqlite3.Error.
     """
@@ -64,14 +72,15 @@ def save_table(tables: Any, state: Path, path: Path, deadline: float) -> None:
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL, 0o600))
     try:
         with closing(sqlite3.connect(draft, isolation_level=None)) as file:
-            _write(file, name, table["items"], identify(state), deadline)
+            about = {"format": FORMAT, "table": name, "saved_with": identify(state), "messages": messages}
+            _write(file, table["items"], about, deadline)
         _sync(draft)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _write(file: sqlite3.Connection, name: str, items: Any, saved_with: list[int], deadline: float) -> None:
+def _write(file: sqlite3.Connection, items: Any, about: dict[str, Any], deadline: float) -> None:
     for pragma in ("journal_mode = OFF", "synchronous = OFF"):  # a draft that is cut off is never read
         file.execute(f"PRAGMA {pragma}")
     file.executescript(SCHEMA)
@@ -79,13 +88,7 @@ def _write(file: sqlite3.Connection, name: str, items: Any, saved_with: list[int
     file.execute("BEGIN")
     insert = "INSERT INTO items (pk, sk, listing, listed_at, item) VALUES (?, ?, ?, ?, ?)"
     file.executemany(insert, _build_rows(items, states, deadline))
-    about = {
-        "format": FORMAT,
-        "table": name,
-        "saved_with": saved_with,
-        "saved_at": time.time(),
-        "scan_states": sorted(states),
-    }
+    about = about | {"saved_at": time.time(), "scan_states": sorted(states)}
     file.executemany("INSERT INTO about VALUES (?, ?)", [(key, json.dumps(value)) for key, value in about.items()])
     file.execute("COMMIT")
     file.executescript(INDEXES)

@@ -86,6 +86,11 @@ class SavedTable:
         return frozenset(self._about["scan_states"])
 
     @property
+    def messages(self) -> int:
+        """How many messages were in the queues of the stack."""
+        return int(self._about["messages"])
+
+    @property
     def name(self) -> str:
         return str(self._about["table"])
 

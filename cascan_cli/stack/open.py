@@ -274,8 +274,8 @@ def _open_saved(args: Namespace, opened: ExitStack) -> StackGateways | None:
     if outputs is None or table is None:
         return None
     opened.callback(table.close)
-    if table.scan_states - FINAL_STATES - {ScanState.SUSPENDED}:  # they go on while a stack runs
-        return None
+    if table.messages or table.scan_states - FINAL_STATES - {ScanState.SUSPENDED}:
+        return None  # a stack that starts goes on with them
     endpoint = state.endpoint()
     is_started = False
 

@@ -53,14 +53,14 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalStacks]:
     clients.forget()
 
 
-def save_scan(folder: Path, state: ScanState) -> None:
+def save_scan(folder: Path, state: ScanState, *, messages: int = 0) -> None:
     """The state directory of a stack that has ended in order, with a scan in this state."""
     directory = StateDir(folder)
     (directory.emulator_state / EMULATOR_FILE).write_text("{}")
     table = EmulatedTable(TABLE)
     outcome = Outcome.COMPLETE if state is ScanState.DONE else None
     table.put([scan_item(a_scan(state=state, outcome=outcome))])
-    save_table(table.tables, directory.emulator_state, directory.saved_table, time.monotonic() + 60)
+    save_table(table.tables, messages, directory.emulator_state, directory.saved_table, time.monotonic() + 60)
     directory.exit_status.write_text("0")
 
 
@@ -85,6 +85,12 @@ def test_a_suspended_scan_waits_for_resume_and_not_for_a_stack(tmp_path: Path, s
 
 def test_a_stack_is_started_to_go_on_with_a_scan_that_is_under_way(tmp_path: Path, stacks: LocalStacks) -> None:
     save_scan(tmp_path, ScanState.SCANNING)
+    with open_stack(arguments(tmp_path, "scans")):
+        assert stacks.running == 1
+
+
+def test_a_stack_is_started_to_go_on_with_the_messages_of_its_queues(tmp_path: Path, stacks: LocalStacks) -> None:
+    save_scan(tmp_path, ScanState.DONE, messages=1)
     with open_stack(arguments(tmp_path, "scans")):
         assert stacks.running == 1
 

@@ -50,7 +50,7 @@ def save(table: EmulatedTable, folder: Path, *, within_s: float = 60.0) -> Path:
     state = folder / "emulator"
     state.mkdir(exist_ok=True)
     (state / EMULATOR_FILE).write_text("{}")
-    save_table(table.tables, state, folder / "table.sqlite", time.monotonic() + within_s)
+    save_table(table.tables, 0, state, folder / "table.sqlite", time.monotonic() + within_s)
     return folder / "table.sqlite"
 
 
@@ -176,7 +176,7 @@ def state(tmp_path: Path) -> StateDir:
     table = EmulatedTable(TABLE)
     table.put([build_item("a", "a"), build_item("a", "b")])
     (state.emulator_state / EMULATOR_FILE).write_text("{}")
-    save_table(table.tables, state.emulator_state, state.saved_table, time.monotonic() + 60)
+    save_table(table.tables, 0, state.emulator_state, state.saved_table, time.monotonic() + 60)
     state.exit_status.write_text("0")
     return state
 
