@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from cascan.clock import to_wire
 from cascan_cli.errors import BadInput
 from cascan_cli.local.aws import use_endpoint
+from cascan_cli.local.deployment import TEMPLATE
 from cascan_cli.local.policy import LocalPolicy, read_policy, store_policy
-from cascan_cli.local.stack import TEMPLATE, Status, down, status, up
+from cascan_cli.local.stack import Status, down, status, up
 from cascan_cli.local.state import StateDir
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.health import describe_halt, read_stored_switch

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from boto3.session import Session
     from botocore.config import Config
 
-    from cascan.aws.token_client import Read
     from cascan_cli.local.endpoint import Endpoint
 
 REGION = "us-east-1"
@@ -40,11 +39,8 @@ def aws_environment(endpoint: Endpoint) -> dict[str, str]:
     }
 
 
-def use_endpoint(endpoint: Endpoint, read: Read | None = None) -> None:
-    """Connect every AWS client that this process opens from now on to the emulator.
-
-    `read` may answer calls of DynamoDB in its place.
-    """
+def use_endpoint(endpoint: Endpoint) -> None:
+    """Connect every AWS client that this process opens from now on to the emulator."""
     from cascan.aws import clients  # imported here, because a process of the stack imports this module
 
     os.environ.pop("AWS_PROFILE", None)  # the profile is not in these empty files
@@ -54,7 +50,7 @@ def use_endpoint(endpoint: Endpoint, read: Read | None = None) -> None:
         "NO_PROXY": "127.0.0.1",
     }
     os.environ.update(aws_environment(endpoint) | nothing)
-    clients.use_token(endpoint.url, endpoint.secret, read)
+    clients.use_token(endpoint.url, endpoint.secret)
 
 
 def open_session(endpoint: Endpoint) -> Session:

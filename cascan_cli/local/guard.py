@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import math
 import os
 import shutil
@@ -27,6 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from logging import LogRecord
+
     from hypercorn.config import Config
     from hypercorn.typing import (
         ASGIFramework,
@@ -230,6 +231,7 @@ def main() -> None:
         forks.install(ministack.core.lambda_runtime)
     application: Any = ministack.app.app
     failures = _SaveFailures()
+    failures.listen()
     guard = Guard(application, secret, f"{HOST}:{port}", os.environ["S3_DATA_DIR"])
     termination = _Termination()
     asyncio.run(termination.serve_until(guard, config))
@@ -286,16 +288,21 @@ def _load_sibling(name: str) -> Any:
     return module
 
 
-class _SaveFailures(logging.Handler):
+class _SaveFailures:
     """Notices that the emulator failed to save something, which it only logs."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
         self.any = False
-        for name in ("persistence", "s3"):
-            logging.getLogger(name).addHandler(self)
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def listen(self) -> None:
+        import logging  # late, as above
+
+        handler = logging.Handler(logging.WARNING)
+        handler.emit = self._look_at  # type: ignore[method-assign]
+        for name in ("persistence", "s3"):
+            logging.getLogger(name).addHandler(handler)
+
+    def _look_at(self, record: LogRecord) -> None:
         self.any = self.any or record.msg.lower().startswith(SAVE_FAILED)
 
 

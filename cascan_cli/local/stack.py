@@ -13,11 +13,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from cascan_cli.errors import StackBusy, StackUnguarded
@@ -29,7 +29,7 @@ from cascan_cli.local.attach import (
     lock_or_attach,
 )
 from cascan_cli.local.aws import client_options, open_session
-from cascan_cli.local.deployment import find_current_outputs, update_deployment
+from cascan_cli.local.deployment import TEMPLATE, find_current_outputs, update_deployment
 from cascan_cli.local.endpoint import Endpoint
 from cascan_cli.local.keep import find_end, read_keep_s, released_after_use
 from cascan_cli.local.lock import Lock, hold_lock, try_lock, try_shared_lock
@@ -40,16 +40,12 @@ if TYPE_CHECKING:
 
     from cascan_cli.local.aws import ClientOptions
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-BUNDLE = CHECKOUT / "cascan_cli" / "bundle"  # in an installed wheel: setup.py
-TEMPLATE = (BUNDLE if BUNDLE.is_dir() else CHECKOUT) / "template.yaml"
 BUSY_TIMEOUT_S = 300.0
 UP_TIMEOUT_S = 120.0
 DOWN_TIMEOUT_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class LocalStack:
+class LocalStack(Struct, frozen=True):
     """A running stack.
 
     `outputs` are those of the template; `attached`: `cascan local up` started it, and it stays up.
@@ -78,8 +74,7 @@ class LocalStack:
         self.state.mark_rebuilt()
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """`running` is None if no stack is up; `deployed` are the outputs of the last deployment.
 
     `ends_at` is when a running stack ends without further use; None: it stays up, or is used now.

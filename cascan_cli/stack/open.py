@@ -263,11 +263,9 @@ def _open_saved(args: Namespace, opened: ExitStack) -> StackGateways | None:
     if not state.is_saved():
         return None
     from cascan.model.scan import FINAL_STATES, ScanState
-    from cascan_cli.local.aws import use_endpoint
-    from cascan_cli.local.deployment import find_current_outputs
+    from cascan_cli.local.deployment import TEMPLATE, find_current_outputs
     from cascan_cli.local.policy import read_policy
     from cascan_cli.local.saved_table import open_saved_table
-    from cascan_cli.local.stack import TEMPLATE
 
     outputs = find_current_outputs(state, TEMPLATE, local_parameters(read_policy(args.state_dir).widen(args)))
     table = open_saved_table(state) if outputs else None
@@ -276,7 +274,6 @@ def _open_saved(args: Namespace, opened: ExitStack) -> StackGateways | None:
     opened.callback(table.close)
     if table.messages or table.scan_states - FINAL_STATES - {ScanState.SUSPENDED}:
         return None  # a stack that starts goes on with them
-    endpoint = state.endpoint()
     is_started = False
 
     def start() -> None:
@@ -285,14 +282,30 @@ def _open_saved(args: Namespace, opened: ExitStack) -> StackGateways | None:
             is_started = True
             opened.enter_context(_open_local(args))
 
-    def read(operation: str, body: bytes) -> bytes | None:
+    def read(operation: str, body: bytes) -> bytes:
         content = None if is_started else table.answer(operation, body)
-        if content is None:
-            start()
-        return content
+        if content is not None:
+            return content
+        start()
+        return _ask_stack(operation, body)
 
-    use_endpoint(endpoint, read)
-    return StackGateways(outputs, stays_up=False, is_local=True, own_port=endpoint.port, start=start)
+    from cascan.aws import clients
+
+    clients.use_token("", "", read)  # until a stack starts, which sets its own
+    return StackGateways(outputs, stays_up=False, is_local=True, own_port=state.port(), start=start)
+
+
+def _ask_stack(operation: str, body: bytes) -> bytes:
+    """The answer of the stack that has been started for a request of DynamoDB."""
+    from cascan.aws import clients
+    from cascan.aws.dynamodb.connection_pool import build_connection
+
+    connection = build_connection(clients.dynamodb())
+    try:
+        connection.send(operation, body)
+        return msgspec.json.encode(connection.answer())
+    finally:
+        connection.close()
 
 
 @contextmanager

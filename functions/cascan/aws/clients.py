@@ -41,7 +41,7 @@ _token_endpoints: list[TokenEndpoint] = []  # one, if DynamoDB and SQS are calle
 def use_token(endpoint_url: str, token: str, read: Read | None = None) -> None:
     """Call DynamoDB and SQS at this endpoint with the token, from the next use of a client on.
 
-    `read` may answer calls of DynamoDB in place of the endpoint.
+    With `read`, that answers the calls of DynamoDB.
     """
     _token_endpoints[:] = [TokenEndpoint(endpoint_url, token, read)]
     forget()
@@ -51,7 +51,7 @@ def load() -> None:
     """Import what the clients need. In the init phase of a function, Lambda gives it a whole processor."""
     import boto3  # noqa: F401, PLC0415
 
-    from cascan.aws.dynamodb import signing  # noqa: F401, PLC0415
+    from cascan.aws.dynamodb import connection, signing  # noqa: F401, PLC0415
 
 
 @cache
