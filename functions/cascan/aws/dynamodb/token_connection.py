@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from botocore.exceptions import HTTPClientError
 
 from cascan.aws.dynamodb.answer import MAX_ANSWER_BYTES, OK, Answer, decode_answer
-from cascan.aws.plain_http import PlainConnection
 
 if TYPE_CHECKING:
+    from cascan.aws.plain_http import PlainConnection
     from cascan.aws.token_client import TokenClient
 
 TIMEOUT_S = 30  # the machine may be busy, and queues are polled for up to 20 s
@@ -26,8 +25,7 @@ class TokenConnection:
 
     def __init__(self, client: TokenClient) -> None:
         self._client = client
-        url = urlsplit(client.endpoint_url)
-        self._http = PlainConnection(url.hostname or "", url.port or 0, TIMEOUT_S)
+        self._http: PlainConnection | None = None  # built by the first call that is not answered by a reader
         self._operation = ""
         self._used_at = 0.0
         self._outcome: Answer | OSError | None = None  # known before an answer is read
@@ -43,6 +41,7 @@ class TokenConnection:
             self.close()
         self._used_at = time.time()
         try:
+            self._http = self._http or self._build_http()
             self._http.send("POST", "/", self._client.headers(operation), body)
         except OSError as exc:
             self._outcome = exc
@@ -62,9 +61,22 @@ class TokenConnection:
 
     def close(self) -> None:
         """Close the connection and drop an unread answer. The next `send` opens it again."""
-        self._http.close()
+        if self._http:
+            self._http.close()
+
+    def _build_http(self) -> PlainConnection:
+        from urllib.parse import urlsplit  # noqa: PLC0415 - a command that reads a saved table needs no HTTP
+
+        from cascan.aws.plain_http import PlainConnection  # noqa: PLC0415
+
+        url = urlsplit(self._client.endpoint_url)
+        return PlainConnection(url.hostname or "", url.port or 0, TIMEOUT_S)
 
     def _receive(self) -> Answer:
         if isinstance(self._outcome, OSError):
             raise self._outcome
-        return self._outcome or Answer(*self._http.receive(MAX_ANSWER_BYTES))
+        if self._outcome:
+            return self._outcome
+        if self._http is None:
+            raise OSError("no call was sent")
+        return Answer(*self._http.receive(MAX_ANSWER_BYTES))
