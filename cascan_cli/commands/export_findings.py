@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cascan.queries.finding_query import FindingQuery
     from cascan_cli.stack.open import StackGateways
 
-XML = "xml"
+XML, PARQUET = "xml", "parquet"
 PLAIN_JSON = ("json", "jsonl")  # a read of the inventory for each host would double their time
 
 
@@ -124,6 +124,11 @@ def read_changes(scan: Scan, table: ScanTable) -> Iterator[tuple[str, Iterator[C
 
 def write_records(records: Iterable[Record], args: Namespace, *, title: str, vantage: str = "") -> None:
     """Write the records as `--as`, `-o` and `--with-secrets` say. Raises: BadInput: the file cannot be written."""
+    if args.form == PARQUET:
+        from cascan_cli.query.parquet import write_records_as_parquet
+
+        write_records_as_parquet(records, args.output, with_secrets=args.with_secrets)
+        return
     write_document(render_export(records, args, title=title, vantage=vantage), args.output)
 
 
