@@ -101,6 +101,7 @@ class Page(NamedTuple):
     following: str
     exports: dict[str, str]
     path: str
+    sort: str  # the field of the address; empty: the list is as it was read
     status: str  # how many rows are shown, in one sentence
 
 
@@ -147,6 +148,7 @@ def build_page(request: Request, listing: Listing) -> Page:
         following=following,
         exports=exports,
         path=request.url.path,
+        sort=request.query_params.get("sort", ""),
         status=_describe_rows(number, len(cells), has_more=has_more),
     )
 
