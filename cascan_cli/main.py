@@ -125,6 +125,10 @@ def _run_command(args: argparse.Namespace) -> int:
     from cascan import stored
     from cascan.errors import GatewayUnavailable, UnreadableItem
 
+    if getattr(args, "is_listing", False):
+        from cascan_cli.output.listing import check_listing_options
+
+        check_listing_options(args)
     stored.listen(lambda error: print_message(f"note: {error}"))
     try:
         # Each command imports only what it needs

@@ -13,7 +13,7 @@ from cascan.formats.registry import render_records
 from cascan.formats.select_records import select_current_records, select_scan_records
 from cascan.formats.series_records import Series
 from cascan_cli.errors import BadInput
-from cascan_cli.output.export_file import write_document
+from cascan_cli.output.export_file import ExportProgress, write_document
 from cascan_cli.output.scan import print_reasons, scan_exit_code
 from cascan_cli.output.text import pluralize, print_message
 from cascan_cli.stack.find_scan import find_scan
@@ -124,7 +124,9 @@ def read_changes(scan: Scan, table: ScanTable) -> Iterator[tuple[str, Iterator[C
 
 def write_records(records: Iterable[Record], args: Namespace, *, title: str, vantage: str = "") -> None:
     """Write the records as `--as`, `-o` and `--with-secrets` say. Raises: BadInput: the file cannot be written."""
-    write_document(render_export(records, args, title=title, vantage=vantage), args.output)
+    progress = ExportProgress(args.output, "finding")
+    chunks = render_export(progress.count(records), args, title=title, vantage=vantage)
+    write_document(chunks, args.output, progress)
 
 
 def render_export(records: Iterable[Record], args: Namespace, *, title: str, vantage: str = "") -> Iterator[bytes]:

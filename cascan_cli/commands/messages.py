@@ -13,13 +13,13 @@ from cascan.ids import derive_event_id
 from cascan.limits import MAX_CHANNEL_FILE_BYTES, MAX_LISTED_THREADS
 from cascan.messages.channel_settings import ChannelFile, ChannelSettings
 from cascan.messages.notices import build_notice_fields
-from cascan.messages.read_channels import read_channels
+from cascan.messages.read_channels import read_channels, to_stored_channels
 from cascan.messages.work import MessageWork
 from cascan.model.finding import Severity
-from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread, StoredChannels
+from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.text_file import read_text_file
-from cascan_cli.output.table import print_table
+from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.text import pluralize, print_json, print_message
 from cascan_cli.stack.open import StackGateways, open_stack
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LISTED = (AttemptState.PARKED, AttemptState.UNKNOWN, AttemptState.WAITING, AttemptState.SENDING)
 RETRIED = (AttemptState.PARKED, AttemptState.UNKNOWN)
+CHANNEL_COLUMNS = ("CHANNEL", "END", "FORMAT", "SEVERITY", "OWNERS")
 COLUMNS = ("CHANNEL", "STATE", "SINCE", "TRIES", "MESSAGE", "REASON", "KEY")
 NO_CHANNELS = "there are no channels; `cascan messages set FILE` stores them"
 
@@ -80,7 +81,7 @@ def _store(text: str, stack: StackGateways) -> int:
     if current and current.text == text:
         return current.version
     version = current.version + 1 if current else 1
-    stored = StoredChannels(version=version, stored_at=utc_now(), text=text, stored_by=stack.submitter)
+    stored = to_stored_channels(text, version=version, stored_at=utc_now(), stored_by=stack.submitter)
     if not table.put_channels(stored):
         raise CliError("another file was stored at the same moment; look at it with `cascan messages show`")
     return version
@@ -93,24 +94,24 @@ def _read(table: DynamoMessageTable) -> ChannelFile:
 
 def _show(stack: StackGateways, args: Namespace) -> int:
     channels = _read(stack.messages).channels
-    if args.json:
-        print_json([_to_json(channel) for channel in channels])
-        return 0
-    columns = ("CHANNEL", "END", "FORMAT", "SEVERITY", "OWNERS")
-    rows = [
-        (
-            channel.name,
-            channel.end,
-            channel.format.value,
-            channel.audience.severity.value,
-            ", ".join(channel.audience.owners),
-        )
-        for channel in channels
-    ]
-    print_table(columns, rows)
-    if not channels:
+    listing = Listing(
+        title="channels",
+        unit="channel",
+        items=channels,
+        columns=CHANNEL_COLUMNS,
+        to_row=_to_channel_row,
+        to_json=_to_json,
+    )
+    print_listing(listing, args)
+    if not channels and not args.json:
         print_message(NO_CHANNELS)
     return 0
+
+
+def _to_channel_row(channel: ChannelSettings) -> tuple[object, ...]:
+    audience = channel.audience
+    owners = ", ".join(audience.owners)
+    return channel.name, channel.end, channel.format.value, audience.severity.value, owners
 
 
 def _to_json(channel: ChannelSettings) -> dict[str, Any]:
@@ -138,11 +139,17 @@ def _list_threads(table: DynamoMessageTable, states: tuple[AttemptState, ...], c
 
 def _list(stack: StackGateways, args: Namespace) -> int:
     threads = list(_list_threads(stack.messages, LISTED, args.channel))
-    if args.json:
-        print_json([_thread_to_json(thread) for thread in threads])
-        return 0
-    print_table(COLUMNS, [_to_row(thread) for thread in threads], drop=("KEY", "TRIES"))
-    if not threads:
+    listing = Listing(
+        title="messages on their way",
+        unit="message",
+        items=threads,
+        columns=COLUMNS,
+        to_row=_to_row,
+        to_json=_thread_to_json,
+        drop=("KEY", "TRIES"),
+    )
+    print_listing(listing, args)
+    if not threads and not args.json:
         print_message("every message has arrived")
     return 0
 

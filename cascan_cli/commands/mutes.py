@@ -16,7 +16,7 @@ from cascan.messages.work import MessageWork
 from cascan.model.mute import StoredMute
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.moments import parse_duration, parse_moment
-from cascan_cli.output.table import print_table
+from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.open import StackGateways, open_stack
 
@@ -116,17 +116,24 @@ def _list(args: Namespace) -> int:
     with open_stack(args) as stack:
         mutes = [mute for mute in stack.mutes.list_mutes() if mute.closed_at is None]
     mutes.sort(key=lambda mute: (mute.ends_at, mute.mute_id))
-    if args.json:
-        print_json([_to_json(mute) for mute in mutes])
-        return 0
-    rows = [
-        (mute.mute_id, _describe(mute), to_wire(mute.begins_at), to_wire(mute.ends_at), mute.by, mute.reason)
-        for mute in mutes
-    ]
-    print_table(COLUMNS, rows, drop=("BY", "SINCE"), whole=("ID",))
-    if not mutes:
+    listing = Listing(
+        title="mutes",
+        unit="mute",
+        items=mutes,
+        columns=COLUMNS,
+        to_row=_to_row,
+        to_json=_to_json,
+        drop=("BY", "SINCE"),
+        whole=("ID",),
+    )
+    print_listing(listing, args)
+    if not mutes and not args.json:
         print_message("nothing is muted by a command; mutes in the file of channels are not listed")
     return 0
+
+
+def _to_row(mute: StoredMute) -> tuple[object, ...]:
+    return mute.mute_id, _describe(mute), to_wire(mute.begins_at), to_wire(mute.ends_at), mute.by, mute.reason
 
 
 def _describe(mute: StoredMute) -> str:

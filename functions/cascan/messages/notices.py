@@ -16,12 +16,12 @@ from typing import Any
 
 from cascan.clock import to_wire
 from cascan.events import BusEvent, ExposureExpiring, ScanCompleted, ScanFailed, ScheduleSkipped
-from cascan.forms.complete_request import SCHEDULE_LABEL
 from cascan.limits import MAX_MESSAGE_FIELD_CHARS
 from cascan.messages.fields import FIELD_NAMES, Fields
 from cascan.model.finding import Severity
 from cascan.model.message import Step
 from cascan.model.scan import Outcome
+from cascan.model.schedule import SCHEDULE_LABEL
 
 KeyedNotice = tuple[str, Fields]
 INCOMPLETE = frozenset({Outcome.PARTIAL, Outcome.TIMED_OUT, Outcome.UNRESOLVED, Outcome.FAILED})
