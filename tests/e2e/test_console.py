@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def logs(cascan: Cascan) -> Iterator[None]:
     for file in sorted(folder.rglob("*.log")):
         with file.open("rb") as log:
             log.seek(max(sizes.get(file, 0), file.stat().st_size - MAX_LOG_BYTES))
-            print(f"--- {file.relative_to(folder)}\n{log.read().decode(errors='replace')}")
+            sys.stdout.write(f"--- {file.relative_to(folder)}\n{log.read().decode(errors='replace')}\n")
 
 
 @pytest.mark.usefixtures("expectations", "logs")

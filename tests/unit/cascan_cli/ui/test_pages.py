@@ -143,7 +143,7 @@ def test_a_list_is_sorted_as_far_as_the_limit_and_says_so(site: Site, monkeypatc
 
 def test_a_list_is_replaced_in_place_and_a_form_works_without_scripts(site: Site) -> None:
     page = site.get("/audit").text
-    assert '<form class="filters" method="get" role="search" hx-get="/audit"' in page
+    assert '<form id="filters" class="filters" method="get" role="search" hx-get="/audit"' in page
     assert page.count('id="list"') == page.count('id="list-status"') == page.count('id="intro"') == 1
     assert '<div id="list"><p class="message" role="alert">' in site.get("/findings?severity=awful", 400).text
 
