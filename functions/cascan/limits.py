@@ -130,6 +130,7 @@ MAX_REVIEWED_FINDINGS = 20_000  # of an ended scan, and of the one before, that 
 MIN_LOST_HOSTS = 2  # of a scan that covered less than the one before; one host more or less is not said
 MIN_LOST_SHARE = 0.05  # of the hosts of the scan before, that are lost
 MAX_LOST_EXAMPLES = 3  # places that a notice names
+MAX_OWNED_HOSTS = 1_000  # lost by a scan, whose owners are looked up for one notice
 MAX_CERTIFICATE_NOTICES = 20  # of one scan; one more notice counts the others
 MAX_WATCHED_CERTIFICATES = 500  # of a stack, those that end first
 MAX_CERTIFICATE_THRESHOLDS = 10  # of one file of channels
