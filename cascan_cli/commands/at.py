@@ -12,7 +12,7 @@ from cascan_cli.commands.when import check_evidence_option, choose_vantages, evi
 from cascan_cli.errors import BadInput
 from cascan_cli.input.endpoints import has_port, parse_endpoint
 from cascan_cli.input.inventory_query import parse_query
-from cascan_cli.input.moments import parse_duration, parse_moment, parse_zone
+from cascan_cli.input.moments import parse_duration, parse_look_moment, parse_zone
 from cascan_cli.output.history import (
     answer_to_json,
     describe_service,
@@ -39,7 +39,7 @@ def run(args: Namespace) -> int:
     if endpoints and (len(endpoints) < len(args.addresses) or args.port or args.network):
         raise BadInput(f"{endpoints[0]}: a port of an address cannot be combined with networks or --port")
     check_evidence_option(args)
-    moment = parse_moment(args.date, parse_zone(args.tz))
+    moment = parse_look_moment(args.date, parse_zone(args.tz))
     with open_stack(args) as stack:
         find = _answer_endpoints(endpoints, moment, args, stack) if endpoints else _find_open(moment, args, stack)
         # Printed as they are found: each needs reads, and there may be many

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cascan_cli.errors import BadInput
 from cascan_cli.input.endpoints import has_port, parse_endpoint
 from cascan_cli.input.inventory_query import parse_query
-from cascan_cli.input.moments import parse_duration, parse_moment, parse_zone
+from cascan_cli.input.moments import parse_duration, parse_look_moment, parse_zone
 from cascan_cli.output.history import format_look, format_port, look_to_json, service_to_json
 from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.text import print_message
@@ -50,7 +50,7 @@ def run(args: Namespace) -> int:
 def _find_rows(args: Namespace, stack: StackGateways, vantages: Sequence[str]) -> list[PortReach]:
     from cascan.queries.reach import find_addresses, find_reach
 
-    moment = parse_moment(args.at, parse_zone(args.tz), "--at")
+    moment = parse_look_moment(args.at, parse_zone(args.tz), "--at")
     stale = parse_duration(args.stale, "--stale") if args.stale else None
     address, keys = _parse_host(args)
     addresses = [address] if address else find_addresses(stack.table, args.host, vantages)

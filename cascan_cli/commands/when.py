@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cascan_cli.errors import BadInput
 from cascan_cli.input.endpoints import Endpoint, parse_identified
-from cascan_cli.input.moments import parse_moment, parse_zone
+from cascan_cli.input.moments import parse_look_moment, parse_moment, parse_zone
 from cascan_cli.output.history import (
     describe_service,
     format_look,
@@ -85,7 +85,7 @@ def check_evidence_option(args: Namespace) -> None:
 
 def _find_spans(endpoint: Endpoint, args: Namespace, stack: StackGateways) -> Iterator[Seen]:
     zone = parse_zone(args.tz)
-    until = parse_moment(args.until, zone, "--until")
+    until = parse_look_moment(args.until, zone, "--until")
     since = parse_moment(args.since, zone, "--since") if args.since else None
     asked = Range(endpoint.address, since, until)
     if not endpoint.has_identity:
