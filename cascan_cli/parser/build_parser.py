@@ -27,6 +27,7 @@ stack in AWS.
   cascan host 10.0.0.5                       all that is known of a host
   cascan explain 4f2a9c11                    why a finding, and what to do
   cascan search CVE-2021-44228               which hosts ever had it
+  cascan query "SELECT … FROM findings"      SQL over all of this
   cascan diff                                what changed since earlier scans
   cascan inventory --port 22                 what is open now, and since when
   cascan when 10.0.0.5:22                    how a port changed over time
@@ -85,6 +86,7 @@ FAMILIES = (
     Family("reading", "add_reading_commands", STACK, ("scans", "wait", "watch", "findings", "report")),
     Family("pages", "add_page_commands", STACK, ("show", "host", "explain")),
     Family("search", "add_search_command", STACK, ("search",)),
+    Family("query", "add_query_command", STACK, ("query",)),
     Family("inventory", "add_inventory_commands", STACK, ("inventory", "diff")),
     Family("history", "add_history_commands", STACK, ("when", "at", "reach", "history")),
     Family("control", "add_control_commands", STACK, ("cancel", "suspend", "resume", "delete", "halt")),
