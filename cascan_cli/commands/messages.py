@@ -12,15 +12,18 @@ from cascan.errors import RequestRefused
 from cascan.ids import derive_event_id
 from cascan.limits import MAX_CHANNEL_FILE_BYTES, MAX_LISTED_THREADS
 from cascan.messages.channel_settings import ChannelFile, ChannelSettings
+from cascan.messages.file_mutes import find_mute_problems, store_file_mutes
 from cascan.messages.notices import build_notice_fields
-from cascan.messages.read_channels import read_channels
+from cascan.messages.read_channels import read_channels, to_stored_channels
 from cascan.messages.work import MessageWork
 from cascan.model.finding import Severity
-from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread, StoredChannels
+from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread
+from cascan.recovery.operator_records import record_channels
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.text_file import read_text_file
 from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.text import pluralize, print_json, print_message
+from cascan_cli.stack.backup import back_up
 from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
@@ -52,8 +55,11 @@ def _set(args: Namespace) -> int:
     except RequestRefused as refused:
         raise BadInput("\n".join(f"{args.file}: {reason}" for reason in refused.reasons)) from refused
     with open_stack(args) as stack:
-        _check_ends(file, stack)
+        _check_file(file, stack)
         version = _store(text, stack)
+        # Of the same file, too: an earlier try may have been interrupted here
+        store_file_mutes(file.mutes, stack.mutes, utc_now(), by=stack.submitter)
+        back_up(record_channels, stack.operator_records, stack.messages)
     if args.json:
         print_json({"version": version, "channels": [_to_json(channel) for channel in file.channels]})
     else:
@@ -61,9 +67,9 @@ def _set(args: Namespace) -> int:
     return 0
 
 
-def _check_ends(file: ChannelFile, stack: StackGateways) -> None:
-    """Raises: BadInput: a channel that this stack cannot use."""
-    problems = []
+def _check_file(file: ChannelFile, stack: StackGateways) -> None:
+    """Raises: BadInput: a channel that this stack cannot use, or a mute that lasts too long."""
+    problems = list(find_mute_problems(file.mutes, stack.mutes.list_mutes(), utc_now()))
     for channel in file.channels:
         if channel.command and not stack.is_local:
             problems.append(f"channels.{channel.name}.command: commands run on one machine alone")
@@ -81,7 +87,7 @@ def _store(text: str, stack: StackGateways) -> int:
     if current and current.text == text:
         return current.version
     version = current.version + 1 if current else 1
-    stored = StoredChannels(version=version, stored_at=utc_now(), text=text, stored_by=stack.submitter)
+    stored = to_stored_channels(text, version=version, stored_at=utc_now(), stored_by=stack.submitter)
     if not table.put_channels(stored):
         raise CliError("another file was stored at the same moment; look at it with `cascan messages show`")
     return version

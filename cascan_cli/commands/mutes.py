@@ -20,7 +20,7 @@ from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.open import StackGateways, open_stack
 
-COLUMNS = ("ID", "MUTES", "SINCE", "UNTIL", "BY", "REASON")
+COLUMNS = ("ID", "STATE", "MUTES", "SINCE", "UNTIL", "BY", "REASON")
 ID_BYTES = 4
 
 
@@ -114,7 +114,7 @@ def _end_now(mute_id: str, stack: StackGateways) -> StoredMute:
 
 def _list(args: Namespace) -> int:
     with open_stack(args) as stack:
-        mutes = [mute for mute in stack.mutes.list_mutes() if mute.closed_at is None]
+        mutes = [mute for mute in stack.mutes.list_mutes() if args.all or mute.closed_at is None]
     mutes.sort(key=lambda mute: (mute.ends_at, mute.mute_id))
     listing = Listing(
         title="mutes",
@@ -123,17 +123,26 @@ def _list(args: Namespace) -> int:
         columns=COLUMNS,
         to_row=_to_row,
         to_json=_to_json,
-        drop=("BY", "SINCE"),
+        drop=("BY", "SINCE", "STATE"),
         whole=("ID",),
     )
     print_listing(listing, args)
     if not mutes and not args.json:
-        print_message("nothing is muted by a command; mutes in the file of channels are not listed")
+        print_message("nothing is muted")
     return 0
 
 
 def _to_row(mute: StoredMute) -> tuple[object, ...]:
-    return mute.mute_id, _describe(mute), to_wire(mute.begins_at), to_wire(mute.ends_at), mute.by, mute.reason
+    begins_at, ends_at = to_wire(mute.begins_at), to_wire(mute.ends_at)
+    return mute.mute_id, _find_state(mute), _describe(mute), begins_at, ends_at, mute.by, mute.reason
+
+
+def _find_state(mute: StoredMute) -> str:
+    if mute.closed_at is not None:
+        return "ended"
+    if mute.holds_at(utc_now()):
+        return "active"
+    return "planned" if mute.begins_at > utc_now() else "ending"
 
 
 def _describe(mute: StoredMute) -> str:
@@ -148,6 +157,8 @@ def _to_json(mute: StoredMute) -> dict[str, Any]:
         "series": list(mute.series),
         "begins_at": to_wire(mute.begins_at),
         "until": to_wire(mute.ends_at),
+        "state": _find_state(mute),
+        "source": mute.source.value,
         "reason": mute.reason,
         "by": mute.by,
     }

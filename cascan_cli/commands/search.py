@@ -64,7 +64,8 @@ def _search_index(stack: StackGateways, text: SearchText, query: FindingQuery, a
                 scans = f"scan {state.scans_done + 1} of {state.scans}"
                 progress.show(f"bringing the search index up to date: {scans}, {state.findings} findings")
 
-        return search_index(stack, args.state_dir, text, query, args.limit + 1, show=show, say=print_message)
+        found = search_index(stack, args.state_dir, text, query, args.limit + 1, show=show, say=print_message)
+    return [each.result for each in found]
 
 
 def _search_table(stack: StackGateways, text: SearchText, query: FindingQuery, args: Namespace) -> list[SearchResult]:

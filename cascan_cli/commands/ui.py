@@ -18,12 +18,15 @@ def run(args: Namespace) -> int:
     """Exit code 0 after Ctrl-C: that is how the console ends."""
     address = args.address or choose_address(_name_stack(args))
     with listen(address, args.port) as listener, open_stack(args) as stack:
+        console = Console(stack, args, Role(args.role))
         try:
-            serve(Console(stack, args, Role(args.role)), listener, opens_browser=not args.no_browser)
+            serve(console, listener, opens_browser=not args.no_browser)
         except Interrupted:
             raise
         except KeyboardInterrupt:
             print_message("the console has ended")
+        finally:
+            console.readers.close()
     return 0
 
 

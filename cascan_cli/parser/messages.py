@@ -86,6 +86,7 @@ def _add_mute_commands(actions: Commands, stack: ArgumentParser, output: Argumen
     unmute = add_command(actions, "unmute", [stack, output], "end a mute now")
     unmute.add_argument("mute_id", metavar="ID", help="the mute's id, from `cascan messages mutes`")
     mutes = add_command(actions, "mutes", [stack, output], "list mutes that have not ended")
+    mutes.add_argument("--all", action="store_true", help="those of the last day that have ended, too")
     add_listing_options(mutes)
     for command in (mute, unmute, mutes):
         command.set_defaults(run="mutes")

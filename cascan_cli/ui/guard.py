@@ -187,6 +187,9 @@ def _build_place(path: str, query: Mapping[str, str]) -> str:
 def _refuse(scope: Scope, headers: Headers, refused: Refused) -> Response:
     """The sentence; in a browser that came from elsewhere, with a link by which it sends its cookie."""
     sentence = str(refused)
+    if headers.get("hx-request") == "true":  # a script of our pages, which shows what is in place of a list
+        text = f'<div id="list"><p class="message" role="alert">{escape(sentence)}</p></div>'
+        return HTMLResponse(text, refused.status)
     came_from_elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site")
     if sentence != NO_SESSION or not came_from_elsewhere or scope["method"] != "GET":
         return PlainTextResponse(f"{sentence}\n", refused.status)

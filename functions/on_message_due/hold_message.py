@@ -76,5 +76,5 @@ def _describe(
     work: MessageWork, subject: Subject | None, mutes: list[StoredMute], scans: ScanReader
 ) -> MessageTopic | None:
     if isinstance(subject, WatchedCertificate):
-        return MessageTopic(address=subject.address)
+        return MessageTopic(address=subject.address, owner=subject.owner)
     return describe_exposure(subject, mutes, scans) if subject else describe_notice(work.notice)

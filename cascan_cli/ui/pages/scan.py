@@ -22,7 +22,6 @@ from cascan.queries.cascade_tree import CascadeReader
 from cascan.queries.describe_detail import describe_detail
 from cascan.queries.finding_query import FindingQuery
 from cascan.queries.read_findings import read_findings
-from cascan.queries.recorded_changes import list_changes
 from cascan.queries.scan_progress import read_live_shards
 from cascan.rules.severity import to_count_key
 from cascan_cli.errors import BadInput
@@ -76,7 +75,7 @@ def show_scan(request: Request) -> Response:
         rows=map(partial(_finding_row, console.clock()), read_findings(scan, table)),
         empty="No finding is stored.",
     )
-    changed = list_changes(_list_members(console, scan), table, MAX_CONSOLE_SHARDS)
+    changed = console.list_changes(_list_members(console, scan), MAX_CONSOLE_SHARDS)
     changes = (change_row(scan, change) for scan, change in changed)
     return show_listing(
         request,

@@ -59,6 +59,7 @@ from cascan.messages.fields import FIELD_NAMES
 from cascan.messages.render import Format
 from cascan.messages.template import find_template_problems
 from cascan.model.finding import Severity
+from cascan.model.message import StoredChannels
 from cascan.model.refusal import Refusal, Rule
 
 SOURCE = "the file"
@@ -91,6 +92,12 @@ class _Mute(msgspec.Struct, frozen=True):
     owners: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CHANNEL_OWNERS)] = ()
     begin: str = msgspec.field(default="", name="from")
     why: str = ""
+
+
+def to_stored_channels(text: str, *, version: int, stored_at: datetime, stored_by: str) -> StoredChannels:
+    """The file as it is stored, with what it says. `text`: read_channels has read it without an error."""
+    parsed = msgspec.json.encode(read_channels(text)).decode()
+    return StoredChannels(version=version, stored_at=stored_at, text=text, stored_by=stored_by, parsed=parsed)
 
 
 def read_channels(text: str) -> ChannelFile:

@@ -134,6 +134,12 @@ def test_a_reader_may_send_no_form(path: str, reader: Site) -> None:
     assert (response.status_code, response.text.strip()) == (403, READ_ONLY)
 
 
+def test_a_list_whose_session_has_ended_shows_the_sentence_in_its_place(tmp_path: Path) -> None:
+    response = Site(tmp_path).client.get("/scans?name=%3Cb%3E", headers={"HX-Request": "true"})
+    assert response.status_code == 403
+    assert response.text.startswith('<div id="list"><p class="message" role="alert">This browser has no session.')
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 def test_other_methods_are_refused(method: str, site: Site) -> None:
     assert site.client.request(method, "/scans").status_code == 405
