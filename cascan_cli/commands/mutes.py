@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from cascan.clock import to_wire, utc_now
 from cascan.limits import MAX_ACTIVE_MUTES, MAX_MUTE_DAYS, MAX_MUTE_REASON_CHARS, MAX_MUTE_SELECTORS, MAX_NAME_CHARS
 from cascan.messages.work import MessageWork
-from cascan.model.mute import StoredMute
+from cascan.model.mute import MuteSource, StoredMute
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.moments import parse_duration, parse_moment
 from cascan_cli.output.listing import Listing, print_listing
@@ -33,7 +33,8 @@ def run(args: Namespace) -> int:
 def _mute(args: Namespace) -> int:
     mute = _build_mute(args, utc_now())
     with open_stack(args) as stack:
-        active = [stored for stored in stack.mutes.list_mutes() if stored.closed_at is None]
+        others = [other for other in stack.mutes.list_mutes() if other.source is not MuteSource.QUIET]
+        active = [other for other in others if other.closed_at is None]
         if len(active) >= MAX_ACTIVE_MUTES:
             raise BadInput(f"there are {len(active)} mutes; at most {MAX_ACTIVE_MUTES} are possible: end one first")
         mute = replace(mute, by=stack.submitter)
@@ -146,6 +147,8 @@ def _find_state(mute: StoredMute) -> str:
 
 
 def _describe(mute: StoredMute) -> str:
+    if mute.channel:
+        return f"channel {mute.channel}"
     return ", ".join((*mute.networks, *mute.owners, *mute.series)) or "everything"
 
 
@@ -159,6 +162,7 @@ def _to_json(mute: StoredMute) -> dict[str, Any]:
         "until": to_wire(mute.ends_at),
         "state": _find_state(mute),
         "source": mute.source.value,
+        "channel": mute.channel,
         "reason": mute.reason,
         "by": mute.by,
     }
