@@ -17,6 +17,7 @@ from cascan_cli.parser.local import add_local_command
 from cascan_cli.parser.messages import add_messages_commands
 from cascan_cli.parser.network import add_network_commands
 from cascan_cli.parser.pages import add_page_commands
+from cascan_cli.parser.query import add_query_command
 from cascan_cli.parser.read import add_read_command
 from cascan_cli.parser.reading import add_reading_commands
 from cascan_cli.parser.redrive import add_redrive_commands
@@ -55,6 +56,7 @@ stack in AWS.
   cascan host 10.0.0.5                       all that is known of a host
   cascan explain 4f2a9c11                    why a finding, and what to do
   cascan search CVE-2021-44228               which hosts ever had it
+  cascan query "SELECT … FROM findings"      SQL over all of this
   cascan diff                                what changed since earlier scans
   cascan inventory --port 22                 what is open now, and since when
   cascan when 10.0.0.5:22                    how a port changed over time
@@ -123,6 +125,7 @@ def _add_commands(commands: Commands) -> None:
     add_reading_commands(commands, stack, output)
     add_page_commands(commands, stack, output)
     add_search_command(commands, stack, output)
+    add_query_command(commands, stack, output)
     add_inventory_commands(commands, stack, output)
     add_history_commands(commands, stack, output)
     add_control_commands(commands, stack, output)

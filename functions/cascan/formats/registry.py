@@ -64,7 +64,7 @@ def render_records(name: str, records: Iterable[Record], export: Export) -> Iter
 
     Raises: ValueError: the format is unknown.
     """
-    from cascan.formats.redact_record import redact_record  # noqa: PLC0415 - see above
+    from cascan.formats.redact_record import redact_records  # noqa: PLC0415 - see above
 
     render = find_format(name).load()
-    return render(records if export.shows_secrets else map(redact_record, records), export)
+    return render(records if export.shows_secrets else redact_records(records), export)
