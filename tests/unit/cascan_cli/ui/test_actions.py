@@ -181,9 +181,6 @@ def test_a_decision_that_cannot_be_is_refused_with_a_sentence(
     assert all(entry.outcome.startswith("refused: ") for entry in exposed.table.audit.values())
 
 
-# ---- schedules
-
-
 def test_several_exposures_are_decided_on_at_once_with_an_entry_for_each(exposed: Site) -> None:
     ids = [exposure.exposure_id for _, exposure in exposed.table.list_exposures(ExposureState.CONFIRMED)]
     page = exposed.get("/exposures?severity=HIGH").text + exposed.get("/exposures").text
