@@ -13,7 +13,6 @@ from cascan_cli.stack.mutes import build_mute, describe_mute, end_mute, find_mut
 from cascan_cli.stack.open import open_stack
 
 COLUMNS = ("ID", "STATE", "MUTES", "SINCE", "UNTIL", "BY", "REASON")
-ID_BYTES = 4
 
 
 def run(args: Namespace) -> int:
@@ -78,6 +77,7 @@ def _to_json(mute: StoredMute) -> dict[str, Any]:
         "until": to_wire(mute.ends_at),
         "state": find_mute_state(mute, utc_now()),
         "source": mute.source.value,
+        "channel": mute.channel,
         "reason": mute.reason,
         "by": mute.by,
     }

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from cascan.clock import to_wire
 from cascan.limits import MAX_ACTIVE_MUTES, MAX_MUTE_DAYS, MAX_MUTE_REASON_CHARS, MAX_MUTE_SELECTORS, MAX_NAME_CHARS
 from cascan.messages.work import MessageWork
-from cascan.model.mute import StoredMute
+from cascan.model.mute import MuteSource, StoredMute
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.moments import parse_duration, parse_moment
 
@@ -64,7 +64,8 @@ def _read_network(text: str) -> str:
 
 def store_mute(mute: StoredMute, stack: StackGateways) -> StoredMute:
     """As it is stored. Raises: BadInput: there are MAX_ACTIVE_MUTES others."""
-    active = [stored for stored in stack.mutes.list_mutes() if stored.closed_at is None]
+    others = [other for other in stack.mutes.list_mutes() if other.source is not MuteSource.QUIET]
+    active = [other for other in others if other.closed_at is None]
     if len(active) >= MAX_ACTIVE_MUTES:
         raise BadInput(f"there are {len(active)} mutes; at most {MAX_ACTIVE_MUTES} are possible: end one first")
     mute = replace(mute, by=stack.submitter)
@@ -103,4 +104,6 @@ def find_mute_state(mute: StoredMute, now: datetime) -> str:
 
 
 def describe_mute(mute: StoredMute) -> str:
+    if mute.channel:
+        return f"channel {mute.channel}"
     return ", ".join((*mute.networks, *mute.owners, *mute.series)) or "everything"

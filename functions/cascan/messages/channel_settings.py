@@ -48,6 +48,7 @@ class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True):
     notices: bool = True
     digest: bool = False
     template: str = ""
+    quiet: tuple[str, ...] = ()  # windows in which its messages wait
 
     @property
     def end(self) -> str:
