@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cascan.channels.apprise_services import MISSING, PACKAGE
 from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
 from cascan.ids import derive_event_id
@@ -70,12 +73,23 @@ def _check_file(file: ChannelFile, stack: StackGateways) -> None:
     for channel in file.channels:
         if channel.command and not stack.is_local:
             problems.append(f"channels.{channel.name}.command: commands run on one machine alone")
+        if channel.apprise and (problem := _find_apprise_problem(channel.apprise, stack)):
+            problems.append(f"channels.{channel.name}.apprise: {problem}")
         if channel.webhook and not stack.is_local:
             parameter = f"/<stack name>/messages/{channel.name}"
             advice = f"store the URL in a parameter of SSM, and write `parameter: {parameter}`"
             problems.append(f"channels.{channel.name}.webhook: {advice}")
     if problems:
         raise BadInput("\n".join(problems))
+
+
+def _find_apprise_problem(config_file: str, stack: StackGateways) -> str:
+    """Empty: this machine can use it."""
+    if not stack.is_local:
+        return "Apprise runs on one machine alone"
+    if find_spec(PACKAGE) is None:
+        return MISSING
+    return "" if Path(config_file).is_file() else f"there is no file {config_file}"
 
 
 def _store(text: str, stack: StackGateways) -> int:
