@@ -38,6 +38,7 @@ NAVIGATION = (
     ("/inventory", "Inventory"),
     ("/changes", "Changes"),
     ("/exposures", "Exposures"),
+    ("/messages", "Messages"),
     ("/schedules", "Schedules"),
     ("/rules", "Rules"),
     ("/reach", "Reachability"),
