@@ -17,6 +17,8 @@ ARGS ?=
 # Settings of deploy and destroy, on the command line of make: infra/deploy.py explains each.
 export STACK ALLOWED DENIED NETWORK SUBNETS SECURITY_GROUPS PUBLIC_IP MAX_WORKERS PARAMETERS PYTHON_VERSION NMAP_VERSION TAG DEBIAN CONFIRM
 export VANTAGE VANTAGE_REGION VANTAGE_NETWORKS
+# The tests start hundreds of Python processes: none should compile again what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help deploy deploy-vantage live-check destroy setup nmap scan test what-is-skipped test-packages test-fast soak lint checkov types check bench clean
 
