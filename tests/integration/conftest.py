@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from moto.moto_api import state_manager
 
+from tests.support import moto_speed
+
 AS_LONG_AS_NOBODY_STOPS_IT = {"progression": "manual", "times": 1_000_000}
 
 
@@ -15,6 +17,11 @@ AS_LONG_AS_NOBODY_STOPS_IT = {"progression": "manual", "times": 1_000_000}
 def running_tasks() -> None:
     """A task of ECS runs until it is stopped; moto would end it as soon as somebody describes it."""
     state_manager.set_transition("ecs::task", AS_LONG_AS_NOBODY_STOPS_IT)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_answers() -> None:
+    moto_speed.speed_up()
 
 
 @pytest.fixture(scope="session", autouse=True)
