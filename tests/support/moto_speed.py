@@ -5,6 +5,7 @@ The answers are the same. tests/integration/conftest.py asks for it.
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import Any
 
@@ -29,6 +30,8 @@ def speed_up() -> None:
     )
     for owner, name, quick in changes:
         setattr(owner, name, quick)
+    # A task on Fargate has a network interface, and with EC2 came a thousand machine images, made anew for each test.
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
 
 def _serialize_present_members(
