@@ -98,7 +98,9 @@ def open_console(table: DynamoScanTable, folder: Path) -> AsyncClient:
         submitter="somebody",
     )
     console = Console(stack, Namespace(stack=None, state_dir=folder))
-    client = AsyncClient(transport=ASGITransport(build_app(console, PORT)), base_url=f"http://127.0.0.1:{PORT}")
+    client = AsyncClient(
+        transport=ASGITransport(build_app(console, "127.0.0.1", PORT)), base_url=f"http://127.0.0.1:{PORT}"
+    )
     asyncio.run(client.get(f"/?token={console.sessions.token}"))
     return client
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from cascan_cli.commands.when import choose_vantages, evidence_to_json
+from cascan_cli.commands.when import check_evidence_option, choose_vantages, evidence_to_json
 from cascan_cli.errors import BadInput
 from cascan_cli.input.endpoints import has_port, parse_endpoint
 from cascan_cli.input.inventory_query import parse_query
-from cascan_cli.input.moments import parse_duration, parse_moment, parse_zone
+from cascan_cli.input.moments import parse_duration, parse_look_moment, parse_zone
 from cascan_cli.output.history import (
     answer_to_json,
     describe_service,
@@ -19,8 +20,8 @@ from cascan_cli.output.history import (
     format_port,
     print_evidence,
 )
-from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json_list, print_message
+from cascan_cli.output.listing import Listing, print_listing
+from cascan_cli.output.text import print_message
 from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
@@ -37,21 +38,30 @@ def run(args: Namespace) -> int:
     endpoints = [text for text in args.addresses if has_port(text)]
     if endpoints and (len(endpoints) < len(args.addresses) or args.port or args.network):
         raise BadInput(f"{endpoints[0]}: a port of an address cannot be combined with networks or --port")
-    moment = parse_moment(args.date, parse_zone(args.tz))
+    check_evidence_option(args)
+    moment = parse_look_moment(args.date, parse_zone(args.tz))
     with open_stack(args) as stack:
         find = _answer_endpoints(endpoints, moment, args, stack) if endpoints else _find_open(moment, args, stack)
         # Printed as they are found: each needs reads, and there may be many
         first = next(find, None)
         answers = chain([first], find) if first else iter(())
-        if args.json:
-            print_json_list(_to_json(named, args, stack) for named in answers)
-        elif args.evidence:
+        if args.evidence and not (args.json or args.form):
             for answer, _ in answers:
                 if answer.look:
                     title = f"{answer.vantage}: {answer.address} {format_port(answer.key)} {answer.state}"
                     print_evidence(title, answer.look, stack.reports)
         else:
-            print_table(COLUMNS, map(_row, answers), drop=DROPPED, whole=("ADDRESS", "SCAN"))
+            listing = Listing(
+                title=f"open at {moment:%Y-%m-%dT%H:%M:%SZ}",
+                unit="port",
+                items=answers,
+                columns=COLUMNS,
+                to_row=_row,
+                to_json=partial(_to_json, args=args, stack=stack),
+                drop=DROPPED,
+                whole=("ADDRESS", "SCAN"),
+            )
+            print_listing(listing, args)
     if first is None:
         print_message(f"nothing that matches was open at {moment:%Y-%m-%dT%H:%M:%SZ}")
     return 0

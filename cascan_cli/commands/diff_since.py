@@ -15,7 +15,7 @@ from cascan_cli.commands.export_findings import write_records
 from cascan_cli.commands.when import choose_vantages
 from cascan_cli.errors import BadInput
 from cascan_cli.input.inventory_query import parse_query
-from cascan_cli.input.moments import parse_duration, parse_moment, parse_zone
+from cascan_cli.input.moments import parse_duration, parse_look_moment, parse_zone
 from cascan_cli.output.history import (
     answer_to_json,
     describe_service,
@@ -42,7 +42,8 @@ def print_differences(args: Namespace, stack: StackGateways) -> int:
     if args.scan:
         raise BadInput("--since compares times, not scans: leave SCAN out")
     zone = parse_zone(args.tz)
-    since, until = parse_moment(args.since, zone, "--since"), parse_moment(args.until, zone, "--until")
+    since = parse_look_moment(args.since, zone, "--since")
+    until = parse_look_moment(args.until, zone, "--until")
     if since >= until:
         raise BadInput(f"--since {args.since} is not before --until {args.until}")
     stale = parse_duration(args.stale, "--stale") if args.stale else None

@@ -19,7 +19,7 @@ from cascan_cli.errors import BadInput, CliError
 from cascan_cli.local.attach import find_running_stack
 from cascan_cli.local.aws import use_endpoint
 from cascan_cli.local.state import StateDir
-from cascan_cli.output.table import print_table
+from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.text import pluralize, print_json, print_message, printable
 from cascan_cli.stack.open import StackGateways, describe_stack, open_stack
 
@@ -38,25 +38,36 @@ def run(args: Namespace) -> int:
     Of a live check 0: nothing failed; 1: something did. Raises: BadInput: the target may not be
     scanned, or the user did not confirm.
     """
+    if args.live and (args.form or args.output):
+        raise BadInput("--live prints each line at once: leave out --as and -o")
     if args.live:
         return _run_live(args)
     if args.quick or args.yes:
         raise BadInput("--quick and --yes belong to --live TARGET")
     results = list(_examine_deployed(args.stack, open_client) if args.stack else _examine_local(args))
-    if args.json:
-        print_json(
-            [
-                {"check": name, "status": result.status, "message": result.sentence, "remedy": result.remedy}
-                for name, result in results
-            ]
-        )
-    else:
-        rows = ((result.status, name, result.sentence, result.remedy) for name, result in results)
-        print_table(COLUMNS, rows)
+    listing = Listing(
+        title=f"checks of {f'stack {args.stack}' if args.stack else 'the stack on this machine'}",
+        unit="result",
+        items=results,
+        columns=COLUMNS,
+        to_row=_to_row,
+        to_json=_to_json,
+    )
+    print_listing(listing, args)
     statuses = [result.status for _, result in results]
     problems, warnings = statuses.count(Status.PROBLEM), statuses.count(Status.WARNING)
     print_message(f"{pluralize(problems, 'problem')}, {pluralize(warnings, 'warning')}, {statuses.count(Status.OK)} ok")
     return EXIT_CODES[worst(statuses)]
+
+
+def _to_row(named: tuple[str, Result]) -> tuple[object, ...]:
+    name, result = named
+    return result.status, name, result.sentence, result.remedy
+
+
+def _to_json(named: tuple[str, Result]) -> dict[str, Any]:
+    name, result = named
+    return {"check": name, "status": result.status, "message": result.sentence, "remedy": result.remedy}
 
 
 def _run_live(args: Namespace) -> int:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from cascan.clock import utc_now
 from cascan.formats.change_records import select_change_records
+from cascan.formats.first_seen import add_first_seen
 from cascan.formats.hub_product import read_product_of
 from cascan.formats.records import Export
 from cascan.formats.registry import render_records
 from cascan.formats.select_records import select_current_records, select_scan_records
 from cascan.formats.series_records import Series
 from cascan_cli.errors import BadInput
-from cascan_cli.output.export_file import write_document
+from cascan_cli.output.export_file import ExportProgress, write_document
 from cascan_cli.output.scan import print_reasons, scan_exit_code
 from cascan_cli.output.text import pluralize, print_message
 from cascan_cli.stack.find_scan import find_scan
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
     from cascan.queries.finding_query import FindingQuery
     from cascan_cli.stack.open import StackGateways
 
-XML = "xml"
-PLAIN_JSON = ("json", "jsonl")  # a read of the inventory for each host would double their time
+XML, PARQUET = "xml", "parquet"
 
 
 def export_findings(query: FindingQuery, args: Namespace) -> int:
@@ -41,7 +41,7 @@ def export_findings(query: FindingQuery, args: Namespace) -> int:
         raise BadInput("--as xml is the report of one scan: give SCAN, and leave out --now, --series and --changes")
     with open_stack(args) as stack:
         if args.now:
-            records = _add_times(select_current_records(stack.table, query), args, stack)
+            records = add_first_seen(select_current_records(stack.table, query), stack.table)
             write_records(records, args, title="current findings")
             return 0
         scan = _export_series(query, args, stack) if args.series else _export_scan(query, args, stack)
@@ -60,17 +60,10 @@ def _export_scan(query: FindingQuery, args: Namespace, stack: StackGateways) -> 
     if args.changes:
         records = _select_changes(stack.table, scan, query)
     else:
-        records = _add_times(select_scan_records(stack.table, scan, query), args, stack)
+        records = add_first_seen(select_scan_records(stack.table, scan, query), stack.table)
     title = f"{scan.name}, {'changes of ' if args.changes else ''}scan {scan.scan_id}"
     write_records(records, args, title=title, vantage="" if scan.members else scan.vantage)
     return scan
-
-
-def _add_times(records: Iterator[Record], args: Namespace, stack: StackGateways) -> Iterator[Record]:
-    """The records with the time at which each place was first seen, unless that would take longer than the export."""
-    from cascan.formats.first_seen import add_first_seen
-
-    return records if args.form in PLAIN_JSON else add_first_seen(records, stack.table)
 
 
 def _export_xml(scan: Scan, query: FindingQuery, args: Namespace, stack: StackGateways) -> None:
@@ -98,7 +91,7 @@ def _export_series(query: FindingQuery, args: Namespace, stack: StackGateways) -
     series = Series(args.series, stack.table)
     if series.newest is None:
         raise BadInput(f"no scan of series {args.series!r} is Done; see cascan scans")
-    write_records(_add_times(series.select_records(query), args, stack), args, title=f"series {args.series}")
+    write_records(add_first_seen(series.select_records(query), stack.table), args, title=f"series {args.series}")
     if series.unread:
         scans = pluralize(series.unread, "older scan")
         print_message(f"{scans} of series {args.series!r} not read: what they alone looked at is missing")
@@ -124,7 +117,15 @@ def read_changes(scan: Scan, table: ScanTable) -> Iterator[tuple[str, Iterator[C
 
 def write_records(records: Iterable[Record], args: Namespace, *, title: str, vantage: str = "") -> None:
     """Write the records as `--as`, `-o` and `--with-secrets` say. Raises: BadInput: the file cannot be written."""
-    write_document(render_export(records, args, title=title, vantage=vantage), args.output)
+    progress = ExportProgress(args.output, "finding")
+    if args.form == PARQUET:
+        from cascan_cli.query.parquet import write_records_as_parquet
+
+        with_secrets = args.with_secrets
+        write_records_as_parquet(progress.count(records), args.output, with_secrets=with_secrets, progress=progress)
+        return
+    chunks = render_export(progress.count(records), args, title=title, vantage=vantage)
+    write_document(chunks, args.output, progress)
 
 
 def render_export(records: Iterable[Record], args: Namespace, *, title: str, vantage: str = "") -> Iterator[bytes]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from cascan.clock import utc_now
@@ -10,8 +12,8 @@ from cascan.exposure.expectations import ExpectationIndex, ExpectedExposure, nor
 from cascan.nmap.addresses import parse_address
 from cascan_cli.commands.exposure_check import print_warnings
 from cascan_cli.input.exposure_file import load_exposure_file
-from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json, print_message
+from cascan_cli.output.listing import Listing, print_listing
+from cascan_cli.output.text import print_message
 
 COLUMNS = ("LINE", "WHO", "PORTS", "SERVICE", "FROM", "UNTIL", "REQUIRED", "OWNER", "WHY")
 DROPPED = ("OWNER", "WHY", "SERVICE")
@@ -25,11 +27,17 @@ def run(args: Namespace) -> int:
     entries = list(file.entries)
     if args.host:
         entries = _find_entries(ExpectationIndex(file), args.host)
-    if args.json:
-        print_json([_to_json(entry, is_valid=not entry.is_expired(at)) for entry in entries])
-        return 0
-    print_table(COLUMNS, map(_to_row, entries), drop=DROPPED, whole=("WHO",))
-    if args.host and not entries:
+    listing = Listing(
+        title="expected exposure",
+        items=entries,
+        columns=COLUMNS,
+        to_row=_to_row,
+        to_json=partial(_to_json, at=at),
+        drop=DROPPED,
+        whole=("WHO",),
+    )
+    print_listing(listing, args)
+    if args.host and not entries and not args.json:
         print_message(f"no entry holds {args.host}: every open port of it is a violation")
     return 0
 
@@ -57,7 +65,7 @@ def _to_row(entry: ExpectedExposure) -> tuple[object, ...]:
     )
 
 
-def _to_json(entry: ExpectedExposure, *, is_valid: bool) -> dict[str, Any]:
+def _to_json(entry: ExpectedExposure, *, at: datetime) -> dict[str, Any]:
     return {
         "line": entry.line,
         "who": entry.who,
@@ -69,5 +77,5 @@ def _to_json(entry: ExpectedExposure, *, is_valid: bool) -> dict[str, Any]:
         "until": entry.until,
         "required": entry.required,
         "why": entry.why,
-        "valid": is_valid,
+        "valid": not entry.is_expired(at),
     }

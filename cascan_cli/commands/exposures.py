@@ -24,7 +24,7 @@ from cascan.recovery.operator_records import record_expectations
 from cascan_cli.errors import CliError
 from cascan_cli.input.exposure_file import parse_exposure_text, read_exposure_text
 from cascan_cli.output.exposures import exposure_to_json, format_age, list_reasons
-from cascan_cli.output.table import print_table
+from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.text import Progress, pluralize, print_json, print_message
 from cascan_cli.stack.backup import back_up
 from cascan_cli.stack.decide_exposure import Decision, decide_exposure, find_exposure
@@ -111,12 +111,19 @@ def _list(table: DynamoScanTable, args: Namespace) -> int:
     now = utc_now()
     states = sorted(ACTIVE_STATES) if not args.state else [ExposureState(args.state)]
     exposures = [exposure for state in states for _, exposure in table.list_exposures(state) if _fits(exposure, args)]
-    if args.json:
-        print_json([exposure_to_json(exposure, now) for exposure in exposures])
-        return 0
-    rows = [_to_row(exposure, now) for exposure in exposures]
-    print_table(COLUMNS, rows, drop=DROPPED, whole=("ID", "STATE", "AGE"), comfort={"KIND": 15})
-    if not exposures:
+    listing = Listing(
+        title="exposures",
+        unit="exposure",
+        items=exposures,
+        columns=COLUMNS,
+        to_row=partial(_to_row, now=now),
+        to_json=partial(exposure_to_json, now=now),
+        drop=DROPPED,
+        whole=("ID", "STATE", "AGE"),
+        comfort={"KIND": 15},
+    )
+    print_listing(listing, args)
+    if not exposures and not args.json:
         print_message(_describe_none(table, args))
     return 0
 

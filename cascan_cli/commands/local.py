@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from cascan.clock import to_wire
 from cascan_cli.errors import BadInput
 from cascan_cli.local.aws import use_endpoint
+from cascan_cli.local.deployment import TEMPLATE
 from cascan_cli.local.policy import LocalPolicy, read_policy, store_policy
 from cascan_cli.local.stack import Status, down, status, up
 from cascan_cli.local.state import StateDir
@@ -20,14 +22,11 @@ if TYPE_CHECKING:
 
 
 def run(args: Namespace) -> int:
-    if args.action == "up":
+    if args.action == "up" and args.foreground:
+        _hold(args)
+    elif args.action == "up":
         policy = _policy_to_set(args)
-        stack_status = up(args.state_dir, local_parameters(policy))
-        store_policy(args.state_dir, policy)
-        with open_stack(Namespace(stack=None, state_dir=args.state_dir)) as stack:
-            _show(stack_status, policy, stack.table.switch(), as_json=args.json)
-            if stack.table.needs_migration():
-                print_message("an earlier version stored a part of the inventory: cascan migrate")
+        _finish_start(args, up(args.state_dir, local_parameters(policy)), policy)
     elif args.action == "status":
         stack_status = status(args.state_dir)
         _show(stack_status, read_policy(args.state_dir), _switch(stack_status), as_json=args.json)
@@ -35,6 +34,32 @@ def run(args: Namespace) -> int:
         was_running = down(args.state_dir)
         print_message("the local stack has stopped" if was_running else "no local stack was running")
     return 0
+
+
+def _hold(args: Namespace) -> None:
+    """Hold the stack in this process until a signal; systemd learns when it is up."""
+    from cascan_cli.local.notify import READY, STOPPING, notify_systemd
+    from cascan_cli.local.supervisor import hold_in_foreground
+
+    policy = _policy_to_set(args)
+
+    def report_start() -> None:
+        _finish_start(args, status(args.state_dir), policy)
+        sys.stdout.flush()  # a service manager reads it from a pipe
+        notify_systemd(READY)
+
+    hold_in_foreground(StateDir(args.state_dir), TEMPLATE, local_parameters(policy), report_start)
+    notify_systemd(STOPPING)
+    print_message("the local stack has stopped")
+
+
+def _finish_start(args: Namespace, stack_status: Status, policy: LocalPolicy) -> None:
+    """Store the policy of a stack that is up, rebuild its tables if necessary, and print its status."""
+    store_policy(args.state_dir, policy)
+    with open_stack(Namespace(stack=None, state_dir=args.state_dir)) as stack:
+        _show(stack_status, policy, stack.table.switch(), as_json=args.json)
+        if stack.table.needs_migration():
+            print_message("an earlier version stored a part of the inventory: cascan migrate")
 
 
 def _policy_to_set(args: Namespace) -> LocalPolicy:
@@ -73,6 +98,9 @@ def _show(stack_status: Status, policy: LocalPolicy, switch: Switch | None, *, a
             print_message(_describe_end(stack_status))
     else:
         print_message(f"no local stack is running; state in {folder}")
+        if stack_status.saved_at:
+            saved_at = to_wire(stack_status.saved_at)
+            print_message(f"commands that only read use the table as it was saved at {saved_at}")
     print_message(f"the stack {policy.sentence()}")
     if switch:
         print_message(describe_halt(switch))
@@ -89,6 +117,7 @@ def _to_json(stack_status: Status, policy: LocalPolicy, switch: Switch | None) -
         "stateDir": str(stack_status.state_dir),
         "endpointUrl": stack_status.endpoint_url,
         "running": _running_to_json(stack_status),
+        "savedAt": to_wire(stack_status.saved_at) if stack_status.saved_at else None,
         "allowedTargets": policy.allowed_targets,
         "policyProfile": policy.profile,
         "halted": _halt_to_json(switch) if switch else None,

@@ -12,15 +12,18 @@ from cascan.errors import RequestRefused
 from cascan.ids import derive_event_id
 from cascan.limits import MAX_CHANNEL_FILE_BYTES, MAX_LISTED_THREADS
 from cascan.messages.channel_settings import ChannelFile, ChannelSettings
+from cascan.messages.file_mutes import find_mute_problems, store_file_mutes
 from cascan.messages.notices import build_notice_fields
-from cascan.messages.read_channels import read_channels
+from cascan.messages.read_channels import read_channels, to_stored_channels
 from cascan.messages.work import MessageWork
 from cascan.model.finding import Severity
-from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread, StoredChannels
+from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread
+from cascan.recovery.operator_records import record_channels
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.text_file import read_text_file
-from cascan_cli.output.table import print_table
+from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.text import pluralize, print_json, print_message
+from cascan_cli.stack.backup import back_up
 from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 LISTED = (AttemptState.PARKED, AttemptState.UNKNOWN, AttemptState.WAITING, AttemptState.SENDING)
 RETRIED = (AttemptState.PARKED, AttemptState.UNKNOWN)
+CHANNEL_COLUMNS = ("CHANNEL", "END", "FORMAT", "SEVERITY", "OWNERS")
 COLUMNS = ("CHANNEL", "STATE", "SINCE", "TRIES", "MESSAGE", "REASON", "KEY")
 NO_CHANNELS = "there are no channels; `cascan messages set FILE` stores them"
 
@@ -51,8 +55,11 @@ def _set(args: Namespace) -> int:
     except RequestRefused as refused:
         raise BadInput("\n".join(f"{args.file}: {reason}" for reason in refused.reasons)) from refused
     with open_stack(args) as stack:
-        _check_ends(file, stack)
+        _check_file(file, stack)
         version = _store(text, stack)
+        # Of the same file, too: an earlier try may have been interrupted here
+        store_file_mutes(file.mutes, stack.mutes, utc_now(), by=stack.submitter)
+        back_up(record_channels, stack.operator_records, stack.messages)
     if args.json:
         print_json({"version": version, "channels": [_to_json(channel) for channel in file.channels]})
     else:
@@ -60,9 +67,9 @@ def _set(args: Namespace) -> int:
     return 0
 
 
-def _check_ends(file: ChannelFile, stack: StackGateways) -> None:
-    """Raises: BadInput: a channel that this stack cannot use."""
-    problems = []
+def _check_file(file: ChannelFile, stack: StackGateways) -> None:
+    """Raises: BadInput: a channel that this stack cannot use, or a mute that lasts too long."""
+    problems = list(find_mute_problems(file.mutes, stack.mutes.list_mutes(), utc_now()))
     for channel in file.channels:
         if channel.command and not stack.is_local:
             problems.append(f"channels.{channel.name}.command: commands run on one machine alone")
@@ -80,7 +87,7 @@ def _store(text: str, stack: StackGateways) -> int:
     if current and current.text == text:
         return current.version
     version = current.version + 1 if current else 1
-    stored = StoredChannels(version=version, stored_at=utc_now(), text=text, stored_by=stack.submitter)
+    stored = to_stored_channels(text, version=version, stored_at=utc_now(), stored_by=stack.submitter)
     if not table.put_channels(stored):
         raise CliError("another file was stored at the same moment; look at it with `cascan messages show`")
     return version
@@ -93,24 +100,24 @@ def _read(table: DynamoMessageTable) -> ChannelFile:
 
 def _show(stack: StackGateways, args: Namespace) -> int:
     channels = _read(stack.messages).channels
-    if args.json:
-        print_json([_to_json(channel) for channel in channels])
-        return 0
-    columns = ("CHANNEL", "END", "FORMAT", "SEVERITY", "OWNERS")
-    rows = [
-        (
-            channel.name,
-            channel.end,
-            channel.format.value,
-            channel.audience.severity.value,
-            ", ".join(channel.audience.owners),
-        )
-        for channel in channels
-    ]
-    print_table(columns, rows)
-    if not channels:
+    listing = Listing(
+        title="channels",
+        unit="channel",
+        items=channels,
+        columns=CHANNEL_COLUMNS,
+        to_row=_to_channel_row,
+        to_json=_to_json,
+    )
+    print_listing(listing, args)
+    if not channels and not args.json:
         print_message(NO_CHANNELS)
     return 0
+
+
+def _to_channel_row(channel: ChannelSettings) -> tuple[object, ...]:
+    audience = channel.audience
+    owners = ", ".join(audience.owners)
+    return channel.name, channel.end, channel.format.value, audience.severity.value, owners
 
 
 def _to_json(channel: ChannelSettings) -> dict[str, Any]:
@@ -138,11 +145,17 @@ def _list_threads(table: DynamoMessageTable, states: tuple[AttemptState, ...], c
 
 def _list(stack: StackGateways, args: Namespace) -> int:
     threads = list(_list_threads(stack.messages, LISTED, args.channel))
-    if args.json:
-        print_json([_thread_to_json(thread) for thread in threads])
-        return 0
-    print_table(COLUMNS, [_to_row(thread) for thread in threads], drop=("KEY", "TRIES"))
-    if not threads:
+    listing = Listing(
+        title="messages on their way",
+        unit="message",
+        items=threads,
+        columns=COLUMNS,
+        to_row=_to_row,
+        to_json=_thread_to_json,
+        drop=("KEY", "TRIES"),
+    )
+    print_listing(listing, args)
+    if not threads and not args.json:
         print_message("every message has arrived")
     return 0
 

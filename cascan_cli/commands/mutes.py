@@ -13,14 +13,14 @@ from msgspec.structs import replace
 from cascan.clock import to_wire, utc_now
 from cascan.limits import MAX_ACTIVE_MUTES, MAX_MUTE_DAYS, MAX_MUTE_REASON_CHARS, MAX_MUTE_SELECTORS, MAX_NAME_CHARS
 from cascan.messages.work import MessageWork
-from cascan.model.mute import StoredMute
+from cascan.model.mute import MuteSource, StoredMute
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.moments import parse_duration, parse_moment
-from cascan_cli.output.table import print_table
+from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.open import StackGateways, open_stack
 
-COLUMNS = ("ID", "MUTES", "SINCE", "UNTIL", "BY", "REASON")
+COLUMNS = ("ID", "STATE", "MUTES", "SINCE", "UNTIL", "BY", "REASON")
 ID_BYTES = 4
 
 
@@ -33,7 +33,8 @@ def run(args: Namespace) -> int:
 def _mute(args: Namespace) -> int:
     mute = _build_mute(args, utc_now())
     with open_stack(args) as stack:
-        active = [stored for stored in stack.mutes.list_mutes() if stored.closed_at is None]
+        others = [other for other in stack.mutes.list_mutes() if other.source is not MuteSource.QUIET]
+        active = [other for other in others if other.closed_at is None]
         if len(active) >= MAX_ACTIVE_MUTES:
             raise BadInput(f"there are {len(active)} mutes; at most {MAX_ACTIVE_MUTES} are possible: end one first")
         mute = replace(mute, by=stack.submitter)
@@ -114,22 +115,40 @@ def _end_now(mute_id: str, stack: StackGateways) -> StoredMute:
 
 def _list(args: Namespace) -> int:
     with open_stack(args) as stack:
-        mutes = [mute for mute in stack.mutes.list_mutes() if mute.closed_at is None]
+        mutes = [mute for mute in stack.mutes.list_mutes() if args.all or mute.closed_at is None]
     mutes.sort(key=lambda mute: (mute.ends_at, mute.mute_id))
-    if args.json:
-        print_json([_to_json(mute) for mute in mutes])
-        return 0
-    rows = [
-        (mute.mute_id, _describe(mute), to_wire(mute.begins_at), to_wire(mute.ends_at), mute.by, mute.reason)
-        for mute in mutes
-    ]
-    print_table(COLUMNS, rows, drop=("BY", "SINCE"), whole=("ID",))
-    if not mutes:
-        print_message("nothing is muted by a command; mutes in the file of channels are not listed")
+    listing = Listing(
+        title="mutes",
+        unit="mute",
+        items=mutes,
+        columns=COLUMNS,
+        to_row=_to_row,
+        to_json=_to_json,
+        drop=("BY", "SINCE", "STATE"),
+        whole=("ID",),
+    )
+    print_listing(listing, args)
+    if not mutes and not args.json:
+        print_message("nothing is muted")
     return 0
 
 
+def _to_row(mute: StoredMute) -> tuple[object, ...]:
+    begins_at, ends_at = to_wire(mute.begins_at), to_wire(mute.ends_at)
+    return mute.mute_id, _find_state(mute), _describe(mute), begins_at, ends_at, mute.by, mute.reason
+
+
+def _find_state(mute: StoredMute) -> str:
+    if mute.closed_at is not None:
+        return "ended"
+    if mute.holds_at(utc_now()):
+        return "active"
+    return "planned" if mute.begins_at > utc_now() else "ending"
+
+
 def _describe(mute: StoredMute) -> str:
+    if mute.channel:
+        return f"channel {mute.channel}"
     return ", ".join((*mute.networks, *mute.owners, *mute.series)) or "everything"
 
 
@@ -141,6 +160,9 @@ def _to_json(mute: StoredMute) -> dict[str, Any]:
         "series": list(mute.series),
         "begins_at": to_wire(mute.begins_at),
         "until": to_wire(mute.ends_at),
+        "state": _find_state(mute),
+        "source": mute.source.value,
+        "channel": mute.channel,
         "reason": mute.reason,
         "by": mute.by,
     }

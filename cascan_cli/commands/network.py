@@ -5,12 +5,14 @@ from __future__ import annotations
 from argparse import Namespace
 from ipaddress import ip_network
 
+from msgspec import to_builtins
+
 from cascan.clock import utc_now
 from cascan.limits import MAX_IDENTITY_NETWORKS
 from cascan.model.identity import IdentityKind, NetworkIdentity, StoredNetworks
 from cascan.recovery.operator_records import record_network_identities
 from cascan_cli.errors import BadInput, CliError
-from cascan_cli.output.table import print_table
+from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.text import print_json
 from cascan_cli.stack.backup import back_up
 from cascan_cli.stack.open import StackGateways, open_stack
@@ -25,7 +27,16 @@ def run(args: Namespace) -> int:
         stored = stack.table.network_identities()
         known = {rule.network: rule for rule in stored.networks} if stored else {}
         if args.action == "list":
-            _list(known, as_json=args.json)
+            listing = Listing(
+                title="identities of networks",
+                unit="network",
+                items=known.values(),
+                columns=COLUMNS,
+                to_row=_to_row,
+                to_json=to_builtins,
+                whole=("NETWORK",),
+            )
+            print_listing(listing, args)
             return 0
         if args.action == "add":
             rule = NetworkIdentity(network=network, identity=IdentityKind(args.identity))
@@ -63,8 +74,5 @@ def _store(known: dict[str, NetworkIdentity], stored: StoredNetworks | None, sta
     back_up(record_network_identities, stack.operator_records, stack.table)
 
 
-def _list(known: dict[str, NetworkIdentity], *, as_json: bool) -> None:
-    if as_json:
-        print_json(list(known.values()))
-    else:
-        print_table(COLUMNS, ((rule.network, rule.identity) for rule in known.values()), whole=("NETWORK",))
+def _to_row(rule: NetworkIdentity) -> tuple[object, ...]:
+    return rule.network, rule.identity

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from cascan_cli.errors import BadInput
 from cascan_cli.input.endpoints import has_port, parse_endpoint
 from cascan_cli.input.inventory_query import parse_query
-from cascan_cli.input.moments import parse_duration, parse_moment, parse_zone
+from cascan_cli.input.moments import parse_duration, parse_look_moment, parse_zone
 from cascan_cli.output.history import format_look, format_port, look_to_json, service_to_json
-from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json, print_message
+from cascan_cli.output.listing import Listing, print_listing
+from cascan_cli.output.text import print_message
 from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
@@ -31,11 +31,17 @@ def run(args: Namespace) -> int:
     with open_stack(args) as stack:
         vantages = list_vantages(stack.table)
         rows = _find_rows(args, stack, vantages)
-    if args.json:
-        print_json([_to_json(row) for row in rows])
-    else:
-        columns = ("ADDRESS", "NAME", "PORT", *(vantage.upper() for vantage in vantages))
-        print_table(columns, map(_row, rows), drop=("NAME",), whole=("ADDRESS",))
+    listing = Listing(
+        title=f"reachability of {args.host}",
+        unit="port",
+        items=rows,
+        columns=("ADDRESS", "NAME", "PORT", *(vantage.upper() for vantage in vantages)),
+        to_row=_row,
+        to_json=_to_json,
+        drop=("NAME",),
+        whole=("ADDRESS",),
+    )
+    print_listing(listing, args)
     if not rows:
         print_message(f"no port of {args.host} that matches was open from any vantage")
     return 0
@@ -44,7 +50,7 @@ def run(args: Namespace) -> int:
 def _find_rows(args: Namespace, stack: StackGateways, vantages: Sequence[str]) -> list[PortReach]:
     from cascan.queries.reach import find_addresses, find_reach
 
-    moment = parse_moment(args.at, parse_zone(args.tz), "--at")
+    moment = parse_look_moment(args.at, parse_zone(args.tz), "--at")
     stale = parse_duration(args.stale, "--stale") if args.stale else None
     address, keys = _parse_host(args)
     addresses = [address] if address else find_addresses(stack.table, args.host, vantages)

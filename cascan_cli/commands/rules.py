@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from cascan.cascades.bundled_rules import read_bundled_rules
 from cascan.cascades.pinned_rules import load_current_rules
 from cascan.clock import utc_now
+from cascan.findings.redact import redact_parameters
 from cascan.model.cascade import StoredRule
 from cascan.recovery.operator_records import record_rule_deletion
 from cascan_cli.errors import BadInput
-from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json
+from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.stack.backup import back_up
 from cascan_cli.stack.open import StackGateways, open_stack
 
@@ -32,7 +32,7 @@ def run(args: Namespace) -> int:
         return rehearse(args)
     with open_stack(args) as stack:
         if args.action == "list":
-            _list(load_current_rules(stack.rules, read_bundled_rules), stack, as_json=args.json)
+            _list(load_current_rules(stack.rules, read_bundled_rules), stack, args)
         elif args.action == "show":
             _show(_find_rule(args.rule, args.version, stack), as_json=args.json)
         elif not stack.rules.delete_rule(args.rule):
@@ -51,17 +51,22 @@ def _find_rule(name: str, version: int, stack: StackGateways) -> StoredRule:
     return rule
 
 
-def _list(rules: Mapping[str, StoredRule], stack: StackGateways, *, as_json: bool) -> None:
-    if as_json:
-        print_json([_summary(rule, stack) for rule in rules.values()])
-        return
-    rows = (_summary(rule, stack) for rule in rules.values())
-    print_table(
-        COLUMNS,
-        ((row["name"], row["source"], _format_labels(row["labels"]), row["scan"]) for row in rows),
+def _list(rules: Mapping[str, StoredRule], stack: StackGateways, args: Namespace) -> None:
+    listing = Listing(
+        title="cascading rules",
+        unit="rule",
+        items=[_summary(rule, stack, shows_secrets=not args.form) for rule in rules.values()],
+        columns=COLUMNS,
+        to_row=_to_row,
+        to_json=dict,
         drop=("LABELS", "SOURCE"),
         whole=("RULE",),
     )
+    print_listing(listing, args)
+
+
+def _to_row(summary: Mapping[str, Any]) -> tuple[object, ...]:
+    return summary["name"], summary["source"], _format_labels(summary["labels"]), summary["scan"]
 
 
 def _format_labels(labels: Mapping[str, str]) -> str:
@@ -69,8 +74,9 @@ def _format_labels(labels: Mapping[str, str]) -> str:
     return " ".join(f"{key.removeprefix(LABEL_PREFIX)}={value}" for key, value in labels.items())
 
 
-def _summary(rule: StoredRule, stack: StackGateways) -> dict[str, Any]:
+def _summary(rule: StoredRule, stack: StackGateways, *, shows_secrets: bool) -> dict[str, Any]:
     spec = rule.document["spec"]["scanSpec"]
+    parameters = spec.get("parameters", [])
     bundled = f"bundled, {stack.outputs.get('CascadingRules', 'disabled')}"
     source = f"version {rule.version}" if rule.version else bundled
     return {
@@ -79,7 +85,7 @@ def _summary(rule: StoredRule, stack: StackGateways) -> dict[str, Any]:
         "source": source,
         "storedAt": rule.stored_at,
         "labels": rule.document["metadata"].get("labels") or {},
-        "scan": " ".join([spec["scanType"], *spec.get("parameters", [])]),
+        "scan": " ".join([spec["scanType"], *(parameters if shows_secrets else redact_parameters(parameters))]),
     }
 
 

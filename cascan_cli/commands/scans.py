@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from cascan.clock import to_wire, utc_now
+from cascan.findings.redact import redact_parameters
 from cascan.limits import MAX_SCANS_FILTERED
 from cascan.model.scan import ScanState
 from cascan.model.vantage import DEFAULT_VANTAGE
@@ -20,6 +24,7 @@ from cascan.queries.list_scans import (
 from cascan_cli.errors import BadInput
 from cascan_cli.input.scan_filter import parse_scan_filter
 from cascan_cli.output.findings import count_severities
+from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.scan import (
     describe_suspension,
     duration_s,
@@ -30,8 +35,7 @@ from cascan_cli.output.scan import (
     next_opening,
     scan_summary,
 )
-from cascan_cli.output.table import print_table
-from cascan_cli.output.text import pluralize, print_json, print_message, shorten_list
+from cascan_cli.output.text import pluralize, print_message, shorten_list
 from cascan_cli.stack.health import describe_halt
 from cascan_cli.stack.open import open_stack
 
@@ -78,10 +82,21 @@ def run(args: Namespace) -> int:
         listing, switch = list_matching_scans(stack.table, sought, args.limit, after=after), stack.table.switch()
     if switch:
         print_message(describe_halt(switch))
-    if args.json:
-        print_json([scan_summary(scan) | {"cursor": format_cursor(find_place(scan))} for scan in listing.scans])
-    else:
-        print_table(COLUMNS, map(_build_row, listing.scans), drop=DROPPED, whole=("SCAN",))
+    scans = map(_redact, listing.scans) if args.form else listing.scans
+    print_listing(
+        Listing(
+            title="scans",
+            unit="scan",
+            items=scans,
+            columns=COLUMNS,
+            to_row=partial(_build_row, shown_targets=SHOWN_TARGETS),
+            to_full_row=_build_row,
+            to_json=_to_json,
+            drop=DROPPED,
+            whole=("SCAN",),
+        ),
+        args,
+    )
     _print_end(listing, is_filtered=sought != ScanFilter() or after is not None)
     return 0
 
@@ -102,8 +117,21 @@ def _print_end(listing: ScanListing, *, is_filtered: bool) -> None:
         print_message(f"more: the same command with --after {format_cursor(listing.next)}")
 
 
-def _build_row(scan: Scan) -> tuple[object, ...]:
+def _to_json(scan: Scan) -> dict[str, Any]:
+    return scan_summary(scan) | {"cursor": format_cursor(find_place(scan))}
+
+
+def _redact(scan: Scan) -> Scan:
+    """Without passwords in the options of nmap, as in each export."""
+    if scan.request is None:
+        return scan
+    return replace(scan, request=replace(scan.request, parameters=redact_parameters(scan.request.parameters)))
+
+
+def _build_row(scan: Scan, *, shown_targets: int | None = None) -> tuple[object, ...]:
+    """`shown_targets`: how many; None: all."""
     seconds = duration_s(scan)
+    targets = scan.request.targets if scan.request else ()
     return (
         scan.scan_id,
         scan.name,
@@ -111,7 +139,7 @@ def _build_row(scan: Scan) -> tuple[object, ...]:
         scan.outcome or "",
         to_wire(scan.requested_at),
         "" if seconds is None else format_duration(seconds),
-        shorten_list(scan.request.targets if scan.request else (), SHOWN_TARGETS),
+        shorten_list(targets, len(targets) if shown_targets is None else shown_targets),
         " ".join(scan.request.parameters) if scan.request else "",
         " ".join(count_severities(scan.findings.severities)).replace("INFORMATIONAL", "INFO"),
         scan.requested_by,

@@ -7,6 +7,7 @@ from typing import Any
 
 from cascan.model.schedule import StoredSchedule
 from cascan.recovery.operator_records import record_schedule
+from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.scan import format_changes
 from cascan_cli.output.table import print_table
 from cascan_cli.output.text import print_json, print_message
@@ -29,34 +30,37 @@ NEXT_SHOWN = 5
 def run(args: Namespace) -> int:
     with open_stack(args) as stack:
         if args.action == "list":
-            _list(stack, as_json=args.json)
+            _list(stack, args)
         else:
             ACTIONS[args.action](find_schedule(args.schedule, stack), stack, args)
     return 0
 
 
-def _list(stack: StackGateways, *, as_json: bool) -> None:
-    rows = [summarize_or_explain(stored, stack) for stored in stack.schedules.schedules()]
-    if as_json:
-        print_json(rows)
-        return
-    if not rows:
+def _list(stack: StackGateways, args: Namespace) -> None:
+    summaries = [summarize_or_explain(stored, stack) for stored in stack.schedules.schedules()]
+    if not summaries and not args.json:
         print_message("no schedule is stored: cascan apply stores ScheduledScan manifests")
-    print_table(
-        COLUMNS,
-        (
-            (
-                row["name"],
-                row["when"] or "",
-                row["state"],
-                next(iter(row["nextTimes"]), ""),
-                row["lastScheduleTime"] or "",
-                row["findings"].count if row["findings"] else "",
-            )
-            for row in rows
-        ),
+    listing = Listing(
+        title="schedules",
+        unit="schedule",
+        items=summaries,
+        columns=COLUMNS,
+        to_row=_to_row,
+        to_json=dict,
         drop=("LAST", "FINDINGS"),
         whole=("SCHEDULE",),
+    )
+    print_listing(listing, args)
+
+
+def _to_row(summary: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        summary["name"],
+        summary["when"] or "",
+        summary["state"],
+        next(iter(summary["nextTimes"]), ""),
+        summary["lastScheduleTime"] or "",
+        summary["findings"].count if summary["findings"] else "",
     )
 
 

@@ -30,6 +30,10 @@ PROGRESS_AFTER_S = 2.0  # most searches have nothing to read
 def run(args: Namespace) -> int:
     if not 1 <= args.limit <= MAX_SEARCH_RESULTS:
         raise BadInput(f"--limit {args.limit}: must be from 1 to {MAX_SEARCH_RESULTS}")
+    if args.form or args.output or args.with_secrets:
+        from cascan_cli.commands.export_findings import check_export_options  # imports every format
+
+        check_export_options(args)
     query = parse_finding_query(args)
     try:
         text = SearchText.parse(args.texts)
@@ -38,7 +42,13 @@ def run(args: Namespace) -> int:
     with open_stack(args) as stack:
         search = _search_index if stack.is_local else _search_table
         results = search(stack, text, query, args)
-    _print(results[: args.limit], as_json=args.json)
+        shown = results[: args.limit]
+        if args.form:
+            _export(shown, text, query, args, stack)
+    if not results and not args.json:
+        print_message("no finding of an ended scan has these words")
+    if not args.form:
+        _print(shown, as_json=args.json)
     if len(results) > args.limit:
         print_message(f"more findings have these words: only the first {args.limit} are listed; see --limit")
     return 0
@@ -54,7 +64,8 @@ def _search_index(stack: StackGateways, text: SearchText, query: FindingQuery, a
                 scans = f"scan {state.scans_done + 1} of {state.scans}"
                 progress.show(f"bringing the search index up to date: {scans}, {state.findings} findings")
 
-        return search_index(stack, args.state_dir, text, query, args.limit + 1, show=show, say=print_message)
+        found = search_index(stack, args.state_dir, text, query, args.limit + 1, show=show, say=print_message)
+    return [each.result for each in found]
 
 
 def _search_table(stack: StackGateways, text: SearchText, query: FindingQuery, args: Namespace) -> list[SearchResult]:
@@ -62,12 +73,23 @@ def _search_table(stack: StackGateways, text: SearchText, query: FindingQuery, a
     return search_table(stack, text, query, args.limit + 1, shown=args.limit, say=print_message)
 
 
+def _export(
+    results: list[SearchResult], text: SearchText, query: FindingQuery, args: Namespace, stack: StackGateways
+) -> None:
+    """Write the findings as `--as` says."""
+    from cascan.formats.first_seen import add_first_seen
+    from cascan.formats.search_records import SearchedFindings
+    from cascan_cli.commands.export_findings import write_records
+
+    findings = SearchedFindings(stack.table, text, query)
+    records = add_first_seen(findings.select_records(results), stack.table)
+    write_records(records, args, title=f"search for {' '.join(args.texts)}")
+
+
 def _print(results: list[SearchResult], *, as_json: bool) -> None:
     if as_json:
         print_json(results)
         return
-    if not results:
-        print_message("no finding of an ended scan has these words")
     rows = (
         (
             to_wire(result.requested_at),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from argparse import Namespace
 from collections.abc import Iterator
-from itertools import chain
 from typing import TYPE_CHECKING
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from cascan.clock import utc_now
@@ -18,7 +18,7 @@ from cascan.permissions.worker_reach import WorkerReach
 from cascan.recovery.operator_records import record_vantage
 from cascan.settings import SettingsError
 from cascan_cli.errors import BadInput
-from cascan_cli.output.table import print_table
+from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.text import pluralize, print_json, print_message
 from cascan_cli.stack.backup import back_up
 from cascan_cli.stack.open import StackGateways, open_stack
@@ -36,7 +36,7 @@ def run(args: Namespace) -> int:
     """Exit code 0: done. 2: bad input, and nothing was changed."""
     with open_stack(args) as stack:
         if args.action == "list":
-            _list(stack.table, as_json=args.json)
+            _list(stack.table, args)
         elif args.action == "add":
             if args.namespace:
                 _require_namespace(args, stack)
@@ -103,19 +103,29 @@ def _add(vantage: Vantage, stack: StackGateways, *, as_json: bool) -> None:
         print(f"{vantage.name} is known; requests name it under `vantage`, commands with --vantage {vantage.name}")
 
 
-def _list(table: ScanTable, *, as_json: bool) -> None:
+def _list(table: ScanTable, args: Namespace) -> None:
+    """The stack itself is a row, and no value of JSON."""
     known = [vantage for vantage in table.vantages() if vantage.removed_at is None]
-    if as_json:
-        print_json(known)
-        return
-    print_table(COLUMNS, chain([_describe_default()], map(_describe, known)), whole=("VANTAGE",))
+    if args.json or args.form in ("json", "jsonl"):
+        vantages: list[Vantage | None] = [*known]
+    else:
+        vantages = [None, *known]
+    listing = Listing(
+        title="vantages",
+        unit="vantage",
+        items=vantages,
+        columns=COLUMNS,
+        to_row=_describe,
+        to_json=to_builtins,
+        whole=("VANTAGE",),
+    )
+    print_listing(listing, args)
 
 
-def _describe_default() -> tuple[str, ...]:
-    return DEFAULT_VANTAGE, "express, connect, raw", "", "the stack's own workers"
-
-
-def _describe(vantage: Vantage) -> tuple[str, ...]:
+def _describe(vantage: Vantage | None) -> tuple[str, ...]:
+    """The row of a vantage; None: of the stack itself."""
+    if vantage is None:
+        return DEFAULT_VANTAGE, "express, connect, raw", "", "the stack's own workers"
     networks = list(vantage.networks) or ["not stated"]
     if vantage.has_ipv6:
         networks.append("IPv6")

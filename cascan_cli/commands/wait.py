@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from cascan.queries.read_findings import read_findings
 from cascan_cli.output.scan import print_outcome, scan_exit_code, scan_summary
 from cascan_cli.output.text import print_json
+from cascan_cli.stack.await_scan import await_scan
 from cascan_cli.stack.fail_on import apply_conditions
-from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.follow import wait_for_end, watch_stack
 from cascan_cli.stack.interruption import report_interruption
 from cascan_cli.stack.open import open_stack
@@ -24,7 +24,7 @@ def run(args: Namespace) -> int:
     Raises: CliError: it has not ended after --timeout.
     """
     with open_stack(args) as stack:
-        requested = find_scan(stack.table, args.scan)
+        requested = await_scan(stack, args.scan)
 
         def read_scan() -> Scan:
             return stack.table.get_scan(requested.scan_id) or requested

@@ -10,7 +10,7 @@ from cascan.limits import MAX_SCANS_LOOKED_FOR, MAX_SCANS_WATCHED, PROGRESS_LINE
 from cascan.model.scan import FINAL_STATES, Scan, ScanState
 from cascan_cli.output.scan import EXIT_DONE, print_outcome, scan_exit_code, scan_summary
 from cascan_cli.output.text import Progress, pluralize, print_json, print_message
-from cascan_cli.stack.find_scan import find_scan
+from cascan_cli.stack.await_scan import await_scan
 from cascan_cli.stack.follow import watch_stack
 from cascan_cli.stack.interruption import report_interruption
 from cascan_cli.stack.open import open_stack
@@ -28,7 +28,7 @@ def run(args: Namespace) -> int:
     """Returns the exit code of the scan that was named; without a name 0."""
     open_ids: list[str] = []
     with open_stack(args) as stack, report_interruption(open_ids, stack, args):
-        named = find_scan(stack.table, args.scan) if args.scan else None
+        named = await_scan(stack, args.scan) if args.scan else None
         ended = _Watch(stack, watch_stack(stack, args), open_ids).follow(named)
         if args.json:
             print_json([scan_summary(scan) for scan in ended])

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cascan_cli.errors import BadInput
 from cascan_cli.input.endpoints import Endpoint, parse_identified
-from cascan_cli.input.moments import parse_moment, parse_zone
+from cascan_cli.input.moments import parse_look_moment, parse_moment, parse_zone
 from cascan_cli.output.history import (
     describe_service,
     format_look,
@@ -21,8 +23,8 @@ from cascan_cli.output.history import (
     read_evidence,
     service_to_json,
 )
-from cascan_cli.output.table import print_table
-from cascan_cli.output.text import print_json, print_message
+from cascan_cli.output.listing import Listing, print_listing
+from cascan_cli.output.text import print_message
 from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
@@ -52,27 +54,38 @@ class Range(NamedTuple):
 
 
 def run(args: Namespace) -> int:
+    check_evidence_option(args)
     endpoint = parse_identified(args.endpoint)
     with open_stack(args) as stack:
         spans = list(_find_spans(endpoint, args, stack))
-        if args.json:
-            print_json([_to_json(seen, endpoint, args, stack) for seen in spans])
-        elif args.evidence:
+        if args.evidence and not (args.json or args.form):
             for seen in spans:
                 print_evidence(_describe(seen), seen.span.first, stack.reports)
-        elif endpoint.has_identity:
-            rows = ((seen.vantage, seen.address, *_row(seen)[1:]) for seen in spans)
-            print_table(COLUMNS_OF_IDENTITY, rows, drop=DROPPED, whole=("ADDRESS", "SCAN"))
         else:
-            print_table(COLUMNS, map(_row, spans), drop=DROPPED, whole=("SCAN",))
+            listing = Listing(
+                title=f"history of {args.endpoint}",
+                items=spans,
+                columns=COLUMNS_OF_IDENTITY if endpoint.has_identity else COLUMNS,
+                to_row=_row_with_address if endpoint.has_identity else _row,
+                to_json=partial(_to_json, endpoint=endpoint, args=args, stack=stack),
+                drop=DROPPED,
+                whole=("ADDRESS", "SCAN"),
+            )
+            print_listing(listing, args)
     if not spans:
         print_message(f"no look has covered {args.endpoint}")
     return 0
 
 
+def check_evidence_option(args: Namespace) -> None:
+    """Raises: BadInput: the format has no place for evidence."""
+    if args.evidence and args.form not in ("", "json", "jsonl"):
+        raise BadInput(f"--as {args.form} has no evidence: use json or jsonl, or leave out --evidence")
+
+
 def _find_spans(endpoint: Endpoint, args: Namespace, stack: StackGateways) -> Iterator[Seen]:
     zone = parse_zone(args.tz)
-    until = parse_moment(args.until, zone, "--until")
+    until = parse_look_moment(args.until, zone, "--until")
     since = parse_moment(args.since, zone, "--since") if args.since else None
     asked = Range(endpoint.address, since, until)
     if not endpoint.has_identity:
@@ -158,6 +171,11 @@ def _row(seen: Seen) -> tuple[object, ...]:
         describe_service(span.service),
         span.first.scan_id,
     )
+
+
+def _row_with_address(seen: Seen) -> tuple[object, ...]:
+    vantage, *others = _row(seen)
+    return vantage, seen.address, *others
 
 
 def _describe(seen: Seen) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cascan_cli.errors import BadInput
 
@@ -12,7 +11,7 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d")
 DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[mhdw])")
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 FORMS = "a date such as 2026-03-03, a time such as 2026-03-03T12:00 or 2026-03-03T12:00Z, or now"
-INSTANT = timedelta(microseconds=1)
+INSTANT, MILLISECOND, SECOND = timedelta(microseconds=1), timedelta(milliseconds=1), timedelta(seconds=1)
 
 
 def parse_moment(text: str, zone: tzinfo = UTC, name: str = "DATE") -> datetime:
@@ -32,10 +31,23 @@ def parse_moment(text: str, zone: tzinfo = UTC, name: str = "DATE") -> datetime:
         raise BadInput(f"{name} {text!r}: must be {FORMS}") from exc
 
 
+def parse_look_moment(text: str, zone: tzinfo = UTC, name: str = "DATE") -> datetime:
+    """As `parse_moment`, of a time that looks are compared with. It is the last one with the digits
+    that were written: times of looks are shown in whole seconds or milliseconds. Raises: BadInput.
+    """
+    moment = parse_moment(text, zone, name)
+    for digits in (SECOND, MILLISECOND):
+        if not moment.microsecond % (digits // INSTANT):
+            return moment + (digits - INSTANT)
+    return moment
+
+
 def parse_zone(name: str) -> tzinfo:
     """Raises: BadInput: there is no such zone."""
     if name.upper() == "UTC":
         return UTC
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # few commands name a zone
+
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as exc:

@@ -1,4 +1,8 @@
-"""Raw sockets on this machine: if they are missing, scans that need them are refused at once."""
+"""Raw sockets on this machine: if they are missing, scans that need them are refused at once.
+
+A stack that stays up may have other privileges than the command: systemd gives them to its unit, or
+takes them away.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import shutil
 from argparse import Namespace
 from pathlib import Path
 
-from cascan.nmap.options.raw_sockets import find_raw_socket_problem
+from cascan.nmap.options.raw_sockets import ProcessPrivileges, find_raw_socket_problem
 from cascan_cli.errors import BadInput
+from cascan_cli.local.state import StateDir
 
 
 def explain_missing_raw_sockets(args: Namespace) -> str:
@@ -15,8 +20,25 @@ def explain_missing_raw_sockets(args: Namespace) -> str:
     nmap = shutil.which("nmap")
     if nmap is None or args.stack:
         return ""
-    reason = find_raw_socket_problem(str(Path(nmap).resolve()))
+    privileges = _read_privileges(args.state_dir)
+    reason = find_raw_socket_problem(str(Path(nmap).resolve()), process=privileges)
     return f"raw sockets are not available on this machine: {reason}" if reason else ""
+
+
+def _read_privileges(state_dir: Path | None) -> ProcessPrivileges | None:
+    """Those of the stack that is up. None: there is none, and the command's own count."""
+    state = StateDir(state_dir)
+    if state.running() is None:
+        return None
+    from cascan_cli.local.attach import find_supervisor  # imports sockets, which `cascan check` rarely needs
+
+    running = find_supervisor(state)
+    if running is None:  # it was killed
+        return None
+    try:
+        return ProcessPrivileges.of(Path(f"/proc/{running.pid}/status").read_text())
+    except (OSError, KeyError, ValueError):
+        return None
 
 
 def require_raw_sockets(body: str, args: Namespace) -> None:

@@ -64,15 +64,15 @@ INSERT_FINDING = "INSERT INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 
 INSERT_WORDS = "INSERT INTO words (rowid, body, marks) VALUES (?, ?, ?)"
 # CROSS JOIN: SQLite keeps the order of the tables, which is that of the ids
 SELECT = """
-    SELECT scans.scan_id, scans.name, scans.requested_at, findings.parsed_at, severity, category, addresses, hostname,
-        protocol, port, service, findings.name, location
+    SELECT findings.id, scans.scan_id, scans.name, scans.requested_at, findings.parsed_at, severity, category,
+        addresses, hostname, protocol, port, service, findings.name, location
     FROM words CROSS JOIN findings ON findings.id = words.rowid CROSS JOIN scans ON scans.number = findings.scan
-    WHERE words MATCH ? ORDER BY words.rowid
+    WHERE words MATCH ? AND words.rowid > ? ORDER BY words.rowid
 """
 SELECT_ALL = """
-    SELECT scans.scan_id, scans.name, scans.requested_at, findings.parsed_at, severity, category, addresses, hostname,
-        protocol, port, service, findings.name, location
-    FROM findings CROSS JOIN scans ON scans.number = findings.scan ORDER BY findings.id
+    SELECT findings.id, scans.scan_id, scans.name, scans.requested_at, findings.parsed_at, severity, category,
+        addresses, hostname, protocol, port, service, findings.name, location
+    FROM findings CROSS JOIN scans ON scans.number = findings.scan WHERE findings.id > ? ORDER BY findings.id
 """
 # What a primary result code says of the file: https://sqlite.org/rescode.html
 UNUSABLE = {
@@ -102,6 +102,14 @@ class Search(NamedTuple):
     text: SearchText
     query: FindingQuery
     limit: int
+    after: int = -1  # the place of a result: only those behind it
+
+
+class Found(NamedTuple):
+    """A result, and its place among all findings, from which a later search goes on."""
+
+    place: int
+    result: SearchResult
 
 
 class SearchIndex:
@@ -197,10 +205,11 @@ class SearchIndex:
             self._connection.execute("DELETE FROM findings WHERE id >= ? AND id < ?", (first_id, end_id))
             self._connection.execute("UPDATE scans SET scan_id = NULL, name = '' WHERE number = ?", (number,))
 
-    def search(self, search: Search) -> list[SearchResult]:
+    def search(self, search: Search) -> list[Found]:
         """The first results: the newest scan first, then in the order of its findings."""
         match = build_match(search.text, search.query)
-        rows = self._connection.execute(SELECT, (match,)) if match else self._connection.execute(SELECT_ALL)
+        select, values = (SELECT, (match, search.after)) if match else (SELECT_ALL, (search.after,))
+        rows = self._connection.execute(select, values)
         with closing(rows):
             return list(islice(_select(rows, search.query), search.limit))
 
@@ -218,7 +227,7 @@ class SearchIndex:
 
 def search_findings(
     path: Path, table: FindingsAndLooks, search: Search, *, show: ShowProgress, say: PrintMessage, updates: bool = True
-) -> list[SearchResult]:
+) -> list[Found]:
     """Bring the index up to date, making it if need be, and search it.
 
     `updates`: False where a search has just brought it up to date; then a missing index is empty.
@@ -238,14 +247,14 @@ def search_findings(
             raise StateUnreadable(f"the search index {path} cannot be made: {exc}") from exc
 
 
-def _update_and_search(path: Path, table: FindingsAndLooks, search: Search, show: ShowProgress) -> list[SearchResult]:
+def _update_and_search(path: Path, table: FindingsAndLooks, search: Search, show: ShowProgress) -> list[Found]:
     with open_index(path) as index:
         index.update(table, show)
         results = index.search(search)
     return results  # noqa: RET504 - the block may translate an error
 
 
-def _search(path: Path, search: Search) -> list[SearchResult]:
+def _search(path: Path, search: Search) -> list[Found]:
     with open_index(path) as index:
         results = index.search(search)
     return results  # noqa: RET504 - the block may translate an error
@@ -328,8 +337,8 @@ def _translate_errors(path: Path) -> Iterator[None]:
         raise IndexDamaged(f"it is damaged ({exc})") from exc
 
 
-def _select(rows: Iterable[tuple[Any, ...]], query: FindingQuery) -> Iterator[SearchResult]:
-    for scan_id, scan_name, requested_at, *columns in rows:
+def _select(rows: Iterable[tuple[Any, ...]], query: FindingQuery) -> Iterator[Found]:
+    for place, scan_id, scan_name, requested_at, *columns in rows:
         finding = read_finding(columns)
         if query.fits(finding):
-            yield build_result(finding, scan_id, scan_name, read_time(requested_at))
+            yield Found(place, build_result(finding, scan_id, scan_name, read_time(requested_at)))

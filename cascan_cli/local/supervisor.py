@@ -1,7 +1,8 @@
 """The supervisor: the process that holds a stack after `cascan local up`, or after a command.
 
 How it starts and ends. After `local up` the stack stays until `local down`; after another command it
-ends when no command has used it for some time (keep.py).
+ends when no command has used it for some time (keep.py). With `local up --foreground` the command
+itself is the supervisor.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from cascan_cli.local.private import FILE_MODE, PRIVATE_UMASK, open_for_writing
 
 MODULE = "cascan_cli.local.supervisor"
 EARLIER_MODULE = "cli.local.supervisor"  # its name before the package was called cascan_cli
+FOREGROUND = ("local", "up", "--foreground")  # words of a command that is a supervisor itself
 PROC = Path("/proc")
 POLL_S = 0.02
 CHECK_S = 1.0  # between two checks of the emulator and the state directory
@@ -104,9 +106,7 @@ def main(order: str) -> int:
     The exit code is that of the error.
     """
     parsed = Order(**json.loads(order))
-    leave = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: leave.set())
+    leave = _end_on_signals()
     try:
         state = states.StateDir(Path(parsed.state_dir))
         lock = lock_or_attach(state, lambda _: None, BUSY_TIMEOUT_S)
@@ -118,11 +118,37 @@ def main(order: str) -> int:
     return 0
 
 
+def hold_in_foreground(
+    state: states.StateDir, template: Path, parameters: Mapping[str, str], on_up: Callable[[], None]
+) -> None:
+    """Hold a stack in this process until a signal. `on_up` is called once it is up.
+
+    Raises: StackBusy: a stack is up, or another command starts one. LocalStackError: it did not start, or it failed.
+    """
+    leave = _end_on_signals()
+    os.umask(PRIVATE_UMASK)
+    lock = lock_or_attach(state, lambda _: None, BUSY_TIMEOUT_S)
+    if not isinstance(lock, Lock):
+        keeper = f"process {lock.pid} keeps the stack of {state.root} up"
+        raise StackBusy(f"{keeper}. End it first: cascan local down --state-dir {state.root}")
+    _hold(state, lock, Order(str(state.root), str(template), parameters), leave, on_up)
+
+
+def _end_on_signals() -> threading.Event:
+    """An event that a signal sets: the stack is to end, and its state to be saved."""
+    leave = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+            signal.signal(number, lambda *_: leave.set())
+    return leave
+
+
 def _hold(
     state: states.StateDir,
     lock: Lock,
     order: Order,
     leave: threading.Event,
+    on_up: Callable[[], None] = lambda: None,
 ) -> None:
     with (
         run_machine(state, lock, Path(order.template), order.parameters) as machine,
@@ -134,6 +160,7 @@ def _hold(
         state.use_lock.touch(FILE_MODE)
         state.write_running(states.Running(os.getpid(), since, order.keep_s))
         try:
+            on_up()
             while not leave.wait(CHECK_S):
                 if not lock.is_at(state.lock):
                     raise StateGone(f"the state directory {state.root} was deleted; its stack ends")
@@ -179,14 +206,14 @@ def _wait_until_up(
 
 
 def _may_be_supervisor(pid: int) -> bool:
-    """Whether the process runs this module; without /proc, assume so."""
+    """Whether the process runs this module, or holds a stack in the foreground; without /proc, assume so."""
     if not PROC.exists():
         return True
     try:
         arguments = os.fsdecode((PROC / str(pid) / "cmdline").read_bytes()).split("\0")
     except OSError:
         return False
-    return MODULE in arguments or EARLIER_MODULE in arguments
+    return MODULE in arguments or EARLIER_MODULE in arguments or set(FOREGROUND) <= set(arguments)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

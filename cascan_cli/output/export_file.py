@@ -9,27 +9,92 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cascan_cli.errors import BadInput, CliError
-from cascan_cli.output.text import discard_output
+from cascan_cli.output.text import Progress, discard_output, pluralize, print_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+T = TypeVar("T")
 STANDARD_OUTPUT = "-"
+PROGRESS_AFTER_S = 2.0  # most documents are complete by then
+CHUNKS_BETWEEN_LOOKS = 64  # at the clock
 
 
-def write_document(chunks: Iterable[bytes], output: str) -> None:
-    """Write to the file `output`; `-` or an empty name is standard output.
+class ExportProgress:
+    """Counts what is written to a file, and says so in a terminal; on standard output the document is alone."""
+
+    def __init__(self, output: str, unit: str = "") -> None:
+        """`unit`: what a row is; empty: rows are not counted."""
+        self._output = output
+        self._unit = unit
+        self._is_shown = not is_standard_output(output) and sys.stderr.isatty()
+        self._rows = 0
+        self._size = 0
+
+    def count(self, rows: Iterable[T]) -> Iterable[T]:
+        """The same rows, each of which is counted when it is read."""
+        return self._count(rows) if self._is_shown else rows
+
+    def _count(self, rows: Iterable[T]) -> Iterator[T]:
+        for row in rows:
+            self._rows += 1
+            yield row
+
+    def watch(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
+        """The same chunks, with the progress on a line of the terminal, and at its end what was written."""
+        return self._watch(chunks) if self._is_shown else chunks
+
+    def _watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        started = time.monotonic()
+        with Progress() as progress:
+            for number, chunk in enumerate(chunks):
+                self._size += len(chunk)
+                yield chunk
+                if number % CHUNKS_BETWEEN_LOOKS == 0 and time.monotonic() - started > PROGRESS_AFTER_S:
+                    progress.show(f"{self._describe()} so far, to {self._output}")
+
+    def print_end(self) -> None:
+        """Say what was written."""
+        if self._is_shown:
+            print_message(f"{self._describe()} written to {self._output}")
+
+    def _describe(self) -> str:
+        rows = f"{self._rows:,} {self._unit if self._rows == 1 else self._unit + 's'}, " if self._unit else ""
+        return f"{rows}{format_size(self._size)}"
+
+
+def format_size(size: int) -> str:
+    """`1 byte`, `812 bytes`, `1.2 kB`, `3.4 MB`."""
+    if size < 1_000:  # noqa: PLR2004 - what a kilobyte is
+        return pluralize(size, "byte")
+    thousands = size / 1_000
+    return f"{thousands:,.1f} kB" if thousands < 1_000 else f"{thousands / 1_000:,.1f} MB"  # noqa: PLR2004
+
+
+def is_standard_output(output: str) -> bool:
+    return output in ("", STANDARD_OUTPUT)
+
+
+def write_document(chunks: Iterable[bytes], output: str, progress: ExportProgress | None = None) -> None:
+    """Write to the file `output`; `-` or an empty name is standard output. In a terminal, say what was written.
 
     Raises: BadInput: the file cannot be written.
     """
-    if output in ("", STANDARD_OUTPUT):
+    if is_standard_output(output):
         print_document(chunks)
         return
+    progress = progress or ExportProgress(output)
+    _write_file(progress.watch(chunks), output)
+    progress.print_end()
+
+
+def _write_file(chunks: Iterable[bytes], output: str) -> None:
     path = Path(output).resolve()  # a link stays, and its target is replaced
     try:
         if path.exists() and not path.is_file():  # such as /dev/null or a named pipe

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cascan.queries.finding_query import rank_severity
-from cascan_cli.output.scan import describe_running, format_duration
+from cascan.queries.scan_progress import count_hosts
+from cascan_cli.output.scan import describe_state, format_duration
 from cascan_cli.output.text import pluralize
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from cascan.model.scan import Scan
     from cascan.model.shard import Progress
-    from cascan.queries.scan_progress import ScanProgress, TimeLeft
+    from cascan.queries.scan_progress import HostCounts, LiveShards, ScanProgress, TimeLeft
 
 FEW_SECONDS = 10
 MINUTE, HOUR = 60, 3_600
@@ -21,18 +22,49 @@ QUIET = ("LOW", "INFORMATIONAL")
 
 
 def describe_progress(scan: Scan, progress: ScanProgress, running: Sequence[Progress]) -> str:
-    """`lan: Scanning 40 %, 2 min 5 s, about 3 min left; 12 of 30 shards, 240 hosts done, 31 findings (2 HIGH)`"""
-    state = f"{scan.name}: {scan.state}"
+    """`lan: scanning 40 %, 2 min 5 s, about 3 min left; 12 of 30 shards, 240 of 600 addresses done, 31 findings`"""
+    state = f"{scan.name}: {describe_state(scan)}"
     if progress.percent is not None:
         state += f" {progress.percent} %"
     times = [format_duration(progress.elapsed_s), _describe_left(progress.left)]
     counts = [
         f"{progress.shards_done} of {scan.shards} shards" if scan.shards > 1 else "",
         describe_running(running),
-        f"{pluralize(progress.hosts_done, 'host')} done",
-        pluralize(scan.findings.count, "finding") + _describe_worst(scan.findings.severities),
+        describe_hosts(progress.hosts),
+        # A report brings its findings at once: of a single shard there are none before its end
+        pluralize(scan.findings.count, "finding") + _describe_worst(scan.findings.severities)
+        if scan.findings.count or scan.shards > 1
+        else "",
     ]
     return f"{', '.join(filter(None, (state, *times)))}; {', '.join(filter(None, counts))}"
+
+
+def describe_live(scan: Scan, live: LiveShards) -> str:
+    """What nmap does now, and for how many hosts it is done; empty if none runs."""
+    if not live.running:
+        return ""
+    return f"{describe_running(live.running)}, {describe_hosts(count_hosts(scan, live))}"
+
+
+def describe_running(progress: Sequence[Progress]) -> str:
+    """The task and percentage of nmap, or a range of several; empty if none runs."""
+    if not progress:
+        return ""
+    percents = [entry.percent for entry in progress]
+    low, high = min(percents), max(percents)
+    span = f"{low} to {high} %" if low != high else f"{low} %"
+    tasks = {entry.task for entry in progress}
+    activity = tasks.pop() if len(tasks) == 1 else f"{len(progress)} shards run"
+    return f"{activity} {span}"
+
+
+def describe_hosts(hosts: HostCounts) -> str:
+    """`240 of 600 addresses done, 31 up, 12 open ports so far`; the first part only where it is known."""
+    done = ""
+    if hosts.addresses_done is not None:
+        done = f"{hosts.addresses_done} of {pluralize(hosts.addresses, 'address', 'addresses')} done"
+    ports = f"{pluralize(hosts.open_ports, 'open port')} so far" if hosts.open_ports else ""
+    return ", ".join(filter(None, (done, f"{hosts.hosts_up} up", ports)))
 
 
 def _describe_left(left: TimeLeft | None) -> str:

@@ -9,14 +9,13 @@ from cascan_cli.errors import EXIT_FAILED, EXIT_REFUSED
 from cascan_cli.output.text import pluralize, print_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from cascan.gateways import Shards
     from cascan.model.reason import Reason
     from cascan.model.request import ScanRequest
     from cascan.model.scan import Scan
-    from cascan.model.shard import Progress, Shard
 
 EXIT_DONE, EXIT_PARTIAL, EXIT_FOUND = 0, 1, 4  # EXIT_FOUND: a condition of --fail-on is met, or a violation found
 SHOWN_REASONS = 10  # --json has all that are stored
@@ -28,6 +27,20 @@ CHANGE_LABELS = {
     "HostGone": "gone",
     "HostMoved": "moved",
 }  # the values of cascan.model.inventory.ChangeKind, which is slow to import
+
+
+STATE_WORDS = {  # what happens to a scan in a state: docs/glossary.md
+    "Init": "accepted",
+    "Suspended": "suspended",
+    "Scanning": "scanning",
+    "ScanCompleted": "scanned",
+    "Parsing": "reading reports",
+    "ParseCompleted": "reports read",
+    "HookProcessing": "writing results",
+    "Done": "done",
+    "Errored": "failed",
+    "Cancelled": "cancelled",
+}
 
 
 class StoredReports(Protocol):
@@ -172,6 +185,11 @@ def report_keys(scan: Scan, table: Shards) -> Iterator[ReportKey]:
                 yield ReportKey(scan_id, shard.number, shard.attempt)
 
 
+def describe_state(scan: Scan) -> str:
+    """The scan's state, in a word for people who wait for it."""
+    return STATE_WORDS.get(scan.state, scan.state)
+
+
 def print_outcome(scan: Scan, stack: StoredReports) -> None:
     from cascan.model.scan import ScanState
 
@@ -227,22 +245,3 @@ def format_first_reason(scan: Scan) -> str:
         return ""
     others = f" (and {scan.reasons.count - 1} more)" if scan.reasons.count > 1 else ""
     return f"{format_reason(scan.reasons.listed[0])}{others}"
-
-
-def running_progress(shards: Iterable[Shard]) -> str:
-    """The progress of running shards, with how many of their hosts are done."""
-    progress = [shard.progress for shard in shards if shard.progress]
-    hosts_done = sum(entry.hosts_done for entry in progress)
-    return f"{describe_running(progress)}, {pluralize(hosts_done, 'host')} done" if progress else ""
-
-
-def describe_running(progress: Sequence[Progress]) -> str:
-    """The task and percentage of nmap, or a range of several; empty if none runs."""
-    if not progress:
-        return ""
-    percents = [entry.percent for entry in progress]
-    low, high = min(percents), max(percents)
-    span = f"{low} to {high} %" if low != high else f"{low} %"
-    tasks = {entry.task for entry in progress}
-    activity = tasks.pop() if len(tasks) == 1 else f"{len(progress)} shards run"
-    return f"{activity} {span}"

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
 from cascan_cli.parser import SCAN_HELP, add_command, sentence
+from cascan_cli.parser.shared_options import add_listing_options
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
@@ -55,7 +56,7 @@ def _add_rules(commands: Commands, stack: ArgumentParser, output: ArgumentParser
         description=f"{sentence(text)} `cascan apply` stores rules from CascadingRule manifests.",
     )
     actions = rules.add_subparsers(dest="action", metavar="ACTION", required=True)
-    add_command(actions, "list", [stack, output], "list stored and bundled rules")
+    add_listing_options(add_command(actions, "list", [stack, output], "list stored and bundled rules"))
     for name, text in (("show", "print a rule as a manifest"), ("delete", "delete a stored rule")):
         action = add_command(actions, name, [stack, output], text)
         action.add_argument("rule", metavar="RULE", help="name of the rule")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import TYPE_CHECKING
 
+from cascan_cli.parser.shared_options import add_listing_options
+
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
 
@@ -32,4 +34,5 @@ def add_doctor_command(commands: Commands, stack: ArgumentParser, output: Argume
         "--minutes", type=int, default=60, metavar="N", help="cancel what has not ended after N minutes (default: 60)"
     )
     live.add_argument("--yes", action="store_true", help="do not ask for confirmation of a live check")
+    add_listing_options(doctor)
     doctor.set_defaults(run="doctor")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cascan_cli.parser import add_command
-from cascan_cli.parser.shared_options import add_export_options
+from cascan_cli.parser.shared_options import add_export_options, add_listing_options
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
@@ -86,6 +86,7 @@ def _add_show(actions: Commands, output: ArgumentParser) -> None:
     show = add_command(actions, "show", [output], "print the entries of a file, or those that hold a host")
     _add_file(show)
     show.add_argument("--host", default="", metavar="HOST", help="only entries that hold this address or name")
+    add_listing_options(show)
     show.set_defaults(run="exposure_show")
 
 
@@ -130,6 +131,7 @@ def _add_list(actions: Commands, stack: ArgumentParser, output: ArgumentParser) 
     )
     listing.add_argument("--vantage", default="", metavar="NAME", help="only seen from this vantage")
     listing.add_argument("--host", default="", metavar="HOST", help="only of this address or name")
+    add_listing_options(listing)
     listing.set_defaults(run="exposures")
 
 

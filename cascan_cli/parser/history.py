@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
-from cascan_cli.parser.shared_options import SINCE_HELP
+from cascan_cli.parser.shared_options import SINCE_HELP, add_listing_options
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
@@ -107,6 +107,7 @@ def _add_when(commands: Commands, stack: ArgumentParser, output: ArgumentParser)
     add_zone(when)
     add_vantage(when)
     add_evidence(when, "the first look of each line")
+    add_listing_options(when)
     when.set_defaults(run="when")
 
 
@@ -130,6 +131,7 @@ def _add_at(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -
     add_stale(at)
     add_vantage(at)
     add_evidence(at, "each look")
+    add_listing_options(at)
     at.set_defaults(run="at")
 
 
@@ -150,6 +152,7 @@ def _add_reach(commands: Commands, stack: ArgumentParser, output: ArgumentParser
     reach.add_argument("--at", default="now", metavar="DATE", help=f"as it was then; {DATE_HELP}; default: now")
     add_zone(reach)
     add_stale(reach)
+    add_listing_options(reach)
     reach.set_defaults(run="reach")
 
 

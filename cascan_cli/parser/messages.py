@@ -6,6 +6,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
 from cascan_cli.parser import add_command
+from cascan_cli.parser.shared_options import add_listing_options
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
@@ -56,6 +57,7 @@ def add_messages_commands(commands: Commands, stack: ArgumentParser, output: Arg
         command.add_argument("--channel", default="", metavar="NAME", help="only of this channel")
     test = add_command(actions, "test", [stack, output], "send a message to try channels")
     test.add_argument("channel", nargs="?", default="", metavar="NAME", help="one channel; default: all")
+    add_listing_options(show, listing)
     for command in (setting, show, listing, retry, test):
         command.set_defaults(run="messages")
     _add_mute_commands(actions, stack, output)
@@ -84,5 +86,7 @@ def _add_mute_commands(actions: Commands, stack: ArgumentParser, output: Argumen
     unmute = add_command(actions, "unmute", [stack, output], "end a mute now")
     unmute.add_argument("mute_id", metavar="ID", help="the mute's id, from `cascan messages mutes`")
     mutes = add_command(actions, "mutes", [stack, output], "list mutes that have not ended")
+    mutes.add_argument("--all", action="store_true", help="those of the last day that have ended, too")
+    add_listing_options(mutes)
     for command in (mute, unmute, mutes):
         command.set_defaults(run="mutes")

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
 from cascan_cli.parser import add_command
+from cascan_cli.parser.shared_options import add_listing_options
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
@@ -37,7 +38,7 @@ def add_network_commands(commands: Commands, stack: ArgumentParser, output: Argu
         choices=["address", "mac", "name"],
         help="mac: seen in the same layer 2 network, with raw sockets; name: of the request or reverse DNS",
     )
-    add_command(actions, "list", [stack, output], "list the networks")
+    add_listing_options(add_command(actions, "list", [stack, output], "list the networks"))
     remove = add_command(actions, "remove", [stack, output], "go back to what holds without it")
     remove.add_argument("network", metavar="NETWORK", help="as it was added")
     network.set_defaults(run="network")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cascan_cli.parser import SCAN_HELP
 from cascan_cli.parser.history import add_vantage
+from cascan_cli.parser.shared_options import add_export_options
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
@@ -35,7 +36,9 @@ past, who saw it, its findings, exposures and identity.
 
   cascan host 10.0.0.5                    from each vantage
   cascan host db.example.com              each address that has the name
-  cascan host 10.0.0.5 --vantage office   as one vantage sees it"""
+  cascan host 10.0.0.5 --vantage office   as one vantage sees it
+
+With --as, write the findings alone, in the format of another tool."""
 
 
 def add_page_commands(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
@@ -58,6 +61,7 @@ def add_page_commands(commands: Commands, stack: ArgumentParser, output: Argumen
     )
     host.add_argument("host", metavar="ADDRESS", help="an address; or a name, for each address that has it")
     add_vantage(host)
+    add_export_options(host)
     host.set_defaults(run="host")
 
     explain = commands.add_parser(

@@ -12,6 +12,7 @@ from cascan_cli.parser.shared_options import (
     add_end_options,
     add_export_options,
     add_finding_selection,
+    add_listing_options,
     add_paging,
     add_scan_selection,
 )
@@ -72,6 +73,7 @@ def _add_scans(commands: Commands, parents: list[ArgumentParser]) -> None:
     )
     add_scan_selection(scans)
     add_paging(scans, 20, "scans")
+    add_listing_options(scans)
     scans.set_defaults(run="scans")
 
 
@@ -118,7 +120,7 @@ def _add_findings(commands: Commands, parents: list[ArgumentParser]) -> None:
     add_as_targets(findings)
     add_finding_selection(findings)
     add_paging(findings, None, "findings")
-    add_export_options(findings, others=("xml",))
+    add_export_options(findings, others=("xml", "parquet"))
     findings.set_defaults(run="findings")
 
 

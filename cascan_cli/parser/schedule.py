@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from typing import TYPE_CHECKING
 
 from cascan_cli.parser import add_command
+from cascan_cli.parser.shared_options import add_listing_options
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
@@ -26,7 +27,7 @@ def add_schedule_commands(commands: Commands, stack: ArgumentParser, output: Arg
         description="Manage scheduled scans. `cascan apply` stores them from ScheduledScan manifests.",
     )
     actions = schedule.add_subparsers(dest="action", metavar="ACTION", required=True)
-    add_command(actions, "list", [stack, output], "list schedules with the next time of each")
+    add_listing_options(add_command(actions, "list", [stack, output], "list schedules with the next time of each"))
     for name, text in ACTIONS:
         action = add_command(actions, name, [stack, output], text)
         action.add_argument("schedule", metavar="SCHEDULE", help="name of the schedule")

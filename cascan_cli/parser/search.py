@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import TYPE_CHECKING
 
-from cascan_cli.parser.shared_options import add_finding_selection
+from cascan_cli.parser.shared_options import add_export_options, add_finding_selection
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
@@ -33,4 +33,5 @@ def add_search_command(commands: Commands, stack: ArgumentParser, output: Argume
         metavar="N",
         help=f"how many findings to list (default: {DEFAULT_RESULTS})",
     )
+    add_export_options(search)
     search.set_defaults(run="search", text="")

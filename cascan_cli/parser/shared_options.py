@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, _ArgumentGroup
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from cascan.formats.registry import FORMATS
+from cascan.formats.registry import FORMATS, TABLE_FORMATS, check_table_format
 
 # PolicyProfile is not imported: that would slow down --help.
 POLICY_PROFILES = ["safe", "intrusive", "everything"]
@@ -262,13 +262,7 @@ def add_export_options(
         metavar="FORMAT",
         help=f"write the selection as one of: {', '.join(formats)}; see docs/formats.md",
     )
-    export.add_argument(
-        "-o",
-        "--output",
-        default="",
-        metavar="FILE",
-        help="write to FILE, which appears when it is complete; - or none: standard output",
-    )
+    _add_output(export)
     command.set_defaults(with_secrets=False)
     if not with_secrets:
         return
@@ -276,4 +270,41 @@ def add_export_options(
         "--with-secrets",
         action="store_true",
         help="show passwords that scripts found; without it, an export leaves them out",
+    )
+
+
+def add_listing_options(*commands: ArgumentParser) -> None:
+    """The options that write a list of anything but findings to a file."""
+    for command in commands:
+        export = command.add_argument_group("export")
+        export.add_argument(
+            "--as",
+            dest="form",
+            type=_check_table_format,
+            choices=TABLE_FORMATS,
+            default="",
+            metavar="FORMAT",
+            help=f"write the list as one of: {', '.join(TABLE_FORMATS)}; --json is short for --as json",
+        )
+        _add_output(export)
+        command.set_defaults(is_listing=True)
+
+
+def _check_table_format(text: str) -> str:
+    """Raises: ArgumentTypeError: it is a format of findings."""
+    try:
+        if text:  # argparse asks about the default, too
+            check_table_format(text)
+    except ValueError as exc:
+        raise ArgumentTypeError(str(exc)) from exc
+    return text
+
+
+def _add_output(export: _ArgumentGroup) -> None:
+    export.add_argument(
+        "-o",
+        "--output",
+        default="",
+        metavar="FILE",
+        help="write to FILE, which appears when it is complete; - or none: standard output",
     )

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
 from cascan_cli.parser import add_command
+from cascan_cli.parser.shared_options import add_listing_options
 
 if TYPE_CHECKING:
     from cascan_cli.parser import Commands
@@ -54,7 +55,7 @@ def add_vantage_commands(commands: Commands, stack: ArgumentParser, output: Argu
     )
     add.add_argument("--ipv6", action="store_true", help="its workers have IPv6")
     add.add_argument("--description", default="", metavar="TEXT", help="where it stands")
-    add_command(actions, "list", [stack, output], "list the vantages")
+    add_listing_options(add_command(actions, "list", [stack, output], "list the vantages"))
     remove = add_command(actions, "remove", [stack, output], "refuse new scans of a vantage; its data stay")
     remove.add_argument("name", metavar="NAME", help="its name")
     remove.add_argument("--force", action="store_true", help="also while scans of it are open; these run to their end")

@@ -16,6 +16,7 @@ from cascan_cli.local.state import StateDir
 from cascan_cli.output.findings import print_findings
 from cascan_cli.output.scan import (
     EXIT_DONE,
+    describe_state,
     print_outcome,
     report_keys,
     scan_exit_code,
@@ -169,7 +170,7 @@ def wait_for_end(
                 display = display or _open_display(table, progress)
                 progress.show(display.describe(scan, is_halted=watch.halted))
             else:
-                state = f"{scan.name}: {scan.state}" if scan else "queued"
+                state = f"{scan.name}: {describe_state(scan)}" if scan else "queued"
                 progress.show(f"halted; {state}" if watch.halted else state)
             polls.wait()
 

@@ -53,7 +53,9 @@ def restore_operator_records(stack: StackGateways, records: OperatorRecords) -> 
     from cascan.schedules.form import read_schedule  # imported here: few stacks have schedules
 
     try:
-        restored = restore_records(records, table=stack.table, rules=stack.rules, schedules=stack.schedules)
+        restored = restore_records(
+            records, table=stack.table, rules=stack.rules, schedules=stack.schedules, channels=stack.messages
+        )
     except ValueError as exc:  # from msgspec: the record is damaged, or of another version
         return f"the backup of rules and schedules cannot be read: {exc}"
     # All of them: an earlier rebuild may have been interrupted here.
@@ -66,13 +68,31 @@ def restore_operator_records(stack: StackGateways, records: OperatorRecords) -> 
             )
         else:
             stack.scheduler.put(schedule, stored.created_at, utc_now())
+    _restore_mutes(stack)
     items = ["the halt"] if restored.halted else []
     items += [f"{restored.severity_rules} severity rules"] if restored.severity_rules else []
     items += [pluralize(restored.networks, "network")] if restored.networks else []
+    items += ["the channels of messages"] if restored.channels else []
     items += [f"rule {name}" for name in restored.rules]
     items += [f"schedule {name}" for name in restored.schedules]
     items += [f"vantage {name}" for name in restored.vantages]
     return f"restored: {', '.join(items)}" if items else ""
+
+
+def _restore_mutes(stack: StackGateways) -> None:
+    """The mutes of the file of channels. Those that commands have set are not recorded."""
+    from cascan.messages.file_mutes import store_file_mutes
+    from cascan.messages.read_channels import read_channels
+
+    stored = stack.messages.channels()
+    if stored is None:
+        return
+    try:
+        file = read_channels(stored.text)
+    except RequestRefused as exc:
+        print_message(f"the file of channels is from another version of cascan; store it again: {exc}")
+        return
+    store_file_mutes(file.mutes, stack.mutes, utc_now(), by=stored.stored_by)
 
 
 def summarize_rebuild(rebuilt: RebuildResult) -> str:

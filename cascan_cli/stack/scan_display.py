@@ -10,13 +10,18 @@ import time
 from typing import TYPE_CHECKING
 
 from cascan.clock import utc_now
-from cascan.limits import MAX_LIVE_FINDINGS, MAX_LIVE_FINDINGS_AT_ONCE, MAX_LIVE_SHARDS
+from cascan.limits import MAX_LIVE_FINDINGS, MAX_LIVE_FINDINGS_AT_ONCE
 from cascan.model.scan import Scan
-from cascan.model.shard import ShardState
 from cascan.queries.describe_detail import describe_detail
 from cascan.queries.finding_query import order_findings
 from cascan.queries.read_findings import read_findings
-from cascan.queries.scan_progress import TaskPace, find_usual_duration, measure_progress
+from cascan.queries.scan_progress import (
+    LiveShards,
+    TaskPace,
+    find_usual_duration,
+    measure_progress,
+    read_live_shards,
+)
 from cascan.rules.severity import to_count_key
 from cascan_cli.output.progress import describe_progress
 from cascan_cli.output.scan import next_opening
@@ -27,7 +32,6 @@ if TYPE_CHECKING:
 
     from cascan.gateways import Shards
     from cascan.model.finding import Finding
-    from cascan.model.shard import Progress as ShardProgress
     from cascan.queries.reachability_findings import FindingsAndLooks
 
     class WatchedScans(FindingsAndLooks, Shards, Protocol): ...
@@ -44,7 +48,7 @@ class ScanDisplay:
         self._table, self._progress = table, progress
         self._shows_last = shows_last
         self._pace = TaskPace()
-        self._running: list[ShardProgress] = []
+        self._live = LiveShards()
         self._read_at = -READ_EVERY_S
         self._usual_s: float | None = None
         self._is_known = False
@@ -58,22 +62,15 @@ class ScanDisplay:
         now = time.monotonic()
         if now - self._read_at >= READ_EVERY_S:
             self._read_at = now
-            self._running = self._read_running(scan)
+            self._live = read_live_shards(scan, self._table)
             self._show_findings(scan)
         if not scan.shards_open:
-            self._running = []
+            self._live = LiveShards()
         at = utc_now()
         is_held = is_halted or next_opening(scan, at) is not None
-        measured = measure_progress(scan, self._running, at, pace=self._pace, usual_s=self._usual_s, is_held=is_held)
-        line = describe_progress(scan, measured, self._running)
+        measured = measure_progress(scan, self._live, at, pace=self._pace, usual_s=self._usual_s, is_held=is_held)
+        line = describe_progress(scan, measured, self._live.running)
         return f"halted; {line}" if is_halted else line
-
-    def _read_running(self, scan: Scan) -> list[ShardProgress]:
-        """Of the shards that run; empty if there are too many to query."""
-        if scan.shards > MAX_LIVE_SHARDS or not scan.shards_in_flight or scan.members:
-            return []
-        shards = self._table.list_shards_in(scan.scan_id, ShardState.RUNNING)
-        return [shard.progress for shard in shards if shard.progress]
 
     def _show_findings(self, scan: Scan) -> None:
         """Print findings that came since the last call, the worst first."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cascan_cli.stack.open import StackGateways
 
 
-def _read_idempotency_key(body: str) -> str:
+def read_idempotency_key(body: str) -> str:
     """The idempotencyKey of the request, even of one that will be refused; empty if it has none."""
     try:
         return find_idempotency_key(read_request_document(body))
@@ -22,7 +22,7 @@ def _read_idempotency_key(body: str) -> str:
 
 def possible_scan_ids(body: str, message_id: str, stack: StackGateways) -> list[str]:
     """The possible ids of the scan: from its idempotencyKey, or its message if the key is taken."""
-    key = _read_idempotency_key(body)
+    key = read_idempotency_key(body)
     by_message = derive_scan_id(message_id)
     return [derive_keyed_scan_id(stack.submitter, key), by_message] if key else [by_message]
 

@@ -15,7 +15,7 @@ from cascan_cli.output.text import pluralize
 if TYPE_CHECKING:
     from cascan.queries.finding_query import FindingQuery
     from cascan.queries.search import SearchResult
-    from cascan_cli.local.search_index import ShowProgress
+    from cascan_cli.local.search_index import Found, ShowProgress
     from cascan_cli.stack.open import StackGateways
 
 Say = Callable[[str], None]
@@ -28,19 +28,21 @@ def search_index(
     query: FindingQuery,
     limit: int,
     *,
+    after: int = -1,
     show: ShowProgress = lambda _: None,
     say: Say,
     updates: bool = True,
-) -> list[SearchResult]:
+) -> list[Found]:
     """The first results of a stack on this machine, whose index is brought up to date if `updates`.
 
+    `after`: the place of a result, behind which the others are.
     `show` gets how far that is, `say` sentences for the user. Raises: StateUnreadable, DiskFull, StackBusy.
     """
     from cascan_cli.local.search_index import Search, search_findings
     from cascan_cli.local.state import StateDir
 
     path = StateDir(state_dir).search_index
-    return search_findings(path, stack.table, Search(text, query, limit), show=show, say=say, updates=updates)
+    return search_findings(path, stack.table, Search(text, query, limit, after), show=show, say=say, updates=updates)
 
 
 def search_table(

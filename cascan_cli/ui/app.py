@@ -69,9 +69,9 @@ ROUTES = (
 )
 
 
-def build_app(console: Console, port: int) -> Starlette:
-    """The application. `port`: on which it is reached, by 127.0.0.1 or localhost alone."""
-    guard = Middleware(Guard, sessions=console.sessions, role=console.role, port=port)
+def build_app(console: Console, address: str, port: int) -> Starlette:
+    """The application, which is reached at this address and port alone."""
+    guard = Middleware(Guard, sessions=console.sessions, role=console.role, address=address, port=port)
     handlers: Mapping[Any, Any] = {
         CliError: _show_error,
         GatewayUnavailable: _show_error,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -17,12 +17,16 @@ from cascan.clock import Clock, utc_now
 from cascan.limits import MAX_CONSOLE_REQUESTED, MAX_CONSOLE_STREAMS
 from cascan_cli.output.text import pluralize, printable
 from cascan_cli.ui.guard import Role
+from cascan_cli.ui.kept_changes import KeptChanges
+from cascan_cli.ui.readers import Readers
 from cascan_cli.ui.recent import Recent
 from cascan_cli.ui.sessions import Session, Sessions
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from cascan.model.inventory import Change
+    from cascan.model.scan import Scan
     from cascan_cli.stack.open import StackGateways
 
 NAVIGATION = (
@@ -94,6 +98,8 @@ class Console:
     sessions: Sessions = field(default_factory=Sessions)
     streams: Streams = field(default_factory=Streams)
     recent: Recent = field(default_factory=Recent)
+    readers: Readers = field(default_factory=Readers)
+    kept_changes: KeptChanges = field(default_factory=KeptChanges)
     templates: Environment = field(default_factory=build_templates)
     requested: dict[str, datetime] = field(default_factory=dict)  # scans that this console asked for, by id
     is_ending: bool = False  # live streams end then
@@ -105,6 +111,10 @@ class Console:
     @property
     def stack_name(self) -> str:
         return str(self.args.stack or "this machine")
+
+    def list_changes(self, scans: Iterable[Scan], most_shards: int) -> Iterator[tuple[Scan, Change]]:
+        """The changes that the scans recorded, of at most so many of their shards."""
+        return self.kept_changes.list_changes(scans, self.stack.table, self.readers, most_shards)
 
     def note_requested(self, scan_id: str) -> None:
         """Remember the scan: until it is planned, no table has it."""

@@ -19,6 +19,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from cascan.limits import CONSOLE_SESSION_S, MAX_CONSOLE_FORM_BYTES
+from cascan_cli.ui.address import SHARED
 from cascan_cli.ui.sessions import Session, Sessions
 
 if TYPE_CHECKING:
@@ -69,12 +70,14 @@ class Refused(Exception):
 class Guard:
     """ASGI middleware around the pages."""
 
-    def __init__(self, app: ASGIApp, *, sessions: Sessions, role: Role, port: int) -> None:
+    def __init__(self, app: ASGIApp, *, sessions: Sessions, role: Role, address: str, port: int) -> None:
         self._app, self._sessions, self._role = app, sessions, role
-        self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+        names = {address} | ({"localhost"} if address == SHARED else set())
+        self._hosts = {f"{name}:{port}" for name in names}
         self._origins = {f"http://{host}" for host in self._hosts}
-        # Cookies do not tell ports apart: two consoles of one machine need two names
-        self._cookie = f"cascan_console_{port}"
+        # Cookies do not tell ports apart: two consoles at one address need two names
+        self._cookies = f"cascan_{port}_"
+        self._cookie = self._cookies + sessions.name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -96,7 +99,7 @@ class Guard:
             return None
         session = self._find_session(headers)
         if session is None:
-            return self._enter(scope)
+            return self._enter(scope, headers)
         scope["state"] = {"session": session}
         if scope["method"] in CHANGING:
             scope["state"]["form"] = await self._read_form(headers, session, receive)
@@ -124,7 +127,7 @@ class Guard:
         cookies = cookie_parser(headers.get("cookie", ""))
         return self._sessions.find(cookies.get(self._cookie, ""))
 
-    def _enter(self, scope: Scope) -> Response:
+    def _enter(self, scope: Scope, headers: Headers) -> Response:
         """Exchange the token in the address for a cookie. Raises: Refused: there is no valid token."""
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         session = self._sessions.exchange(query.pop("token", "")) if scope["method"] == "GET" else None
@@ -137,6 +140,9 @@ class Guard:
         response.set_cookie(
             self._cookie, session.key, max_age=CONSOLE_SESSION_S, path="/", httponly=True, samesite="strict"
         )
+        for name in cookie_parser(headers.get("cookie", "")):
+            if name.startswith(self._cookies) and name != self._cookie:  # of a console that has ended
+                response.delete_cookie(name, path="/", httponly=True, samesite="strict")
         return response
 
     async def _read_form(self, headers: Headers, session: Session, receive: Receive) -> Mapping[str, str]:
@@ -181,6 +187,9 @@ def _build_place(path: str, query: Mapping[str, str]) -> str:
 def _refuse(scope: Scope, headers: Headers, refused: Refused) -> Response:
     """The sentence; in a browser that came from elsewhere, with a link by which it sends its cookie."""
     sentence = str(refused)
+    if headers.get("hx-request") == "true":  # a script of our pages, which shows what is in place of a list
+        text = f'<div id="list"><p class="message" role="alert">{escape(sentence)}</p></div>'
+        return HTMLResponse(text, refused.status)
     came_from_elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site")
     if sentence != NO_SESSION or not came_from_elsewhere or scope["method"] != "GET":
         return PlainTextResponse(f"{sentence}\n", refused.status)

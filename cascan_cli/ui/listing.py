@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,15 +15,18 @@ from urllib.parse import quote, urlencode
 from starlette.responses import Response
 
 from cascan.formats.csv_lines import escape_formula
-from cascan.limits import CONSOLE_PAGE_ROWS, MAX_CONSOLE_ROWS
+from cascan.limits import CONSOLE_PAGE_ROWS, MAX_CONSOLE_ROWS, MAX_CONSOLE_SORTED
 from cascan_cli.errors import BadInput
 from cascan_cli.ui.console import get_console
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+SEVERITY_RANKS = {"CRITICAL": 0, "HIGH": 1, "MEDIUM": 2, "LOW": 3, "INFORMATIONAL": 4}
+NUMBER = re.compile("([0-9]+)")
 MAX_PAGE = MAX_CONSOLE_ROWS // CONSOLE_PAGE_ROWS
 EXPORTS = ("csv", "json")
+UNKEPT = ("page", "after", "as")  # fields of an address that say which part of the list it shows
 
 
 class Cell(NamedTuple):
@@ -45,16 +49,24 @@ class Filter(NamedTuple):
     hint: str = ""
 
 
+class Placed(NamedTuple):
+    """A row, and its place: a later page reads the rows behind it, without those before."""
+
+    row: Sequence[object]
+    place: str
+
+
 @dataclass
 class Listing:
-    """`rows`: as many as are needed are read."""
+    """`rows`: as many as are needed are read. With `is_behind` the first of them is the first of the page."""
 
     title: str
     columns: tuple[str, ...]
-    rows: Iterable[Sequence[object]]
+    rows: Iterable[Sequence[object] | Placed]
     filters: tuple[Filter, ...] = ()
     empty: str = "Nothing matches."
     notes: list[str] = field(default_factory=list)
+    is_behind: bool = False
 
 
 class Section(NamedTuple):
@@ -71,13 +83,26 @@ def make_section(title: str, columns: tuple[str, ...], rows: Iterable[Sequence[o
     return Section(title, columns, cells)
 
 
+class Column(NamedTuple):
+    """The head of a column. Its link sorts the list by it, or turns the order around."""
+
+    title: str
+    name: str
+    href: str
+    order: str = ""  # `ascending`, `descending`; empty: the list is not sorted by it
+
+
 class Page(NamedTuple):
     listing: Listing
+    columns: list[Column]
     rows: list[list[Cell]]
     number: int
     previous: str  # addresses; empty: there is no such page
     following: str
     exports: dict[str, str]
+    path: str
+    sort: str  # the field of the address; empty: the list is as it was read
+    status: str  # how many rows are shown, in one sentence
 
 
 def read_query(request: Request, *names: str) -> dict[str, str]:
@@ -100,16 +125,108 @@ def show_listing(request: Request, listing: Listing, template: str = "list.html"
 
 
 def build_page(request: Request, listing: Listing) -> Page:
-    """Raises: BadInput: the page's number is not one."""
-    number = read_page_number(request)
-    start = (number - 1) * CONSOLE_PAGE_ROWS
-    rows = list(islice(listing.rows, start, start + CONSOLE_PAGE_ROWS + 1))
+    """Raises: BadInput: the page's number is not one, or there is no such column."""
+    number, rows = read_page_number(request), listing.rows
+    order = _read_order(request, listing)
+    if order:
+        rows = _sort(listing, order, MAX_CONSOLE_SORTED)
+    start = 0 if listing.is_behind and not order else (number - 1) * CONSOLE_PAGE_ROWS
+    rows = list(islice(rows, start, start + CONSOLE_PAGE_ROWS + 1))
     has_more = len(rows) > CONSOLE_PAGE_ROWS and number < MAX_PAGE
-    cells = [[Cell.of(value) for value in row] for row in rows[:CONSOLE_PAGE_ROWS]]
+    shown = rows[:CONSOLE_PAGE_ROWS]
+    cells = [_to_cells(row) for row in shown]
+    place = shown[-1].place if shown and isinstance(shown[-1], Placed) and not order else ""
     previous = _address(request, page=str(number - 1)) if number > 1 else ""
-    following = _address(request, page=str(number + 1)) if has_more else ""
+    following = _address(request, page=str(number + 1), **({"after": place} if place else {})) if has_more else ""
     exports = {form: _address(request, **{"as": form}) for form in EXPORTS}
-    return Page(listing, cells, number, previous, following, exports)
+    return Page(
+        listing=listing,
+        columns=[_build_column(request, title, order) for title in listing.columns],
+        rows=cells,
+        number=number,
+        previous=previous,
+        following=following,
+        exports=exports,
+        path=request.url.path,
+        sort=request.query_params.get("sort", ""),
+        status=_describe_rows(number, len(cells), has_more=has_more),
+    )
+
+
+def _describe_rows(number: int, count: int, *, has_more: bool) -> str:
+    if not count:
+        return "No rows."
+    first = (number - 1) * CONSOLE_PAGE_ROWS + 1
+    more = "; more follow" if has_more else ""
+    return f"Rows {first:,} to {first + count - 1:,}{more}."
+
+
+# ---- the order of a list
+
+
+class _Order(NamedTuple):
+    column: int
+    is_descending: bool
+
+
+def _read_order(request: Request, listing: Listing) -> _Order | None:
+    """None: as the list is read. Raises: BadInput: there is no such column."""
+    text = request.query_params.get("sort", "")
+    if not text:
+        return None
+    names = [_to_name(title) for title in listing.columns]
+    if text.removeprefix("-") not in names:
+        raise BadInput(f"sort {text!r:.40}: must be one of {', '.join(names)}, or one with a - in front")
+    return _Order(names.index(text.removeprefix("-")), text.startswith("-"))
+
+
+def _sort(listing: Listing, order: _Order, most: int) -> list[list[Cell]]:
+    """The first rows, at most so many, in this order."""
+    rows = iter(listing.rows)
+    cells = list(map(_to_cells, islice(rows, most)))
+    if next(rows, None) is not None:
+        listing.notes.append(f"Only the first {most:,} rows are sorted; use the filters to see others.")
+    cells.sort(key=lambda row: _build_key(row[order.column].text), reverse=order.is_descending)
+    return cells
+
+
+def _build_key(text: str) -> list[tuple[int, int, str]]:
+    """By numbers in the text as numbers, so that 10.0.0.9 is before 10.0.0.10; severities by their rank."""
+    if text in SEVERITY_RANKS:
+        return [(0, SEVERITY_RANKS[text], "")]
+    parts = NUMBER.split(text.casefold())
+    return [(1, int(part), "") if part.isdigit() else (2, 0, part) for part in parts if part]
+
+
+def _build_column(request: Request, title: str, order: _Order | None) -> Column:
+    name = _to_name(title)
+    current = request.query_params.get("sort", "") if order else ""
+    href = _address(request, sort=f"-{name}" if current == name else name)
+    return Column(title, name, href, {name: "ascending", f"-{name}": "descending"}.get(current, ""))
+
+
+# ---- addresses
+
+
+def _to_cells(row: Sequence[object] | Placed) -> list[Cell]:
+    return [Cell.of(value) for value in (row.row if isinstance(row, Placed) else row)]
+
+
+def read_place(request: Request) -> str:
+    """The place behind which the page begins. Empty: its number says where, and files begin at the top."""
+    query = request.query_params
+    is_whole = query.get("as") or query.get("sort") or query.get("page", "1") == "1"
+    return "" if is_whole else query.get("after", "")
+
+
+def count_needed(request: Request) -> int:
+    """How many rows the page or the file needs, and one more. Raises: BadInput: there is no such page."""
+    if request.query_params.get("as"):
+        return MAX_CONSOLE_ROWS
+    if request.query_params.get("sort"):
+        return MAX_CONSOLE_SORTED + 1
+    pages = 1 if read_place(request) else read_page_number(request)
+    return pages * CONSOLE_PAGE_ROWS + 1
 
 
 def read_page_number(request: Request) -> int:
@@ -123,15 +240,17 @@ def read_page_number(request: Request) -> int:
 
 def _address(request: Request, **changed: str) -> str:
     """The address of the request with other fields; on an export without its page."""
-    query = {key: value for key, value in request.query_params.items() if value and key not in ("page", "as")}
+    query = {key: value for key, value in request.query_params.items() if value and key not in UNKEPT}
     return f"{request.url.path}?{urlencode(query | changed)}"
 
 
 def _export(request: Request, listing: Listing, form: str) -> Response:
-    """All rows, up to MAX_CONSOLE_ROWS. Raises: BadInput: an unknown form."""
+    """All rows, up to MAX_CONSOLE_ROWS. Raises: BadInput: an unknown form or column."""
     if form not in EXPORTS:
         raise BadInput(f"as={form!r:.20}: must be one of {', '.join(EXPORTS)}")
-    rows = [[Cell.of(value).text for value in row] for row in islice(listing.rows, MAX_CONSOLE_ROWS)]
+    order = _read_order(request, listing)
+    listed = _sort(listing, order, MAX_CONSOLE_ROWS) if order else islice(listing.rows, MAX_CONSOLE_ROWS)
+    rows = [[cell.text for cell in _to_cells(row)] for row in listed]
     headers = {"Content-Disposition": f'attachment; filename="{_name_file(request)}.{form}"'}
     if form == "csv":
         return Response(_to_csv(listing.columns, rows), media_type="text/csv", headers=headers)

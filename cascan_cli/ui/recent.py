@@ -8,6 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from cascan.limits import MAX_CONSOLE_SCANS
+from cascan.queries.scope_coverage import AskedTargets
 
 if TYPE_CHECKING:
     from cascan.gateways import Scans
@@ -22,6 +23,7 @@ class Recent:
     def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
         self._seconds, self._lock = seconds, Lock()
         self._scans: list[Scan] = []
+        self.targets = AskedTargets()
         self._listed_at = self._index_updated_at = float("-inf")
 
     def list_scans(self, table: Scans) -> list[Scan]:

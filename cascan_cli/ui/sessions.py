@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from cascan.limits import CONSOLE_SESSION_S, MAX_CONSOLE_SESSIONS
 
-TOKEN_BYTES = 32
+TOKEN_BYTES, NAME_BYTES = 32, 4
 Seconds = Callable[[], float]
 
 
@@ -39,6 +39,7 @@ class Sessions:
 
     def __init__(self, announce: Callable[[str], None] = lambda _: None, seconds: Seconds = time.monotonic) -> None:
         self.token = make_token()
+        self.name = secrets.token_hex(NAME_BYTES)  # of this console's cookie: no earlier one has the same
         self.announce, self._seconds = announce, seconds
         self._sessions: dict[str, Session] = {}
 

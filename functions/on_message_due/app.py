@@ -1,9 +1,11 @@
 """Send messages about exposures, and notices, on the operator's channels.
 
 Wakes on    moves of exposures, skipped schedules and ends of scans, through the message queue behind a rule
-            on the bus (batches of 1); the end of a mute, from on_minute_passed
+            on the bus (batches of 1); the end of a mute and the daily check of certificates, from
+            on_minute_passed
 Reads       the channels and mutes, the exposure and its threads, from the scan table; of an ended scan, its
-            findings and looks, and those of the scan before it; URLs of webhooks, from SSM
+            findings and looks, and those of the scan before it; the owners of hosts, from the file of
+            expected exposure; URLs of webhooks, from SSM
 Writes      threads of messages; the certificates that end soon; what a mute holds, and how far its end is
 Sends       messages to webhooks, the SNS topic and, on one machine, commands; its own message again, where
             a channel was busy
@@ -20,6 +22,7 @@ from functools import cache
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from msgspec.structs import replace
 
 from cascan.aws.event_bus import EventBridgeBus
 from cascan.aws.sqs.request_queue import SqsRequestQueue
@@ -28,10 +31,13 @@ from cascan.aws.tables.mute_table import DynamoMuteTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.clock import utc_now
 from cascan.events import MessageReady, ScanCompleted
+from cascan.messages.review_certificates import CERTIFICATES, review_certificates
 from cascan.messages.review_scan import ScanReview
 from cascan.messages.work import MessageWork, read_message_work
+from cascan.model.certificate import CERTIFICATE_DAY_PREFIX
 from cascan.settings import from_env
 from edge import count, logger, queue_handler, seconds_left
+from on_message_due.find_owner import OwnerFinder
 from on_message_due.open_channels import ChannelEnds, ChannelOpener
 from on_message_due.take_turns import TurnGateways, take_turns
 
@@ -64,6 +70,7 @@ def wire() -> TurnGateways:
         mutes=DynamoMuteTable(settings.scan_table),
         certificates=threads,
         bus=bus,
+        owners=OwnerFinder(table, utc_now),
         channels=ChannelOpener(threads, ends, utc_now),
         queue=SqsRequestQueue(settings.message_queue_url, "message queue"),
         clock=utc_now,
@@ -77,6 +84,8 @@ def on_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
             gateways.bus.put([work])
         elif isinstance(work, ScanCompleted):
             _review_scan(work, gateways, lambda_context)
+        elif work.key.startswith(CERTIFICATE_DAY_PREFIX):
+            _review_certificates(work, gateways, lambda_context)
         else:
             _take_turns(work, gateways, lambda_context)
 
@@ -89,6 +98,7 @@ def _review_scan(event: ScanCompleted, gateways: TurnGateways, lambda_context: L
         table=gateways.scans,
         watches=gateways.certificates,
         certificate_days=file.certificate_days,
+        find_owner=gateways.owners.find_owner,
         clock=gateways.clock,
         left_s=seconds_left(lambda_context),
     )
@@ -96,11 +106,21 @@ def _review_scan(event: ScanCompleted, gateways: TurnGateways, lambda_context: L
         _take_turns(work, gateways, lambda_context)
 
 
+def _review_certificates(day: MessageWork, gateways: TurnGateways, lambda_context: LambdaContext) -> None:
+    file, listeners = gateways.channels.open()
+    if not file.certificate_days or not any(listener.settings.notices for listener in listeners):
+        return
+    cause = replace(day, key=f"{CERTIFICATES}/{day.key.removeprefix(CERTIFICATE_DAY_PREFIX)}")
+    now = gateways.clock()
+    for work in review_certificates(cause, (), gateways.certificates, now, file.certificate_days):
+        _take_turns(work, gateways, lambda_context)
+
+
 def _take_turns(work: MessageWork, gateways: TurnGateways, lambda_context: LambdaContext) -> None:
     outcome = take_turns(work, gateways, left_s=seconds_left(lambda_context))
     for channel, reason in outcome.parked.items():
         logger.error("message parked", extra={"channel": channel, "key": work.key, "reason": reason})
-    if outcome.sent or outcome.again or outcome.held_by or outcome.held_sent:
+    if any((outcome.sent, outcome.again, outcome.held_by, outcome.quiet, outcome.held_sent)):
         logger.info("messages", extra=asdict(outcome))
     count("MessagesSent", outcome.sent)
     count("ChannelMessagesParked", len(outcome.parked))

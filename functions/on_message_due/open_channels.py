@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import msgspec
+
 from cascan.aws.message_channels import BusChannel, TopicChannel, read_parameter
 from cascan.channels.command import CommandChannel
 from cascan.channels.unusable import UnusableChannel
@@ -15,8 +17,8 @@ from cascan.errors import GatewayUnavailable
 from cascan.gateways import ChannelStore, EventBus, MessageChannel, MessageThreads
 from cascan.limits import CHANNELS_READ_EVERY_S
 from cascan.messages.channel_settings import ChannelFile, ChannelSettings
-from cascan.messages.read_channels import read_channels
 from cascan.messages.say import Listener, Speaker
+from cascan.model.message import StoredChannels
 
 
 class ChannelTable(ChannelStore, MessageThreads, Protocol):
@@ -70,7 +72,7 @@ class ChannelOpener:
         now = self._clock()
         if self._read_at is None or now - self._read_at > timedelta(seconds=CHANNELS_READ_EVERY_S):
             stored = self._table.channels()
-            self._file = read_channels(stored.text) if stored else ChannelFile()
+            self._file = read_stored_file(stored) if stored else ChannelFile()
             self._listeners = tuple(map(self._listen, self._file.channels))
             self._read_at = now
         return self._file, self._listeners
@@ -79,3 +81,16 @@ class ChannelOpener:
         channel = self._ends.open(settings)
         speaker = Speaker(settings.name, channel, self._table, self._clock, drops_repeats=settings.drops_repeats)
         return Listener(settings, speaker)
+
+
+def read_stored_file(stored: StoredChannels) -> ChannelFile:
+    """What the file says. Its text is read only if another version of cascan stored it.
+
+    Raises: RequestRefused: this version cannot read the text.
+    """
+    try:
+        return msgspec.json.decode(stored.parsed, type=ChannelFile)
+    except msgspec.MsgspecError:
+        from cascan.messages.read_channels import read_channels  # noqa: PLC0415 - it imports YAML, which is slow
+
+        return read_channels(stored.text)

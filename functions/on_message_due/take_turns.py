@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
@@ -15,7 +16,7 @@ from cascan.limits import LONGEST_RETRY_S, MESSAGE_TURN_S
 from cascan.messages.channel_settings import ChannelFile
 from cascan.messages.say import Listener, Turn
 from cascan.messages.say_certificate import say_certificate
-from cascan.messages.say_exposure import find_mute_end, say_exposure
+from cascan.messages.say_exposure import say_exposure
 from cascan.messages.say_notice import say_notice
 from cascan.messages.work import MessageWork, continue_on
 from cascan.model.certificate import CERTIFICATE_PREFIX, WatchedCertificate
@@ -24,7 +25,12 @@ from cascan.model.message import EXPOSURE_PREFIX
 from cascan.model.mute import MUTE_PREFIX
 from cascan.queries.reachability_findings import FindingsAndLooks
 from on_message_due.end_mute import MuteEnding, end_mute
-from on_message_due.hold_message import ExposureReader, MuteGateways, hold_message
+from on_message_due.hold_message import ExposureReader, MuteGateways, hold_during_quiet, hold_message
+
+
+class FindsOwners(Protocol):
+    def find_owner(self, address: str, names: Collection[str] = ()) -> str:
+        """The owner of the host; empty: it has none."""
 
 
 class OpenChannels(Protocol):
@@ -39,6 +45,7 @@ class TurnGateways:
     mutes: Mutes
     certificates: CertificateWatches
     bus: EventBus
+    owners: FindsOwners
     channels: OpenChannels
     queue: RequestQueue  # of this function
     clock: Clock
@@ -53,6 +60,7 @@ class TurnOutcome:
     parked: dict[str, str] = field(default_factory=dict)  # by channel, why
     again: int = 0  # turns that are due again
     held_by: str = ""  # the id of the mute that holds the message
+    quiet: int = 0  # channels whose quiet hours hold it
     held_sent: int = 0  # messages that a mute held, which are sent now
 
 
@@ -75,6 +83,9 @@ def take_turns(work: MessageWork, gateways: TurnGateways, *, left_s: TimeLeft = 
             gateways.queue.send(replace(work, channel=listener.settings.name).to_wire())
             outcome.again += 1
             continue
+        if hold_during_quiet(work, subject, listener.settings, mute_gateways):
+            outcome.quiet += 1
+            continue
         turn = _take_turn(work, subject, listener, file)
         outcome.sent += turn.is_sent
         if turn.parked:
@@ -96,7 +107,10 @@ def _find_certificate(work: MessageWork, gateways: TurnGateways) -> WatchedCerti
     if not work.key.startswith(CERTIFICATE_PREFIX):
         return None
     watched = gateways.certificates.certificate_watch().certificates
-    return next((certificate for certificate in watched if certificate.key == work.key), None)
+    certificate = next((certificate for certificate in watched if certificate.key == work.key), None)
+    if certificate is None:
+        return None
+    return replace(certificate, owner=gateways.owners.find_owner(certificate.address, {certificate.hostname} - {""}))
 
 
 def _take_turn(
@@ -105,11 +119,7 @@ def _take_turn(
     if isinstance(subject, WatchedCertificate):
         return say_certificate(subject, listener, file.certificate_days, retries=work.retries)
     if subject is not None:
-        exposure = subject
-        muted_until = find_mute_end(exposure, file.mutes, listener.speaker.clock())
-        if muted_until:
-            return Turn(again_at=muted_until, is_muted=True)
-        return say_exposure(exposure, listener, is_due=work.is_due, console_url=file.console_url, retries=work.retries)
+        return say_exposure(subject, listener, is_due=work.is_due, console_url=file.console_url, retries=work.retries)
     if work.notice:
         return say_notice(work.key, work.notice, listener, detail=work.detail, retries=work.retries)
     return Turn()  # the exposure was removed, the certificate is not watched, or the notice has expired

@@ -5,7 +5,7 @@ Reads       the agenda and its scans, and the scan types of the last deployment,
 Writes      the end of scans past their deadline; the removal of expired scans
 Emits       ShardQueued for shards that may go on; ScanCompleted or ScanFailed after a scan's last
             shard; ScheduleDue for schedules whose scan type has changed, and for those that were
-            delayed; once a day the check of exposures; the end of mutes
+            delayed; once a day the check of exposures, and that of certificates; the end of mutes
 On failure  a task that fails stays on the agenda for the next tick; an event that fails is parked
             in WakeupDLQ
 """
@@ -22,6 +22,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cascan.aws.s3.report_store import S3ReportStore
 from cascan.aws.sqs.request_queue import SqsRequestQueue
 from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
+from cascan.aws.tables.message_table import DynamoMessageTable
 from cascan.aws.tables.mute_table import DynamoMuteTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
@@ -35,6 +36,7 @@ from on_minute_passed.end_mutes import MuteContext, end_mutes
 from on_minute_passed.retrigger_schedules import RetriggerContext, retrigger_schedules
 from on_minute_passed.run_due_tasks import run_due_tasks
 from on_minute_passed.send_delayed_messages import DelayedContext, send_delayed_messages
+from on_minute_passed.start_certificate_day import CertificateContext, start_certificate_day
 from on_minute_passed.start_exposure_day import DailyContext, start_exposure_day
 
 
@@ -48,8 +50,21 @@ class Settings(ScanSettings):
     scan_type_nmap_privileged: str
 
 
+@dataclass(frozen=True, slots=True)
+class TickContext:
+    """What one tick needs."""
+
+    gateways: ScanGateways
+    reports: ReportStore
+    retrigger: RetriggerContext
+    delayed: DelayedContext
+    daily: DailyContext
+    certificates: CertificateContext
+    mutes: MuteContext
+
+
 @cache
-def wire() -> tuple[ScanGateways, ReportStore, RetriggerContext, DelayedContext, DailyContext, MuteContext]:
+def wire() -> TickContext:
     settings = from_env(Settings, os.environ)
     schedule_queue = SqsRequestQueue(settings.schedule_queue_url, "schedule queue")
     retrigger = RetriggerContext(
@@ -64,16 +79,22 @@ def wire() -> tuple[ScanGateways, ReportStore, RetriggerContext, DelayedContext,
     reports = S3ReportStore(settings.report_bucket)
     delayed = DelayedContext(DynamoDelayedMessages(settings.scan_table), schedule_queue, utc_now)
     table = DynamoScanTable(settings.scan_table)
-    daily = DailyContext(table, SqsRequestQueue(settings.exposure_queue_url, "exposure queue"), utc_now)
     message_queue = SqsRequestQueue(settings.message_queue_url, "message queue")
-    mutes = MuteContext(DynamoMuteTable(settings.scan_table), message_queue, utc_now)
-    return scan_gateways(settings, table), reports, retrigger, delayed, daily, mutes
+    return TickContext(
+        gateways=scan_gateways(settings, table),
+        reports=reports,
+        retrigger=retrigger,
+        delayed=delayed,
+        daily=DailyContext(table, SqsRequestQueue(settings.exposure_queue_url, "exposure queue"), utc_now),
+        certificates=CertificateContext(DynamoMessageTable(settings.scan_table), message_queue, utc_now),
+        mutes=MuteContext(DynamoMuteTable(settings.scan_table), message_queue, utc_now),
+    )
 
 
 @instrument
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    gateways, reports, retrigger, delayed, daily, mutes = wire()
-    results = asdict(run_due_tasks(gateways, reports, seconds_left(context)))
+    tick = wire()
+    results = asdict(run_due_tasks(tick.gateways, tick.reports, seconds_left(context)))
     if any(results.values()):
         logger.info("agenda tasks run", extra=results)
     for scan_id, error in results["failures"]:
@@ -82,10 +103,11 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         logger.error("the scan is stuck", extra={"scan_id": scan_id})
     count("DeedsFailed", len(results["failures"]))
     count("ScansStuck", len(results["stuck"]))
-    sent = send_delayed_messages(delayed)  # after the deadlines, which its failure does not affect
-    ended_mutes = end_mutes(mutes)
-    is_day_due = start_exposure_day(daily)
-    retriggered = retrigger_schedules(retrigger)
-    if retriggered:
-        logger.info("a scan type has changed", extra={"schedules": retriggered})
-    return results | {"retriggered": retriggered, "sent": sent, "exposure_day": is_day_due, "ended_mutes": ended_mutes}
+    results["sent"] = send_delayed_messages(tick.delayed)  # after the deadlines, which its failure does not affect
+    results["ended_mutes"] = end_mutes(tick.mutes)
+    results["exposure_day"] = start_exposure_day(tick.daily)
+    results["certificate_day"] = start_certificate_day(tick.certificates)
+    results["retriggered"] = retrigger_schedules(tick.retrigger)
+    if results["retriggered"]:
+        logger.info("a scan type has changed", extra={"schedules": results["retriggered"]})
+    return results

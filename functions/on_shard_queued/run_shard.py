@@ -148,7 +148,7 @@ class _Attempt:
             return NmapResult(None, stopped)
         if not pinned.addresses:
             return NmapResult(None)
-        heartbeat.watch(ReportTail(folder / "report.xml"))
+        heartbeat.watch(ReportTail(folder / "report.xml", pinned.addresses, self.shard.arguments))
         try:
             (folder / "targets").write_text("\n".join(pinned.addresses) + "\n", encoding="ascii")
             result = self.worker.run(argv, folder, folder / "report.xml", limit_s, heartbeat)

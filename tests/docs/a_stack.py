@@ -34,6 +34,8 @@ from cascan_cli.stack import open as access
 from on_control_requested.control_scan import control_scan
 from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryShardQueues
 from tests.fakes.cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
+from tests.fakes.message_threads import MemoryMessageThreads
+from tests.fakes.mutes import MemoryMutes
 from tests.fakes.operator_queue import MemoryOperatorQueue
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.support.builders import NOW, SCAN_ID, a_request, a_scan, a_shard, clock
@@ -79,6 +81,7 @@ class Stack:
             MemoryCascadeTable(),
         )
         self.schedules, self.scheduler = MemoryScheduleTable(), Scheduler()
+        self.messages, self.mutes = MemoryMessageThreads(), MemoryMutes()
         self.request_queue, self.schedule_queue, self.control_queue = (
             Requests(self),
             MemoryRequestQueue(),

@@ -26,7 +26,6 @@ from cascan.forms.complete_request import (
     NAME,
     POLICY_ANNOTATION,
     RETRY_ANNOTATION,
-    SCHEDULE_LABEL,
     TEXT_FIELDS,
 )
 from cascan.forms.manifest import API_VERSION, KIND, _Metadata, _Spec
@@ -45,6 +44,7 @@ from cascan.limits import (
 from cascan.model.identity import IdentityKind
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.request import PortScan, ScanRequest, ScanType
+from cascan.model.schedule import SCHEDULE_LABEL
 from cascan.model.vantage import NAME as VANTAGE_NAME
 from cascan.timing.windows import WINDOW_PATTERN
 from tests.docs.request_fields import CASCADES, FIELDS, PORTSCAN, SPEC, Field

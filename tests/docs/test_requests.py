@@ -14,9 +14,10 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # i
 from cascan.errors import RequestRefused
 from cascan.forms import read_request
 from cascan.forms.cascades import Cascades
-from cascan.forms.complete_request import POLICY_ANNOTATION, RETRY_ANNOTATION, SCHEDULE_LABEL
+from cascan.forms.complete_request import POLICY_ANNOTATION, RETRY_ANNOTATION
 from cascan.forms.manifest import NO_EFFECT, _Spec
 from cascan.model.request import PortScan, ScanRequest
+from cascan.model.schedule import SCHEDULE_LABEL
 from tests.docs.request_fields import ANNOTATIONS, CASCADES, FIELDS, PORTSCAN, SPEC
 from tests.docs.request_reference import DOCUMENT, MANIFEST, SCHEMA, SHORT, document, schema_text
 from tests.docs.request_schema import NOT_SUBMITTED, request_schema, short_form

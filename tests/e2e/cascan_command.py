@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.e2e.forked_command import run_forked
-from tests.support.waiting import await_another_second
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,8 +26,6 @@ class Cascan:
     def __call__(self, command: str, *words: str, stdin: str = "", nmap: tuple[str, ...] = ()) -> Ran:
         """Run `cascan COMMAND words…`; `nmap` are the words behind --."""
         arguments = [*command.split(), *words, "--state-dir", str(self.state_dir)]
-        if arguments[0] == "scan":
-            await_another_second()  # than that of the scan before
         code, out, err = run_forked(
             [*arguments, *(["--", *nmap] if nmap else [])],
             stdin=stdin.encode(),

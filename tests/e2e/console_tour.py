@@ -99,10 +99,14 @@ class Tour:
 
     def find(self, port: int) -> None:
         """Filter the findings by the port, and open the host."""
+        page = self.page
         self.go("Findings")
-        self.page.get_by_label("Port").fill(str(port))
-        self.page.get_by_label("Host").fill(ADDRESS)
-        self.page.get_by_role("button", name="Filter").click()
+        page.get_by_label("Host").fill(ADDRESS)
+        field = page.get_by_label("Port")
+        field.press_sequentially(str(port))
+        page.wait_for_url(f"**host={ADDRESS}&port={port}&**")  # the list follows what is typed
+        expect(page.get_by_role("status")).to_have_text("Rows 1 to 1.")
+        expect(field).to_be_focused()
         self.show("findings filtered")
         self.page.get_by_role("link", name=ADDRESS).first.click()
         expect(self.page.get_by_role("heading", name=f"Host {ADDRESS}")).to_be_visible()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.e2e.console_tour import ADDRESS, EXPECTED, PAGES, Tour, console, list
 from tests.support.browser import chromium
 
 pytestmark = pytest.mark.e2e
+MAX_LOG_BYTES = 20_000  # of each file
 
 
 @pytest.fixture
@@ -35,7 +37,19 @@ def expectations(cascan: Cascan, tmp_path: Path) -> Iterator[None]:
     session.client("s3", **options).delete_object(Bucket=outputs["ReportBucketName"], Key="house/expectations.json")
 
 
-@pytest.mark.usefixtures("expectations")
+@pytest.fixture
+def logs(cascan: Cascan) -> Iterator[None]:
+    """What the stack has logged during the test, in the output of the test, which pytest shows if it fails."""
+    folder = StateDir(cascan.state_dir).logs
+    sizes = {file: file.stat().st_size for file in folder.rglob("*.log")}
+    yield
+    for file in sorted(folder.rglob("*.log")):
+        with file.open("rb") as log:
+            log.seek(max(sizes.get(file, 0), file.stat().st_size - MAX_LOG_BYTES))
+            sys.stdout.write(f"--- {file.relative_to(folder)}\n{log.read().decode(errors='replace')}\n")
+
+
+@pytest.mark.usefixtures("expectations", "logs")
 def test_a_scan_is_submitted_watched_decided_on_and_exported_in_a_browser(cascan: Cascan) -> None:
     with console(cascan.state_dir) as link, chromium() as browser:
         tour = Tour(browser.new_page())
@@ -63,5 +77,5 @@ def test_a_scan_is_submitted_watched_decided_on_and_exported_in_a_browser(cascan
 def find_violations(page: Page, link: str, place: str) -> list[str]:
     """What axe-core finds on the page: rule, and the elements that break it."""
     page.goto(link.partition("/?")[0] + place)
-    violations = Axe().run(page).response["violations"]
+    violations = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [f"{place} {each['id']}: {[node['html'] for node in each['nodes'][:3]]}" for each in violations]

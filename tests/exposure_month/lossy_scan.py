@@ -17,6 +17,7 @@ from random import Random
 MAX_RETRIES = 10
 PING_PORTS = (80, 443)
 KERNEL_TRIES = 3  # SYN packets of version detection, whose connection the kernel retransmits
+CONFIRMATION_PACKETS = 3  # that the kernel sends for each try of a scan with --min-rtt-timeout 3s
 SILENT = "filtered"
 
 
@@ -38,14 +39,14 @@ class ScannedPort:
     service: str = ""  # if version detection reached the port
 
 
-def probe_ports(numbers: Iterable[int], answering: Iterable[int], wire: Wire) -> set[int]:
-    """The ports whose answer came, of those that would answer."""
+def probe_ports(numbers: Iterable[int], answering: Iterable[int], wire: Wire, *, packets: int = 1) -> set[int]:
+    """The ports whose answer came, of those that would answer. `packets`: of each try."""
     would_answer = set(answering)
     waiting = set(numbers)
     answered: set[int] = set()
     most_needed = attempt = 0
     while waiting and attempt <= min(MAX_RETRIES, max(1, most_needed + 1)):
-        heard = {number for number in sorted(waiting) if number in would_answer and wire.delivers()}
+        heard = {number for number in sorted(waiting) if number in would_answer and _hears(wire, packets)}
         if heard:
             most_needed = attempt
         answered |= heard
@@ -54,20 +55,25 @@ def probe_ports(numbers: Iterable[int], answering: Iterable[int], wire: Wire) ->
     return answered
 
 
+def _hears(wire: Wire, packets: int) -> bool:
+    return any(wire.delivers() for _ in range(packets))
+
+
 def scan_host(
     services: Mapping[int, str], scanned: Iterable[int], wire: Wire, *, rejects: bool = True, skip_ping: bool = False
 ) -> dict[int, ScannedPort] | None:
     """What a scan with -sV sees of a host that is up. None: it seemed down.
 
     `services`: its open ports. `rejects`: it answers for closed ports; else a firewall drops them.
-    `skip_ping`: -Pn.
+    `skip_ping`: the confirming scan, with -Pn.
     """
     numbers = sorted(scanned)
     closed = set(numbers) - services.keys() if rejects else set()
     pinged = [number for number in PING_PORTS if rejects or number in services]
     if not skip_ping and not probe_ports(PING_PORTS, pinged, wire):
         return None
-    answered = probe_ports(numbers, services.keys() | closed, wire)
+    packets = CONFIRMATION_PACKETS if skip_ping else 1
+    answered = probe_ports(numbers, services.keys() | closed, wire, packets=packets)
     seen = {}
     for number in numbers:
         if number not in answered:

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from random import Random
 
 from cascan.channels.webhook import WebhookChannel
+from cascan.ids import derive_exposure_id
 from cascan.messages.channel_settings import ChannelSettings
 from cascan.messages.decide_exposure import Audience
+from cascan.messages.fields import build_exposure_key
 from cascan.messages.say import Listener, Speaker
 from cascan.messages.say_exposure import say_exposure
 from cascan.model.exposure import MoveKind
-from cascan.model.message import AttemptState, Delivery, MessageThread, OutgoingMessage
+from cascan.model.message import AttemptState, Delivery, DeliveryState, MessageThread, OutgoingMessage
 from tests.exposure_month.drift import ADDRESSES, EXPECTED, START, UNEXPECTED_PORT, Drift, DriftKind
 from tests.exposure_month.month import CONFIRMED_AFTER as CONFIRMED_AFTER_NIGHTLY
 from tests.exposure_month.month import WATCHED_PORTS, Conditions, Event, Month, Subject
@@ -113,13 +114,16 @@ class TimedWebhook:
     def send(self, message: OutgoingMessage) -> Delivery:
         self._threads.die_at_times()
         delivery = self._webhook.send(message)
-        self._log.append((message.key, self._month.now))
+        if delivery.state is not DeliveryState.BUSY:
+            self._log.append((message.key, self._month.now))
         self._threads.die_at_times()
         return delivery
 
 
 class MessageMonth(Month):
     """100 scans of a network in which 20 things change, and what a sink is sent."""
+
+    longest_delay = LONGEST_DELAY
 
     def __init__(self, seed: int, faults: Faults, sink: MessageSink) -> None:
         super().__init__(seed, Conditions(confirms=True))
@@ -172,7 +176,7 @@ class MessageMonth(Month):
         """One delivery at once, others later."""
         self._wake(event.subject, self.now + timedelta(seconds=self.random.uniform(0, 3)))
         for _ in range(self.random.randrange(3)):
-            self._wake(event.subject, self.now + self.random.random() * LONGEST_DELAY)
+            self._wake(event.subject, self.now + self.random.random() * self.longest_delay)
 
     def _wake(self, subject: Subject, at: datetime, *, is_due: bool = False) -> None:
         self.wakeups.append(Wakeup(at, self.random.randrange(1_000_000), subject, is_due))
@@ -205,7 +209,7 @@ class MessageMonth(Month):
                 continue
             seen.add(post.message_id)
             by_thread[post.document["key"]].append(post.document["step"])
-        changed = {f"exposure/{self.exposures[subject].exposure_id}": subject for subject in self._list_changed()}
+        changed = self.list_changed()
         attempts = {key: thread.attempt for (key, _), thread in self.threads.threads.items() if thread.attempt}
         unknown = {key for key, attempt in attempts.items() if attempt.state is AttemptState.UNKNOWN}
         count.threads, count.unknown = len(by_thread), len(unknown)
@@ -216,20 +220,23 @@ class MessageMonth(Month):
         self._count_times(changed, count)
         return count
 
-    def _list_changed(self) -> Iterator[Subject]:
-        for drift in self.drifts:
-            yield drift.address, drift.ports[0], drift.exposure_kind.value
+    def list_changed(self) -> dict[str, Subject]:
+        """The places that changed, by the key of their threads."""
+        subjects = [(drift.address, drift.ports[0], drift.exposure_kind.value) for drift in self.drifts]
+        ids = {subject: derive_exposure_id("default", subject[0], "tcp", *subject[1:]) for subject in subjects}
+        return {build_exposure_key(ids[subject]): subject for subject in subjects}
 
     def _count_times(self, changed: dict[str, Subject], count: Count) -> None:
+        waits = self.find_waits(MoveKind.CONFIRMED, changed)
+        count.late += sum(wait > SENT_WITHIN for wait in waits)
+        count.at_once += sum(wait <= SENT_WITHIN for wait in self.find_waits(MoveKind.OPENED, changed))
+
+    def find_waits(self, kind: MoveKind, changed: dict[str, Subject]) -> list[timedelta]:
+        """From the report with the first such move of each change to its first message."""
         first_sent: dict[str, datetime] = {}
         for key, at in self.sent:
             first_sent.setdefault(key, at)
-        for key, subject in changed.items():
-            if key not in first_sent:
-                continue
-            times = {kind: self._find_time(subject, kind) for kind in (MoveKind.OPENED, MoveKind.CONFIRMED)}
-            count.late += first_sent[key] - times[MoveKind.CONFIRMED] > SENT_WITHIN
-            count.at_once += first_sent[key] - times[MoveKind.OPENED] <= SENT_WITHIN
+        return [first_sent[key] - self._find_time(changed[key], kind) for key in changed if key in first_sent]
 
     def _find_time(self, subject: Subject, kind: MoveKind) -> datetime:
         moves = [event.at for event in self.events if event.subject == subject and event.kind is kind]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cascan.model.certificate import CertificateWatch
+from cascan.model.certificate import CertificateDay, CertificateWatch
 from cascan.model.message import AttemptState, MessageThread, StoredChannels
 
 
@@ -13,6 +13,7 @@ class MemoryMessageThreads:
         self.threads: dict[tuple[str, str], MessageThread] = {}
         self.stored_channels: StoredChannels | None = None
         self.watch = CertificateWatch()
+        self.day: CertificateDay | None = None
 
     def channels(self) -> StoredChannels | None:
         return self.stored_channels
@@ -31,6 +32,12 @@ class MemoryMessageThreads:
             return False
         self.watch = watch
         return True
+
+    def certificate_day(self) -> CertificateDay | None:
+        return self.day
+
+    def put_certificate_day(self, day: CertificateDay) -> None:
+        self.day = day
 
     def get_thread(self, key: str, channel: str) -> MessageThread | None:
         return self.threads.get((key, channel))

@@ -66,6 +66,7 @@ from cascan.schedules.due import ScheduleDue
 from on_minute_passed.run_due_tasks import run_due_tasks
 from on_vuls_results_stored.vuls_records import Asked, EndedRequest, VulsRecords
 from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryReportStore, MemoryScanTable, MemoryShardQueues
+from tests.fakes.message_threads import MemoryMessageThreads
 from tests.integration.handlers.conftest import moto_clients, stack  # noqa: F401 - fixtures
 from tests.integration.handlers.stack import BUCKET, TABLE, Stack
 from tests.support.other_versions import UNKNOWN, variants
@@ -329,7 +330,11 @@ def test_a_state_of_an_earlier_version_is_read_by_every_gateway_and_a_table_is_m
     assert sorted(host.address for host in table.hosts(InventoryQuery())) == ["10.0.0.1", "127.0.0.1"]
     assert all(read_scan_history(scan_id, S3ReportStore(BUCKET)) for scan_id in scans)
     again = restore_records(
-        S3OperatorRecords(BUCKET), table=MemoryScanTable(), rules=DynamoRuleTable(TABLE), schedules=schedules
+        S3OperatorRecords(BUCKET),
+        table=MemoryScanTable(),
+        rules=DynamoRuleTable(TABLE),
+        schedules=schedules,
+        channels=MemoryMessageThreads(),
     )
     assert (again.halted, again.severity_rules) == (True, 1)
 
@@ -420,6 +425,10 @@ def test_a_house_record_that_cannot_be_read_is_passed_over() -> None:
     records_of_house = MemoryOperatorRecords()
     records_of_house.put("severity.json", b'{"version": "x"}')
     again = restore_records(
-        records_of_house, table=MemoryScanTable(), rules=DynamoRuleTable(TABLE), schedules=DynamoScheduleTable(TABLE)
+        records_of_house,
+        table=MemoryScanTable(),
+        rules=DynamoRuleTable(TABLE),
+        schedules=DynamoScheduleTable(TABLE),
+        channels=MemoryMessageThreads(),
     )
     assert again.severity_rules == 0

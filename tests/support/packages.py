@@ -31,6 +31,7 @@ PROGRAMS = (
     ("hosts in namespaces", "vsftpd", "vsftpd"),
     ("hosts in namespaces", "smbd", "samba"),
     ("hosts in namespaces", "snmpd", "snmpd"),
+    ("systemd units", "systemd-analyze", "systemd"),
     ("raw scans", "setcap", "libcap2-bin"),
     ("raw scans", "setpriv", "util-linux"),
     ("the worker image", "podman", "podman"),

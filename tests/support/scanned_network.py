@@ -66,7 +66,7 @@ class World:
         self.folder = folder
         self.table, self.bus, self.reports = MemoryScanTable(), MemoryEventBus(), MemoryReportStore()
 
-    def stored(self, hour: int, report: bytes, *, target: str = NETWORK, count: int = 8, **fields: Any) -> str:
+    def stored(self, hour: float, report: bytes, *, target: str = NETWORK, count: int = 8, **fields: Any) -> str:
         """A scan that ended in that hour, and whose report lies in the bucket: its key.
 
         `number`: of its shard, where it has several.
@@ -99,7 +99,7 @@ class World:
             results=self.table,
         )
 
-    def scan(self, hour: int, report: bytes, **fields: Any) -> list[str]:
+    def scan(self, hour: float, report: bytes, **fields: Any) -> list[str]:
         """Store and deliver; what was announced, in words."""
         before = len(self.bus.events)
         self.deliver(self.stored(hour, report, **fields))
@@ -134,7 +134,7 @@ class Breaking:
             raise GatewayUnavailable("it died")
 
 
-def at(hour: int) -> datetime:
+def at(hour: float) -> datetime:
     return NOW + timedelta(hours=hour)
 
 

@@ -29,6 +29,6 @@ def eventually(check: Callable[[], T], timeout_s: float = WITHIN_S) -> T:
 
 
 def await_another_second() -> None:
-    """Return in the next second: nmap writes whole seconds, and of two looks in one second none is the later one."""
+    """Return in the next second, for what is named by its second."""
     second = int(time.time())
     eventually(lambda: int(time.time()) > second, 5)

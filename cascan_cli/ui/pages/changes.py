@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cascan.limits import MAX_CHART_DAYS, MAX_CONSOLE_SCANS, MAX_CONSOLE_SHARDS
 from cascan.model.inventory import Change, ChangeKind
-from cascan.queries.recorded_changes import ChangesOfDay, count_by_day, list_changes
+from cascan.queries.recorded_changes import ChangesOfDay, count_by_day
 from cascan_cli.errors import BadInput
 from cascan_cli.input.moments import parse_since
 from cascan_cli.ui.console import Console, get_console
@@ -76,7 +76,7 @@ def _is_of_series(scan: Scan, query: dict[str, str]) -> bool:
 
 def _find(console: Console, scans: Sequence[Scan], query: dict[str, str]) -> Iterator[tuple[Scan, Change]]:
     since, host = parse_since(query["since"] or None), query["host"].casefold()
-    for scan, change in list_changes(scans, console.stack.table, MAX_CONSOLE_SHARDS):
+    for scan, change in console.list_changes(scans, MAX_CONSOLE_SHARDS):
         is_of_host = host in ("", change.address, change.hostname.casefold())
         is_of_kind = query["kind"] in ("", change.kind.value)
         if is_of_host and is_of_kind and (since is None or change.after.seen_at >= since):

@@ -28,7 +28,7 @@ def show_coverage(request: Request) -> Response:
     console, query = get_console(request), read_query(request, "show")
     scope = read_permissions(console.args).scope
     scans = console.recent.list_scans(console.stack.table)
-    coverage = find_scope_coverage({4: scope.permitted4, 6: scope.permitted6}, scans)
+    coverage = find_scope_coverage({4: scope.permitted4, 6: scope.permitted6}, scans, console.recent.targets)
     lists_gaps = query["show"] == GAPS
     notes = [f"By the targets of the {MAX_CONSOLE_SCANS} latest scans that did not fail. Names are left out."]
     if scope.domains:

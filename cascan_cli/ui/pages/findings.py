@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from cascan.limits import CONSOLE_PAGE_ROWS, MAX_CONSOLE_ROWS, MAX_SEARCH_RESULTS
+from cascan.limits import MAX_SEARCH_RESULTS
 from cascan.queries.search import SearchText
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.finding_query import CHOICES, parse_finding_query
 from cascan_cli.stack.search_stack import search_index, search_table
 from cascan_cli.ui.console import Console, format_time, get_console
-from cascan_cli.ui.listing import Filter, Listing, read_page_number, read_query, show_listing
+from cascan_cli.ui.listing import Filter, Listing, Placed, count_needed, read_place, read_query, show_listing
 from cascan_cli.ui.pages.cells import host_link, scan_link, severity_cell
 
 if TYPE_CHECKING:
@@ -20,20 +21,31 @@ if TYPE_CHECKING:
 
     from cascan.queries.finding_query import FindingQuery
     from cascan.queries.search import SearchResult
+    from cascan_cli.local.search_index import Found
 
 COLUMNS = ("Severity", "Address", "Name", "Port", "Service", "Finding", "Category", "Scan", "Requested")
 FIELDS = ("text", "severity", "host", "port", "service", "category", "since")
 RESULTS_IN_AWS = 1_000  # without an index, each is read
+LAST_PLACE = 2**63 - 1
+
+
+class Part(NamedTuple):
+    """Of the results: how many, and behind which place."""
+
+    limit: int
+    after: int | None
 
 
 def show_findings(request: Request) -> Response:
     query = read_query(request, *FIELDS)
     notes: list[str] = []
-    results = _search(get_console(request), query, _count_needed(request), notes)
+    place = _read_place(request)
+    limit = min(count_needed(request), MAX_SEARCH_RESULTS)
+    results = _search(get_console(request), query, Part(limit, place), notes)
     listing = Listing(
         title="Findings",
         columns=COLUMNS,
-        rows=map(_row, results),
+        rows=results,
         filters=(
             Filter("text", "Words", query["text"], hint="CVE-2021-44228, openssh 8.9"),
             Filter("severity", "Severity", query["severity"], tuple(CHOICES)),
@@ -45,18 +57,24 @@ def show_findings(request: Request) -> Response:
         ),
         empty="No finding of an ended scan matches.",
         notes=notes,
+        is_behind=place is not None,
     )
     return show_listing(request, listing)
 
 
-def _count_needed(request: Request) -> int:
-    """How many results the page or the export shows, and one more. Raises: BadInput: there is no such page."""
-    if request.query_params.get("as"):
-        return MAX_CONSOLE_ROWS
-    return min(read_page_number(request) * CONSOLE_PAGE_ROWS + 1, MAX_SEARCH_RESULTS)
+def _read_place(request: Request) -> int | None:
+    """Raises: BadInput: it is no place of a finding."""
+    text = read_place(request)
+    if not text or not get_console(request).stack.is_local:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(LAST_PLACE)) and int(text) <= LAST_PLACE):
+        raise BadInput(f"after {text!r:.40}: must be the place of a finding, as the links of the list have it")
+    return int(text)
 
 
-def _search(console: Console, query: dict[str, str], limit: int, notes: list[str]) -> list[SearchResult]:
+def _search(
+    console: Console, query: dict[str, str], part: Part, notes: list[str]
+) -> Iterator[Placed | Sequence[object]]:
     args = Namespace(
         severity=[query["severity"]] if query["severity"] else [],
         host=query["host"].split(),
@@ -72,17 +90,27 @@ def _search(console: Console, query: dict[str, str], limit: int, notes: list[str
     except ValueError as exc:
         raise BadInput(str(exc)) from exc
     if console.stack.is_local:
-        return _search_index(console, text, selection, limit, notes)
-    limit = min(limit, RESULTS_IN_AWS)
-    return search_table(console.stack, text, selection, limit, shown=limit, say=notes.append)
+        found = _search_index(console, text, selection, part, notes)
+        return (Placed(_row(each.result), str(each.place)) for each in found)
+    limit = min(part.limit, RESULTS_IN_AWS)
+    return map(_row, search_table(console.stack, text, selection, limit, shown=limit, say=notes.append))
 
 
 def _search_index(
-    console: Console, text: SearchText, selection: FindingQuery, limit: int, notes: list[str]
-) -> list[SearchResult]:
+    console: Console, text: SearchText, selection: FindingQuery, part: Part, notes: list[str]
+) -> list[Found]:
     state_dir, updates = console.args.state_dir, console.recent.needs_index_update()
     try:
-        return search_index(console.stack, state_dir, text, selection, limit, say=notes.append, updates=updates)
+        return search_index(
+            console.stack,
+            state_dir,
+            text,
+            selection,
+            part.limit,
+            after=-1 if part.after is None else part.after,
+            say=notes.append,
+            updates=updates,
+        )
     except CliError:
         console.recent.forget()
         raise

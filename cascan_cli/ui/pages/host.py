@@ -49,7 +49,7 @@ def _parse_address(request: Request) -> str:
 def show_host(request: Request) -> Response:
     console, address = get_console(request), _parse_address(request)
     table = console.stack.table
-    views = read_host(table, address, list_vantages(table), console.clock())
+    views = read_host(table, address, list_vantages(table), console.clock(), console.readers.map)
     listing = Listing(
         title=f"Host {address}",
         columns=NOW_COLUMNS,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from cascan.model.exposure import ExposureState
 from cascan.model.scan import FINAL_STATES
-from cascan.queries.recorded_changes import list_changes
 from cascan_cli.stack.health import describe_halt
-from cascan_cli.ui.console import format_time, get_console
+from cascan_cli.ui.console import Console, format_time, get_console
 from cascan_cli.ui.listing import make_section
 from cascan_cli.ui.pages.cells import (
     CHANGE_COLUMNS,
@@ -25,23 +25,31 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from cascan.model.exposure import Exposure
+
 SCANS_READ = 50  # the latest ones
 SHARDS_READ = 50  # for their changes
 SHOWN = 10  # of each list
 EXPOSURE_COLUMNS = ("Exposure", "Severity", "Host", "Port", "Vantage", "Why", "First seen")
 
 
+UNDECIDED = (ExposureState.CONFIRMED, ExposureState.OPEN)
+
+
+def _read_exposures(console: Console, state: ExposureState) -> list[Exposure]:
+    return [exposure for _, exposure in islice(console.stack.table.list_exposures(state), SHOWN)]
+
+
 def show_overview(request: Request) -> Response:
     console = get_console(request)
     table = console.stack.table
-    latest, switch = list(table.list_scans(SCANS_READ)), table.switch()
+    start = console.readers.start
+    switch_read = start(table.switch)
+    exposure_reads = [start(partial(_read_exposures, console, state)) for state in UNDECIDED]
+    latest = list(table.list_scans(SCANS_READ))
     running = [scan for scan in latest if scan.state not in FINAL_STATES]
-    changes = islice(list_changes(latest, table, SHARDS_READ), SHOWN)
-    undecided = [
-        exposure
-        for state in (ExposureState.CONFIRMED, ExposureState.OPEN)
-        for _, exposure in islice(table.list_exposures(state), SHOWN)
-    ][:SHOWN]
+    changes = islice(console.list_changes(latest, SHARDS_READ), SHOWN)
+    switch, undecided = switch_read.result(), [each for read in exposure_reads for each in read.result()][:SHOWN]
     rows = [
         (
             exposure_link(exposure.exposure_id),

@@ -47,8 +47,8 @@ def _find(console: Console, query: dict[str, str], vantages: Sequence[str]) -> I
     selection = parse_query(query["host"].split(), query["port"].split(), "", was_open=True)
     hosts = (host for vantage in vantages for host in table.hosts(selection, vantage=vantage))
     addresses = dict.fromkeys(host.address for host in islice(hosts, MAX_CONSOLE_HOSTS))
-    for address in addresses:
-        for reach in find_reach(table, address, now, vantages):
+    for found in console.readers.map(lambda address: find_reach(table, address, now, vantages), addresses):
+        for reach in found:
             is_selected = not selection.ports or reach.key in selection.ports
             if is_selected and (reach.differs or query["show"] != DIFFERING):
                 yield reach

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -19,15 +18,15 @@ from cascan.formats.select_records import select_scan_records
 from cascan.ids import SCAN_ID
 from cascan.limits import MAX_CONSOLE_SHARDS, MAX_CONSOLE_TREE
 from cascan.model.scan import FINAL_STATES, Scan
-from cascan.model.shard import ShardState
 from cascan.queries.cascade_tree import CascadeReader
 from cascan.queries.describe_detail import describe_detail
 from cascan.queries.finding_query import FindingQuery
 from cascan.queries.read_findings import read_findings
-from cascan.queries.recorded_changes import list_changes
+from cascan.queries.scan_progress import read_live_shards
 from cascan.rules.severity import to_count_key
 from cascan_cli.errors import BadInput
-from cascan_cli.output.scan import describe_permission, format_cost, format_reason, running_progress
+from cascan_cli.output.progress import describe_live
+from cascan_cli.output.scan import describe_permission, format_cost, format_reason
 from cascan_cli.output.scan_page import SHOWN_TARGETS
 from cascan_cli.output.text import shorten_list
 from cascan_cli.stack.control_scan import find_obstacle, send_control
@@ -76,7 +75,7 @@ def show_scan(request: Request) -> Response:
         rows=map(partial(_finding_row, console.clock()), read_findings(scan, table)),
         empty="No finding is stored.",
     )
-    changed = list_changes(_list_members(console, scan), table, MAX_CONSOLE_SHARDS)
+    changed = console.list_changes(_list_members(console, scan), MAX_CONSOLE_SHARDS)
     changes = (change_row(scan, change) for scan, change in changed)
     return show_listing(
         request,
@@ -166,8 +165,7 @@ def _describe_progress(console: Console, scan: Scan) -> str:
     """What nmap does now; empty if no shard runs, or there are too many to ask."""
     if scan.shards > MAX_SHARDS_QUERIED or not scan.shards_in_flight:
         return ""
-    running = console.stack.table.list_shards_in(scan.scan_id, ShardState.RUNNING)
-    return running_progress(islice(running, MAX_SHARDS_QUERIED))
+    return describe_live(scan, read_live_shards(scan, console.stack.table))
 
 
 def stream_scan(request: Request) -> Response:

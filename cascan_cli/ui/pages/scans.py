@@ -7,8 +7,19 @@ from urllib.parse import urlencode
 
 from cascan.limits import MAX_CONSOLE_SCANS
 from cascan.model.scan import Outcome, ScanState
+from cascan.queries.list_scans import find_place, format_cursor, parse_cursor
+from cascan_cli.errors import BadInput
 from cascan_cli.ui.console import get_console
-from cascan_cli.ui.listing import Filter, Listing, build_page, read_query, show_listing
+from cascan_cli.ui.listing import (
+    Filter,
+    Listing,
+    Placed,
+    build_page,
+    count_needed,
+    read_place,
+    read_query,
+    show_listing,
+)
 from cascan_cli.ui.live import Part, stream_part
 from cascan_cli.ui.pages.cells import SCAN_COLUMNS, scan_row
 
@@ -16,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from cascan.gateways import ScanPlace
     from cascan.model.scan import Scan
 
 POLL_S = 2.0
@@ -38,20 +50,31 @@ def stream_scans(request: Request) -> Response:
 
 
 def _build(request: Request) -> Listing:
-    query = read_query(request, "name", "state", "outcome")
-    scans = get_console(request).stack.table.list_scans(MAX_CONSOLE_SCANS)
+    query, place = read_query(request, "name", "state", "outcome"), _read_place(request)
+    most = MAX_CONSOLE_SCANS if any(query.values()) else count_needed(request)
+    scans = get_console(request).stack.table.list_scans(most, after=place)
     return Listing(
         title="Scans",
         columns=SCAN_COLUMNS,
-        rows=(scan_row(scan) for scan in scans if _fits(scan, query)),
+        rows=(Placed(scan_row(scan), format_cursor(find_place(scan))) for scan in scans if _fits(scan, query)),
         filters=(
             Filter("name", "Name or id", query["name"], hint="a part of it"),
             Filter("state", "State", query["state"], tuple(state.value for state in ScanState)),
             Filter("outcome", "Outcome", query["outcome"], tuple(outcome.value for outcome in Outcome)),
         ),
         empty="No scan matches.",
-        notes=[f"The {MAX_CONSOLE_SCANS} latest scans are listed."],
+        notes=[f"With a filter, {MAX_CONSOLE_SCANS} scans are looked through."],
+        is_behind=place is not None,
     )
+
+
+def _read_place(request: Request) -> ScanPlace | None:
+    """Raises: BadInput: it is no place of a scan."""
+    text = read_place(request)
+    try:
+        return parse_cursor(text) if text else None
+    except ValueError as exc:
+        raise BadInput(f"after {text!r:.40}: must be the place of a scan, as the links of the list have it") from exc
 
 
 def _fits(scan: Scan, query: dict[str, str]) -> bool:

@@ -160,6 +160,18 @@ class ExposureFile(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[FileWarning, ...] = ()
 
 
+def find_group_owner(file: ExposureFile, address: str, names: Collection[str] = ()) -> str:
+    """The owner of the narrowest group that holds the host and has one; empty: there is none.
+
+    Of groups that are equally narrow, the first in the file counts.
+    """
+    lower = {normalize_name(name) for name in names}
+    owned = [group for group in file.groups if group.owner]
+    widths = [(group.hosts.find_width(address, lower), group.owner) for group in owned]
+    holding = [(width, owner) for width, owner in widths if width is not None]
+    return min(holding, key=lambda found: found[0], default=(0, ""))[1]
+
+
 class HoldingEntry(msgspec.Struct, frozen=True):
     """An entry that holds a host, and by how wide a member."""
 

@@ -121,7 +121,7 @@ def judge(expectations: ExpectationIndex, port: ObservedPort, at: datetime) -> V
     verdict = Verdict(
         kind=VERDICTS[expectation][port.table_state],
         expectation=expectation,
-        sentence=f"{_describe(port)}; line {deciding.line} {'requires' if deciding.required else 'allows'} it",
+        sentence=f"{_describe(port)}; {_name_line(deciding)} {'requires' if deciding.required else 'allows'} it",
         line=deciding.line,
         entry=deciding,
     )
@@ -138,8 +138,13 @@ def _judge_service(verdict: Verdict, entry: ExpectedExposure, port: ObservedPort
         return replace(verdict, is_service_known=False)
     if port.service.lower() == entry.service:
         return verdict
-    sentence = f"{port.key[0]}/{port.key[1]} runs {port.service}; line {entry.line} expects {entry.service}"
+    sentence = f"{port.key[0]}/{port.key[1]} runs {port.service}; {_name_line(entry)} expects {entry.service}"
     return replace(verdict, kind=VerdictKind.OTHER_SERVICE, sentence=sentence)
+
+
+def _name_line(entry: ExpectedExposure) -> str:
+    """With its file: the sentence is read in messages and findings, too."""
+    return f"line {entry.line} of the exposure file"
 
 
 def _describe(port: ObservedPort) -> str:
@@ -152,10 +157,10 @@ def _explain_absence(holding: list[ExpectedExposure], port: ObservedPort, at: da
     with_port = [entry for entry in holding if entry.includes_port(port.key)]
     for entry in with_port:
         if entry.includes_vantage(port.vantage) and entry.is_expired(at):
-            return f"line {entry.line} expected it until {entry.until}, which has passed"
+            return f"{_name_line(entry)} expected it until {entry.until}, which has passed"
     for entry in with_port:
         if not entry.includes_vantage(port.vantage):
-            return f"line {entry.line} expects it from {', '.join(entry.vantages)}, not from {port.vantage}"
+            return f"{_name_line(entry)} expects it from {', '.join(entry.vantages)}, not from {port.vantage}"
     if holding:
-        return f"line {holding[0].line} does not list this port"
+        return f"{_name_line(holding[0])} does not list this port"
     return "no entry holds this host"

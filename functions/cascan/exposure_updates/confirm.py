@@ -26,7 +26,9 @@ from cascan.model.vantage import DEFAULT_VANTAGE
 
 CONFIRMATION = "exposure-confirmation"  # the rule in the origin of these scans, and their name
 KEY_PREFIX = "exposure/"
-CONNECT_SCAN = ("-sT", "-Pn")
+# Linux repeats the packet that opens a connection three times within 3 seconds, and nmap tries twice: a port
+# that answers seems silent only if six packets in a row are lost
+CONNECT_SCAN = ("-sT", "-Pn", "--min-rtt-timeout", "3s")
 CONFIRMED_KINDS = frozenset({ExposureKind.UNEXPECTED_OPEN, ExposureKind.MISSING, ExposureKind.CHANGE})
 
 

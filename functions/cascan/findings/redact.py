@@ -18,7 +18,7 @@ from cascan.findings.brute import is_brute_script
 from cascan.model.finding import Finding
 
 REDACTED = "(redacted)"
-HIDING_PLACES = ("accounts", "script", "scripts", "scripts_data")  # attributes; without any, there are no secrets
+SCRIPT_OUTPUTS = ("scripts", "scripts_data")  # attributes: by script
 # Their output has passwords, hashes or community strings, beside that of the brute scripts.
 CREDENTIAL_SCRIPTS = frozenset(
     {
@@ -101,13 +101,28 @@ SCRIPT_TABLE = re.compile(r"(?<![^\s,{}=])([^\s,{}=]+)\s*=\s*(?=\{)")
 def redact_finding(finding: Finding) -> Finding:
     """The finding without passwords, hashes and community strings; the same object if it has none."""
     attributes = finding.attributes
-    if not any(map(attributes.get, HIDING_PLACES)):  # most findings: all of their attributes take ten times as long
+    if not _may_have_secrets(attributes):  # most findings: to look at all attributes takes ten times as long
         return finding
     script = attributes.get("script")
     redacted = {key: _redact_attribute(key, value) for key, value in attributes.items()}
     if isinstance(script, str) and shows_credentials(script):
         redacted = {key: value if key in SAFE_ATTRIBUTES else _redact_value(value) for key, value in redacted.items()}
     return finding if redacted == attributes else replace(finding, attributes=redacted)
+
+
+def _may_have_secrets(attributes: dict[str, Any]) -> bool:
+    """False: `redact_finding` would change nothing."""
+    get = attributes.get
+    if get("accounts"):
+        return True
+    if not (get("script") or get("scripts") or get("scripts_data")):
+        return False
+    script = get("script")
+    if isinstance(script, str) and shows_credentials(script):
+        return True
+    return any(
+        any(map(shows_credentials, outputs)) for outputs in map(get, SCRIPT_OUTPUTS) if isinstance(outputs, dict)
+    )
 
 
 def redact_script_output(script_id: str, output: str) -> str:
@@ -138,7 +153,7 @@ def shows_credentials(script_id: str) -> bool:
 def _redact_attribute(key: str, value: Any) -> Any:
     if key == "accounts" and isinstance(value, Sequence) and not isinstance(value, str):
         return [_redact_account(account) for account in value]
-    if key in ("scripts", "scripts_data") and isinstance(value, dict):
+    if key in SCRIPT_OUTPUTS and isinstance(value, dict):
         return {name: _redact_value(output) if shows_credentials(name) else output for name, output in value.items()}
     return value
 

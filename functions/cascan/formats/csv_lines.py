@@ -49,11 +49,17 @@ def render_csv(records: Iterable[Record], export: Export) -> Iterator[bytes]:  #
 
 
 def render_header() -> bytes:
-    return _line(COLUMNS)
+    return render_line(COLUMNS)
 
 
 def render_row(record: Record) -> bytes:
-    return _line(_cells(record))
+    return render_line(_cells(record))
+
+
+def render_line(cells: Iterable[object]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(map(escape_formula, cells))
+    return text.getvalue().encode()
 
 
 def escape_formula(value: object) -> str:
@@ -81,9 +87,3 @@ def _cells(record: Record) -> Iterator[object]:
 
 def _format_time(moment: datetime | None) -> str:
     return to_wire(moment) if moment else ""
-
-
-def _line(cells: Iterable[object]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(map(escape_formula, cells))
-    return text.getvalue().encode()

@@ -18,53 +18,74 @@ What is not known, or as usual, is left out, except for the first three.
 
 from __future__ import annotations
 
-from datetime import datetime
-from functools import lru_cache
+from typing import Any
 
 import msgspec
 
 from cascan.findings.to_json import to_json
 from cascan.formats.records import Record
 
-MAX_CACHED = 1_024  # different values that many records have in common
 _encode = msgspec.json.Encoder().encode
 
 
-def encode_record(record: Record) -> bytes:
-    """The record as JSON, without a line break."""
-    finding, scan = record.finding, record.scan
-    if finding.added is not msgspec.UNSET:  # its fields may take the place of others
-        merged = to_json(finding, scan.fields if scan else None)
-        return _encode(merged | {"record": msgspec.Raw(_encode_fields(record))})
-    # The finding's own encoding is continued: a mapping of all takes twice as long
-    scan_part = b',"scan":' + scan.encoded if scan else b""
-    return b'%b%b,"record":%b}' % (_encode(finding)[:-1], scan_part, _encode_fields(record))
+class RecordEncoder:
+    """Encodes the records of one document. What a record has in common with the one before is encoded once."""
+
+    def __init__(self, end: bytes = b"") -> None:
+        """`end`: what follows each record."""
+        self._after = end
+        self._common: tuple[Any, ...] = ()
+        self._start = b""  # JSON from the end of the finding to the fingerprint in the uid
+        self._end = b""  # from the end of the times
+
+    def encode(self, record: Record) -> bytes:
+        """The record as JSON, without a line break."""
+        common = (
+            record.scan,
+            record.vantage,
+            record.status,
+            record.change,
+            record.owner,
+            record.note,
+            record.is_covered,
+            record.labels,
+        )
+        if common != self._common:
+            self._encode_common(record)
+            self._common = common
+        finding = record.finding
+        if finding.added is not msgspec.UNSET:
+            return self._merge(record)
+        # The finding's own encoding is continued: a mapping of all takes twice as long
+        fingerprint = _encode(finding.fingerprint)[1:]  # the quotation mark in front is that of the vantage
+        times = _encode_times(record) if record.first_seen or record.last_seen else b""
+        return b"".join((_encode(finding)[:-1], self._start, fingerprint, times, self._end))
+
+    def _encode_common(self, record: Record) -> None:
+        scan = b',"scan":' + record.scan.encoded if record.scan else b""
+        self._start = b'%b,"record":{"uid":%b' % (scan, _encode(f"{record.vantage}/")[:-1])
+        self._end = b",%b}%b" % (_encode(_list_common(record))[1:], self._after)
+
+    def _merge(self, record: Record) -> bytes:
+        """The fields that a severity rule added may take the place of others."""
+        merged = to_json(record.finding, record.scan.fields if record.scan else None)
+        times = {"first_seen": record.first_seen, "last_seen": record.last_seen}
+        known_times = {name: moment for name, moment in times.items() if moment}
+        merged["record"] = {"uid": record.uid, **known_times, **_list_common(record)}
+        return _encode(merged) + self._after
 
 
-def _encode_fields(record: Record) -> bytes:
-    common = _encode_common(
-        (record.status, record.vantage, record.change, record.owner, record.note, record.is_covered)
-    )
-    uid = _encode(f"{record.vantage}/{record.finding.fingerprint}")
-    if not (record.first_seen or record.last_seen or record.labels):
-        return b'{"uid":%b,%b' % (uid, common)
-    fields = OptionalFields(record.first_seen, record.last_seen, record.labels)
-    return b'{"uid":%b,%b,%b' % (uid, _encode(fields)[1:-1], common)
-
-
-class OptionalFields(msgspec.Struct, omit_defaults=True):
-    first_seen: datetime | None = None
-    last_seen: datetime | None = None
-    labels: dict[str, str] = {}
-
-
-@lru_cache(maxsize=MAX_CACHED)
-def _encode_common(values: tuple[str, str, str, str, str, bool]) -> bytes:
-    """The end of the JSON, which most records of an export have in common."""
-    status, vantage, change, owner, note, is_covered = values
-    fields: dict[str, object] = {"status": status, "vantage": vantage}
-    if not is_covered:
+def _list_common(record: Record) -> dict[str, object]:
+    """The fields that most records of an export have in common."""
+    fields: dict[str, object] = {"labels": record.labels} if record.labels else {}
+    fields |= {"status": record.status, "vantage": record.vantage}
+    if not record.is_covered:
         fields["covered"] = False
-    texts = {"change": change, "owner": owner, "note": note}
-    fields |= {name: text for name, text in texts.items() if text}
-    return _encode(fields)[1:]
+    texts = {"change": record.change, "owner": record.owner, "note": record.note}
+    return fields | {name: text for name, text in texts.items() if text}
+
+
+def _encode_times(record: Record) -> bytes:
+    first_seen = b',"first_seen":' + _encode(record.first_seen) if record.first_seen else b""
+    last_seen = b',"last_seen":' + _encode(record.last_seen) if record.last_seen else b""
+    return first_seen + last_seen

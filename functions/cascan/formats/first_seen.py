@@ -16,7 +16,9 @@ from cascan.gateways import Inventory
 from cascan.model.inventory import HostRecord, PortKey
 from cascan.nmap.addresses import is_address
 
-RECORDS_AT_ONCE = 500  # whose hosts are read together
+RECORDS_AT_ONCE = 1_000  # whose hosts are read together: about 100, as many as one call reads
+PLACES = frozenset({HOST, OPEN_PORT})
+HostKey = tuple[str, str]  # vantage and address
 FirstSeen = dict[PortKey | None, datetime]  # by port, and of the host under None
 
 
@@ -27,18 +29,24 @@ def add_first_seen(records: Iterable[Record], table: Inventory) -> Iterator[Reco
     """
     stream = iter(records)
     while batch := list(islice(stream, RECORDS_AT_ONCE)):
-        hosts = _read_hosts(batch, table)
-        for record in batch:
-            times = hosts.get((record.vantage, find_address(record.finding)))
+        keys = [_find_host(record) for record in batch]
+        hosts = _read_hosts(filter(None, keys), table)
+        for record, key in zip(batch, keys, strict=True):
+            times = hosts.get(key) if key else None
             yield _add(record, times) if times else record
 
 
-def _read_hosts(batch: list[Record], table: Inventory) -> dict[tuple[str, str], FirstSeen]:
-    by_vantage: dict[str, set[str]] = {}
-    for record in batch:
-        address = find_address(record.finding)
-        if record.finding.category in (OPEN_PORT, HOST) and is_address(address):
-            by_vantage.setdefault(record.vantage, set()).add(address)
+def _find_host(record: Record) -> HostKey | None:
+    """None: the record is not about a host or an open port."""
+    finding = record.finding
+    return (record.vantage, find_address(finding)) if finding.category in PLACES else None
+
+
+def _read_hosts(keys: Iterable[HostKey], table: Inventory) -> dict[HostKey, FirstSeen]:
+    by_vantage: dict[str, list[str]] = {}
+    for vantage, address in dict.fromkeys(keys):
+        if is_address(address):
+            by_vantage.setdefault(vantage, []).append(address)
     return {
         (vantage, address): _list_times(host)
         for vantage, addresses in by_vantage.items()
@@ -47,17 +55,14 @@ def _read_hosts(batch: list[Record], table: Inventory) -> dict[tuple[str, str], 
 
 
 def _list_times(host: HostRecord) -> FirstSeen:
-    return {None: host.first_seen} | {port.key: port.first_seen for port in host.ports}
+    times: FirstSeen = {(port.protocol, port.port): port.first_seen for port in host.ports}
+    times[None] = host.first_seen
+    return times
 
 
 def _add(record: Record, times: FirstSeen) -> Record:
     finding = record.finding
-    first_seen = None
-    if finding.category == HOST:
-        first_seen = times[None]
-    elif finding.category == OPEN_PORT:
-        key = find_port_key(finding)
-        first_seen = times.get(key) if key else None
+    first_seen = times.get(None if finding.category == HOST else find_port_key(finding))
     # The inventory may be younger than a scan, such as after addresses were forgotten
     is_earlier = first_seen is not None and first_seen <= finding.parsed_at
     return replace(record, first_seen=first_seen) if is_earlier else record

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from cascan.clock import to_wire
 from cascan.formats.facts import find_place, read_text
@@ -26,19 +26,34 @@ BLOCK_START = re.compile(r"^(?=[#+=-])|^(\d+)(?=[.)](?:\s|$))")
 
 
 def render_md(records: Iterable[Record], export: Export) -> Iterator[bytes]:
+    yield from render_head(export)
+    counts = Counter[str]()
+    for record in records:
+        if not counts:
+            yield render_table_head(COLUMNS)
+        counts[_describe_severity(record)] += 1
+        yield render_table_row(_cells(record))
+    listed = ", ".join(f"{count} {escape_markdown(key)}" for key, count in sorted(counts.items()))
+    yield f"\n{listed or 'No findings'}.\n".encode()
+
+
+def render_head(export: Export) -> Iterator[bytes]:
+    """The title, and what a reader of the document has to know."""
     yield f"# {escape_markdown(export.title)}\n\n".encode()
     yield f"Made by cascan {escape_markdown(export.version)} at {to_wire(export.generated_at)}.\n".encode()
     for note in export.notes:
         yield f"\n{escape_markdown(note)}\n".encode()
-    counts = Counter[str]()
-    for record in records:
-        if not counts:
-            yield f"\n| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}\n".encode()
-        counts[_describe_severity(record)] += 1
-        cells = (escape_markdown(shorten(cell, MAX_TABLE_CELL_CHARS)) for cell in _cells(record))
-        yield f"| {' | '.join(cells)} |\n".encode()
-    listed = ", ".join(f"{count} {escape_markdown(key)}" for key, count in sorted(counts.items()))
-    yield f"\n{listed or 'No findings'}.\n".encode()
+
+
+def render_table_head(titles: Sequence[str]) -> bytes:
+    listed = " | ".join(map(escape_markdown, titles))
+    return f"\n| {listed} |\n|{' --- |' * len(titles)}\n".encode()
+
+
+def render_table_row(cells: Iterable[object]) -> bytes:
+    texts = ("" if cell is None else str(cell) for cell in cells)
+    escaped = (escape_markdown(shorten(text, MAX_TABLE_CELL_CHARS)) for text in texts)
+    return f"| {' | '.join(escaped)} |\n".encode()
 
 
 def escape_markdown(value: object) -> str:

@@ -41,6 +41,16 @@ FORMATS = {
     )
 }
 
+TABLE_FORMATS = ("json", "jsonl", "csv", "md")  # that hold any table, not only findings
+
+
+def check_table_format(name: str) -> None:
+    """Raises: ValueError: there is no such format, or it is for findings; the sentence lists those of tables."""
+    if name in TABLE_FORMATS:
+        return
+    problem = f"{name} is a format of findings" if name in FORMATS else f"unknown format {name!r}"
+    raise ValueError(f"{problem}; write one of {', '.join(TABLE_FORMATS)}")
+
 
 def find_format(name: str) -> Format:
     """Raises: ValueError: there is none; the sentence lists the formats."""
@@ -54,7 +64,7 @@ def render_records(name: str, records: Iterable[Record], export: Export) -> Iter
 
     Raises: ValueError: the format is unknown.
     """
-    from cascan.formats.redact_record import redact_record  # noqa: PLC0415 - see above
+    from cascan.formats.redact_record import redact_records  # noqa: PLC0415 - see above
 
     render = find_format(name).load()
-    return render(records if export.shows_secrets else map(redact_record, records), export)
+    return render(records if export.shows_secrets else redact_records(records), export)

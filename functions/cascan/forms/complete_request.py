@@ -28,6 +28,7 @@ from cascan.limits import (
 from cascan.model.identity import NO_INSTANCES, IdentityKind
 from cascan.model.policy_profile import PolicyProfile
 from cascan.model.request import PortScan, ScanRequest, ScanType
+from cascan.model.schedule import SCHEDULE_LABEL
 from cascan.model.vantage import NAME_RULE, is_vantage_name
 from cascan.nmap.options.arguments import parse_arguments
 from cascan.nmap.targets.own_ports import split_ports
@@ -55,7 +56,6 @@ TEXT_FIELDS = {
     if ScanRequest.__annotations__[name] == "str" and name != "name"
 }
 NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
-SCHEDULE_LABEL = "cascan/schedule"  # on every scan of a schedule
 IDEMPOTENCY_ANNOTATION = "cascan/idempotency-key"
 POLICY_ANNOTATION = "cascan/policy-profile"
 WINDOWS_ANNOTATION = "cascan/windows"  # semicolons separate several

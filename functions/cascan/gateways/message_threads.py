@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from cascan.model.certificate import CertificateWatch
+from cascan.model.certificate import CertificateDay, CertificateWatch
 from cascan.model.message import AttemptState, Delivery, MessageThread, OutgoingMessage, StoredChannels
 
 
@@ -46,6 +46,12 @@ class CertificateWatches(Protocol):
 
     def put_certificate_watch(self, watch: CertificateWatch) -> bool:
         """Store it over version `watch.version - 1`. False: another version is stored."""
+
+    def certificate_day(self) -> CertificateDay | None:
+        """The daily check. None: no certificate was ever watched."""
+
+    def put_certificate_day(self, day: CertificateDay) -> None:
+        """Store the daily check, over an earlier one."""
 
 
 class MessageChannel(Protocol):

@@ -24,14 +24,19 @@ MAX_CACHED = 1_024  # states of the ports that a report counts; most hosts of a 
 
 
 def find_look_time(host: Host, run_began: datetime | None, run_ended: datetime) -> datetime:
-    """When nmap ended with the host; `run_ended` where the host does not say, or says a time
-    outside the run.
+    """When nmap ended with the host, within its run; `run_ended` where the host does not say, or says
+    a time outside the run.
+
+    nmap writes whole seconds, so a host may seem to have ended before its run began. Then the begin
+    of the run counts, which its worker measured more finely. So every look lies within its run, and
+    of two runs one after the other the second has the later looks, also within one second.
     """
     ended = host.finished_at
     if ended is None or run_began is None:
         return run_ended
-    # nmap writes whole seconds
-    return ended if run_began.replace(microsecond=0) <= ended <= run_ended else run_ended
+    if not run_began.replace(microsecond=0) <= ended <= run_ended:
+        return run_ended
+    return max(ended, run_began)
 
 
 def list_shared_ports(scanned: ScannedPorts) -> frozenset[str]:

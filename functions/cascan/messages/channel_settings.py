@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
 
 import msgspec
 
@@ -24,20 +23,13 @@ class Unconfirmed(StrEnum):
 
 
 class Mute(msgspec.Struct, frozen=True, kw_only=True):
-    """A time in which no messages about some exposures are sent. Both ends belong to it."""
+    """A mute as the file describes it; cascan.messages.file_mutes stores it."""
 
     ends_at: datetime
     begins_at: datetime | None = None
     networks: tuple[str, ...] = ()  # empty: all
     owners: tuple[str, ...] = ()  # empty: all
     why: str = ""
-
-    def includes(self, address: str, owner: str, now: datetime) -> bool:
-        if now > self.ends_at or (self.begins_at and now < self.begins_at):
-            return False
-        if self.owners and owner not in self.owners:
-            return False
-        return not self.networks or any(ip_address(address) in ip_network(network) for network in self.networks)
 
 
 class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +48,7 @@ class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True):
     notices: bool = True
     digest: bool = False
     template: str = ""
+    quiet: tuple[str, ...] = ()  # windows in which its messages wait
 
     @property
     def end(self) -> str:

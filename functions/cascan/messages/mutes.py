@@ -11,16 +11,18 @@ from msgspec.structs import replace
 
 from cascan.clock import to_wire
 from cascan.exposure_updates.apply_severity_rules import is_suppressed
+from cascan.findings.by_host import address_key
 from cascan.limits import MAX_SUMMARY_LINE_CHARS, MAX_SUMMARY_LINES, MUTE_SETTLES_S
-from cascan.messages.decide_exposure import Audience
+from cascan.messages.decide_exposure import RANKS, Audience
 from cascan.messages.fields import Fields
 from cascan.messages.notices import build_notice_fields
 from cascan.model.exposure import Exposure, MoveKind
 from cascan.model.finding import Severity
 from cascan.model.message import CLOSED_STEPS, Statement
-from cascan.model.mute import MUTE_SUMMARY, PassedExposures, StoredMute
+from cascan.model.mute import MUTE_SUMMARY, MuteSource, PassedExposure, PassedExposures, StoredMute
 
-NEVER_MUTED = frozenset({MUTE_SUMMARY, "test"})  # kinds of notices
+TEST = "test"  # the kind of a notice that tries a channel
+NEVER_MUTED = frozenset({MUTE_SUMMARY, TEST})  # kinds of notices
 
 
 class MessageTopic(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,8 +34,8 @@ class MessageTopic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_mute(topic: MessageTopic, mutes: Iterable[StoredMute], now: datetime) -> StoredMute | None:
-    """The mute that holds the message back; of several the one that ends last. None: no mute does."""
-    holding = [mute for mute in mutes if mute.holds_at(now) and _selects(mute, topic)]
+    """The mute that holds the message back on all channels; of several the one that ends last. None: none does."""
+    holding = [mute for mute in mutes if not mute.channel and mute.holds_at(now) and _selects(mute, topic)]
     return max(holding, key=lambda mute: (mute.ends_at, mute.mute_id), default=None)
 
 
@@ -65,26 +67,35 @@ def came_and_went(exposure: Exposure, mute: StoredMute, latest: Statement | None
     return latest is None or (latest.step in CLOSED_STEPS and latest.episode < exposure.episode)
 
 
-def count_passed(passed: Mapping[str, PassedExposures], channel: str, line: str) -> dict[str, PassedExposures]:
+def count_passed(
+    passed: Mapping[str, PassedExposures], channel: str, exposure: PassedExposure
+) -> dict[str, PassedExposures]:
     """What came and went, with another exposure on the channel."""
     earlier = passed.get(channel, PassedExposures())
-    lines = (*earlier.lines, line)[:MAX_SUMMARY_LINES]
-    return dict(passed) | {channel: replace(earlier, count=earlier.count + 1, lines=lines)}
+    worst = tuple(sorted((*earlier.worst, exposure), key=_rank)[:MAX_SUMMARY_LINES])
+    return dict(passed) | {channel: replace(earlier, count=earlier.count + 1, worst=worst)}
 
 
-def describe_passed(exposure: Exposure) -> str:
+def describe_passed(exposure: Exposure) -> PassedExposure:
     """One line of a summary."""
     subject = exposure.subject
     about = f"{subject.address} {subject.protocol}/{subject.port}" if subject.protocol else subject.address
-    return f"{about} {subject.kind} ({exposure.severity.value})"[:MAX_SUMMARY_LINE_CHARS]
+    line = f"{about} {subject.kind} ({exposure.severity.value})"[:MAX_SUMMARY_LINE_CHARS]
+    return PassedExposure(severity=exposure.severity, address=subject.address, line=line)
+
+
+def _rank(exposure: PassedExposure) -> tuple[int, str, str]:
+    """The most severe first, then in order of address."""
+    return -RANKS[exposure.severity], address_key(exposure.address), exposure.line
 
 
 def build_summary(mute: StoredMute, passed: PassedExposures) -> Fields:
     """The fields of the notice that says what came and went."""
     exposures = "1 exposure" if passed.count == 1 else f"{passed.count} exposures"
-    excess = passed.count - len(passed.lines)
-    lines = [*passed.lines, *([f"and {excess} more"] if excess > 0 else [])]
-    title = f"A mute has ended: {exposures} came and went meanwhile"
+    excess = passed.count - len(passed.worst)
+    lines = [*(exposure.line for exposure in passed.worst), *([f"and {excess} more"] if excess > 0 else [])]
+    subject = "Quiet hours have" if mute.source is MuteSource.QUIET else "A mute has"
+    title = f"{subject} ended: {exposures} came and went meanwhile"
     return build_notice_fields(
         MUTE_SUMMARY,
         title,

@@ -16,13 +16,14 @@ from typing import Any
 
 from cascan.clock import to_wire
 from cascan.events import BusEvent, ExposureExpiring, ScanCompleted, ScanFailed, ScheduleSkipped
-from cascan.forms.complete_request import SCHEDULE_LABEL
 from cascan.limits import MAX_MESSAGE_FIELD_CHARS
 from cascan.messages.fields import FIELD_NAMES, Fields
 from cascan.model.finding import Severity
 from cascan.model.message import Step
 from cascan.model.scan import Outcome
+from cascan.model.schedule import SCHEDULE_LABEL
 
+OWNER_LABEL = "owner"  # of a scan or schedule: who gets the notices about it
 KeyedNotice = tuple[str, Fields]
 INCOMPLETE = frozenset({Outcome.PARTIAL, Outcome.TIMED_OUT, Outcome.UNRESOLVED, Outcome.FAILED})
 
@@ -60,14 +61,16 @@ def _build_skipped(event: ScheduleSkipped) -> KeyedNotice:
     verb = "did not start in time" if event.retried else "did not run"
     title = f"Scheduled scan {verb}: {event.schedule} ({severity.value})"
     sentence = f"due at {to_wire(event.due_at)}: {event.reason}"
-    fields = build_notice_fields("scan-missed", title, sentence, severity, subject=event.schedule)
+    owner = _find_owner(event)
+    fields = build_notice_fields("scan-missed", title, sentence, severity, subject=event.schedule, owner=owner)
     return f"schedule/{event.schedule}/{to_wire(event.due_at)}", fields
 
 
 def _build_failed(event: ScanFailed, schedule: str) -> KeyedNotice:
     verb = "was refused" if event.refused else "failed"
     title = f"Scheduled scan {verb}: {schedule} ({Severity.HIGH.value})"
-    fields = build_notice_fields("scan-missed", title, event.reason, Severity.HIGH, subject=schedule)
+    owner = _find_owner(event)
+    fields = build_notice_fields("scan-missed", title, event.reason, Severity.HIGH, subject=schedule, owner=owner)
     return f"scan/{event.scan_id}/failed", fields
 
 
@@ -76,15 +79,25 @@ def _build_partial(event: ScanCompleted, schedule: str) -> KeyedNotice:
     shards = ", ".join(f"{number} {outcome}" for outcome, number in sorted(event.shard_outcomes.items()))
     sentence = event.reasons.sentence if event.reasons.listed else f"shards: {shards}"
     fields = build_notice_fields(
-        "scan-partial", title, sentence, Severity.MEDIUM, subject=schedule, vantage=event.vantage
+        "scan-partial",
+        title,
+        sentence,
+        Severity.MEDIUM,
+        subject=schedule,
+        vantage=event.vantage,
+        owner=_find_owner(event),
     )
     return f"scan/{event.scan_id}/partial", fields
 
 
 def _build_expiring_entry(event: ExposureExpiring) -> KeyedNotice:
-    title = f"Expected exposure ends soon: line {event.line} ({Severity.LOW.value})"
+    title = f"An entry of the exposure file ends soon: line {event.line} ({Severity.LOW.value})"
     until = event.until.isoformat() if event.until else ""
     fields = build_notice_fields(
         "entry-expiring", title, event.sentence, Severity.LOW, owner=event.owner, why=event.why, until=until
     )
     return f"entry/{event.event_id}", fields
+
+
+def _find_owner(event: BusEvent) -> str:
+    return event.labels.get(OWNER_LABEL, "")

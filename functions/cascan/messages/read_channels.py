@@ -10,6 +10,7 @@ channels:
     owners: [payments@example.com]       # of the exposure file; absent: all
     unconfirmed: raw                     # never, raw, always; default: raw
     notices: true                        # scheduled scans that did not run or were partial, and the like
+    quiet: [22:00-07:00 Europe/Berlin]   # its messages wait meanwhile; absent: never
     dropsRepeats: false                  # the other end drops a message whose Idempotency-Key it knows
     template: |
       ${title}
@@ -51,14 +52,17 @@ from cascan.limits import (
     MAX_CHANNELS,
     MAX_COMMAND_ARGUMENTS,
     MAX_MUTES,
+    MAX_QUIET_WINDOWS,
     MAX_REASONS,
 )
 from cascan.messages.channel_settings import CERTIFICATE_DAYS, ENDS, ChannelFile, ChannelSettings, Mute, Unconfirmed
 from cascan.messages.decide_exposure import Audience
 from cascan.messages.fields import FIELD_NAMES
+from cascan.messages.quiet_hours import find_quiet_problem
 from cascan.messages.render import Format
 from cascan.messages.template import find_template_problems
 from cascan.model.finding import Severity
+from cascan.model.message import StoredChannels
 from cascan.model.refusal import Refusal, Rule
 
 SOURCE = "the file"
@@ -82,6 +86,7 @@ class _Channel(msgspec.Struct, frozen=True, rename="camel"):
     drops_repeats: bool = False
     notices: bool = True
     digest: bool = False
+    quiet: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_QUIET_WINDOWS)] = ()
     template: Annotated[str, msgspec.Meta(max_length=MAX_CHANNEL_TEMPLATE_CHARS)] = ""
 
 
@@ -91,6 +96,12 @@ class _Mute(msgspec.Struct, frozen=True):
     owners: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CHANNEL_OWNERS)] = ()
     begin: str = msgspec.field(default="", name="from")
     why: str = ""
+
+
+def to_stored_channels(text: str, *, version: int, stored_at: datetime, stored_by: str) -> StoredChannels:
+    """The file as it is stored, with what it says. `text`: read_channels has read it without an error."""
+    parsed = msgspec.json.encode(read_channels(text)).decode()
+    return StoredChannels(version=version, stored_at=stored_at, text=text, stored_by=stored_by, parsed=parsed)
 
 
 def read_channels(text: str) -> ChannelFile:
@@ -225,6 +236,8 @@ def _find_channel_problems(channel: _Channel) -> Iterator[str]:
         yield f".severity: {channel.severity!r:.40} is none of {SEVERITIES}"
     for problem in find_template_problems(channel.template, FIELD_NAMES):
         yield f".template: {problem}"
+    if problem := find_quiet_problem(channel.quiet):
+        yield f".quiet: {problem}"
 
 
 def _to_settings(name: str, channel: _Channel) -> ChannelSettings:
@@ -243,6 +256,7 @@ def _to_settings(name: str, channel: _Channel) -> ChannelSettings:
         notices=channel.notices,
         digest=channel.digest,
         template=channel.template,
+        quiet=channel.quiet,
     )
 
 

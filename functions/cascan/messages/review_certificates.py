@@ -1,5 +1,7 @@
 """Certificates that end soon: what a scan saw of them, and of which something is to be said.
 
+They are reviewed when a scan ends, and once a day.
+
 The works are taken before it is stored that they were. So a process that ends in between repeats them,
 and the threads say nothing twice.
 """
@@ -12,7 +14,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from cascan.errors import GatewayUnavailable
-from cascan.events import BusEvent
+from cascan.exposure_updates.days import next_day
 from cascan.gateways import CertificateWatches
 from cascan.limits import MAX_CERTIFICATE_NOTICES, MAX_THREAD_WRITES
 from cascan.messages.fields import Fields
@@ -20,20 +22,24 @@ from cascan.messages.notices import build_notice_fields
 from cascan.messages.say_certificate import KIND
 from cascan.messages.watch_certificates import find_threshold, list_due, mark_announced, update_watch
 from cascan.messages.work import MessageWork
-from cascan.model.certificate import CertificateWatch, WatchedCertificate
+from cascan.model.certificate import CertificateDay, CertificateWatch, WatchedCertificate
 from cascan.model.finding import Severity
 
+CERTIFICATES = "certificates"  # the beginning of the key of a summary
 Change = Callable[[CertificateWatch], CertificateWatch]
 
 
 def review_certificates(
-    event: BusEvent,
+    cause: MessageWork,
     seen: Iterable[WatchedCertificate],
     watches: CertificateWatches,
     now: datetime,
     days: Sequence[int],
 ) -> Iterator[MessageWork]:
     """Store what a scan saw; the threads in which something may have to be said.
+
+    `cause`: the work of the summary. `seen`: nothing at the daily check, which is planned from the first
+    watched certificate on.
 
     At most MAX_CERTIFICATE_NOTICES of them, and one that counts the others. Each work has to be taken
     before the next one is asked for: after the last one, they are stored as announced.
@@ -42,16 +48,18 @@ def review_certificates(
     """
     certificates = list(seen)
     watch = _change(watches, lambda current: update_watch(current, certificates, now))
+    if watch.certificates and watches.certificate_day() is None:
+        watches.put_certificate_day(CertificateDay(due_at=next_day(now)))
     due = list_due(watch, now, days)
     for certificate in due[:MAX_CERTIFICATE_NOTICES]:
-        yield _to_work(event, certificate.key, {})
+        yield replace(cause, key=certificate.key)
     others = [
         certificate
         for certificate in due[MAX_CERTIFICATE_NOTICES:]
         if find_threshold(certificate.not_after, now, days) is not None
     ]
     if others:
-        yield _to_work(event, f"certificates/{event.scan_id}", build_summary(others, max(days)))
+        yield replace(cause, notice=build_summary(others, max(days)))
     if due:
         _change(watches, lambda current: mark_announced(current, due, now, days))
 
@@ -74,7 +82,3 @@ def _change(watches: CertificateWatches, change: Change) -> CertificateWatch:
         if watches.put_certificate_watch(changed):
             return changed
     raise GatewayUnavailable("other writers kept changing the watched certificates")
-
-
-def _to_work(event: BusEvent, key: str, notice: Fields) -> MessageWork:
-    return MessageWork(scan_id=event.scan_id, cause_id=event.event_id, hop=event.hop, key=key, notice=notice)

@@ -6,15 +6,16 @@ their threads keep each from being sent twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cascan.clock import Clock, TimeLeft, no_time_limit
 from cascan.events import ScanCompleted
 from cascan.gateways import CertificateWatches
-from cascan.limits import MAX_REVIEWED_FINDINGS, MIN_JUDGING_S
+from cascan.limits import MAX_OWNED_HOSTS, MAX_REVIEWED_FINDINGS, MIN_JUDGING_S
 from cascan.messages.compare_series import SeriesComparison, compare_series
-from cascan.messages.review_certificates import review_certificates
+from cascan.messages.notices import OWNER_LABEL
+from cascan.messages.review_certificates import CERTIFICATES, review_certificates
 from cascan.messages.say import Listener
 from cascan.messages.series_notices import build_coverage_key, build_digest, build_loss, build_recovery, find_base_id
 from cascan.messages.watch_certificates import CATEGORY, read_certificate
@@ -36,6 +37,7 @@ class ScanReview:
     table: FindingsAndLooks
     watches: CertificateWatches
     certificate_days: Sequence[int]
+    find_owner: Callable[[str], str]  # of the host with the address; empty: it has none
     clock: Clock
     left_s: TimeLeft = no_time_limit
 
@@ -49,7 +51,8 @@ class ScanReview:
         if self.certificate_days and any(listener.settings.notices for listener in self.listeners):
             # Of a scan without certificates, too: time has passed for those that earlier ones saw
             seen = self._read_certificates(scan) if scan is not None and self._has_certificates(scan) else ()
-            yield from review_certificates(self.event, seen, self.watches, self.clock(), self.certificate_days)
+            cause = self._to_work(f"{CERTIFICATES}/{self.event.scan_id}", {})
+            yield from review_certificates(cause, seen, self.watches, self.clock(), self.certificate_days)
 
     def _has_certificates(self, scan: Scan) -> bool:
         has_some = self.event.findings.categories.get(CATEGORY, 0) > 0
@@ -86,7 +89,7 @@ class ScanReview:
         base_id = find_base_id(self._list_latest(key))
         if comparison.is_smaller:
             notice, detail = build_loss(scan, comparison, base_id or comparison.earlier.scan_id)
-            yield self._to_work(key, notice, detail)
+            yield self._to_work(key, notice | self._find_owner(scan, comparison), detail)
             return
         base = self.table.get_scan(base_id) if base_id else None
         if base is None or base_id == scan.scan_id:
@@ -95,6 +98,16 @@ class ScanReview:
         if since_base is not None and not since_base.is_smaller:
             notice, detail = build_recovery(scan, base)
             yield self._to_work(key, notice, detail)
+
+    def _find_owner(self, scan: Scan, comparison: SeriesComparison) -> dict[str, str]:
+        """The field of the owner: of the scan's label, or else the owner that all lost hosts have in common."""
+        labelled = scan.request.labels.get(OWNER_LABEL, "") if scan.request else ""
+        addresses = {address for _, address, _ in comparison.lost}
+        if labelled or len(addresses) > MAX_OWNED_HOSTS:
+            owners = {labelled}
+        else:
+            owners = {self.find_owner(address) for address in addresses}
+        return {"owner": owners.pop()} if len(owners) == 1 and owners != {""} else {}
 
     def _list_latest(self, key: str) -> Iterator[Statement | None]:
         """The statement of the last message on each channel."""

@@ -51,7 +51,6 @@ class Turn:
     parked: str = ""  # why a message will not be sent again by itself; empty: none was parked
     again_at: datetime | None = None  # when the next turn is due; None: with the next event
     waits_for_look: bool = False  # the next turn may say what only one look has shown
-    is_muted: bool = False  # the channel gets nothing until `again_at`
 
 
 def say(

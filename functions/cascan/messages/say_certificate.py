@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cascan.clock import to_wire
+from cascan.messages.channel_settings import ChannelSettings
 from cascan.messages.fields import Fields, build_attempt_fields
 from cascan.messages.notices import build_notice_fields
 from cascan.messages.render import render_message
@@ -29,6 +30,8 @@ def say_certificate(
     now = listener.speaker.clock()
 
     def decide(latest: Statement | None) -> Statement | None:
+        if latest is None and not _concerns(certificate, settings):
+            return None
         return decide_certificate(certificate, latest, now, days)
 
     def render(attempt: MessageAttempt) -> OutgoingMessage:
@@ -38,6 +41,12 @@ def say_certificate(
         )
 
     return say(certificate.key, listener.speaker, decide, render, retries=retries)
+
+
+def _concerns(certificate: WatchedCertificate, settings: ChannelSettings) -> bool:
+    """Whether the channel begins threads for the owner of its host, or it has none."""
+    owners = settings.audience.owners
+    return not certificate.owner or not owners or certificate.owner in owners
 
 
 def decide_certificate(
@@ -80,6 +89,8 @@ def build_certificate_fields(certificate: WatchedCertificate, statement: Stateme
         address=certificate.address,
         port=str(certificate.port),
         vantage=certificate.vantage,
+        hostname=certificate.hostname,
+        owner=certificate.owner,
     )
     return fields | {"step": statement.step.value}
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from cascan.limits import UNCONFIRMED_AFTER_S
-from cascan.messages.channel_settings import ChannelSettings, Mute, Unconfirmed
+from cascan.messages.channel_settings import ChannelSettings, Unconfirmed
 from cascan.messages.decide_exposure import decide_exposure
 from cascan.messages.fields import build_exposure_fields, build_exposure_key
 from cascan.messages.render import render_message
@@ -38,12 +37,6 @@ def say_exposure(
     if turn == Turn() and not is_due and may_say_unconfirmed and exposure.state is ExposureState.OPEN:
         return Turn(again_at=now + timedelta(seconds=UNCONFIRMED_AFTER_S), waits_for_look=True)
     return turn
-
-
-def find_mute_end(exposure: Exposure, mutes: Iterable[Mute], now: datetime) -> datetime | None:
-    """When the last mute ends that holds now; None: none does."""
-    address, owner = exposure.subject.address, exposure.owner
-    return max((mute.ends_at for mute in mutes if mute.includes(address, owner, now)), default=None)
 
 
 def _says_unconfirmed(exposure: Exposure, settings: ChannelSettings) -> bool:

@@ -39,7 +39,13 @@ def read_certificate(finding: Finding, vantage: str, seen_at: datetime) -> Watch
         return None
     name = clean_text(_find_name(finding), MAX_CERTIFICATE_NAME_CHARS)
     return WatchedCertificate(
-        vantage=vantage, address=address, port=port[1], not_after=not_after, name=name, seen_at=seen_at
+        vantage=vantage,
+        address=address,
+        port=port[1],
+        not_after=not_after,
+        name=name,
+        seen_at=seen_at,
+        hostname=clean_text(str(finding.attributes.get("hostname") or ""), MAX_CERTIFICATE_NAME_CHARS),
     )
 
 

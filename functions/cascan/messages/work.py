@@ -60,6 +60,5 @@ def read_message_work(body: str) -> list[MessageWork | MessageReady | ScanComple
 
 
 def continue_on(work: MessageWork, channel: str, turn: Turn) -> MessageWork:
-    """The turn of one channel after this one. A repeat that a person asked for is made once, after a mute."""
-    is_due = work.is_due or turn.waits_for_look
-    return replace(work, channel=channel, is_due=is_due, retries=work.retries and turn.is_muted)
+    """The turn of one channel after this one. A repeat that a person asked for is made once."""
+    return replace(work, channel=channel, is_due=work.is_due or turn.waits_for_look, retries=False)

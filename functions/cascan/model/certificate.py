@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 CERTIFICATE_PREFIX = "certificate/"  # of the key of a thread about a certificate
+CERTIFICATE_DAY_PREFIX = "certificate-day/"  # of the key of the work that asks for the daily check
 
 
 class WatchedCertificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +19,8 @@ class WatchedCertificate(msgspec.Struct, frozen=True, kw_only=True):
     not_after: datetime
     name: str  # that it is for
     seen_at: datetime
+    hostname: str = ""  # by which the host was scanned
+    owner: str = ""  # of the host; looked up for each message, not stored
     # The fewest days before its end that were handed to the channels, 0 once it has ended; None: it is
     # too early
     announced: int | None = None
@@ -35,3 +38,9 @@ class CertificateWatch(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int = 0
     certificates: tuple[WatchedCertificate, ...] = ()
+
+
+class CertificateDay(msgspec.Struct, frozen=True, kw_only=True):
+    """The daily check of the watched certificates."""
+
+    due_at: datetime

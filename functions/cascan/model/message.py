@@ -115,3 +115,4 @@ class StoredChannels(msgspec.Struct, frozen=True, kw_only=True):
     stored_at: datetime
     text: str
     stored_by: str = ""  # a principal
+    parsed: str = ""  # what the text says, as JSON of the version that stored it

@@ -7,22 +7,42 @@ the held threads take their turns, and what came and went is counted for each ch
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
+from cascan.model.finding import Severity
+
 MUTE_PREFIX = "mute/"  # of the key of a thread with the summary of a mute
 MUTE_SUMMARY = "mute-ended"  # the kind of its notice
+
+
+class MuteSource(StrEnum):
+    COMMAND = "command"
+    FILE = "file"  # of channels
+    QUIET = "quiet"  # hours of a channel
+
+
+class PassedExposure(msgspec.Struct, frozen=True, kw_only=True):
+    """One exposure that came and went."""
+
+    severity: Severity
+    address: str
+    line: str  # as the summary names it
 
 
 class PassedExposures(msgspec.Struct, frozen=True, kw_only=True):
     """What came and went while it was muted, for one channel."""
 
     count: int = 0
-    lines: tuple[str, ...] = ()  # of the first MAX_SUMMARY_LINES
+    worst: tuple[PassedExposure, ...] = ()  # the MAX_SUMMARY_LINES most severe, then in order of address
 
 
 class StoredMute(msgspec.Struct, frozen=True, kw_only=True):
-    """A mute that a person has set. Without networks, owners and series it mutes everything."""
+    """A mute that a person has set, by a command or in the file of channels.
+
+    Without networks, owners and series it mutes everything.
+    """
 
     mute_id: str
     begins_at: datetime
@@ -30,8 +50,10 @@ class StoredMute(msgspec.Struct, frozen=True, kw_only=True):
     networks: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
     series: tuple[str, ...] = ()
+    channel: str = ""  # the only one that is muted; empty: all are
     reason: str = ""
     by: str = ""  # a principal
+    source: MuteSource = MuteSource.COMMAND
     # How far its end is
     passed: dict[str, PassedExposures] = {}  # by channel
     read_to: str = ""  # the key of the last held message that was worked off
@@ -54,6 +76,7 @@ class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     notice: dict[str, str] = {}  # its fields; empty: it is about an exposure
     detail: str = ""  # of the notice's statement
+    is_counted: bool = False  # another mute held it before, whose summary has it if it came and went
 
     @property
     def order(self) -> str:

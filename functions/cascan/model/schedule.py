@@ -10,6 +10,8 @@ import msgspec
 
 from cascan.model.scan import Counts
 
+SCHEDULE_LABEL = "cascan/schedule"  # on every scan of a schedule
+
 
 class Concurrency(StrEnum):
     """What happens if a scan is due while an earlier one of the schedule runs.

@@ -80,7 +80,12 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
     task: str = ""  # what it does now: "Connect Scan", "NSE" …
     percent: int = 0  # of that task, for the current group of hosts
-    hosts_done: int = 0  # hosts that are in the report already
+    # Of hosts that are in the report with their end: a host that nmap still works on counts nowhere
+    hosts_done: int = 0
+    hosts_up: int = 0
+    open_ports: int = 0
+    # Addresses up to the last of these hosts; down ones are not in the report. 0 in items of earlier versions
+    addresses_done: int = 0
 
 
 class ProposedCut(msgspec.Struct, frozen=True, kw_only=True):

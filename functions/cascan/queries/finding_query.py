@@ -40,7 +40,7 @@ class FindingQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     def select(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """The findings that match, in the order in which they come."""
-        return filter(self.fits, findings)
+        return iter(findings) if self == ALL_FINDINGS else filter(self.fits, findings)
 
     def fits(self, finding: Finding) -> bool:
         attributes = finding.attributes
@@ -68,6 +68,9 @@ class FindingQuery(msgspec.Struct, frozen=True, kw_only=True):
         except ValueError:
             return False
         return any(address.version == family and low <= int(address) <= high for family, low, high in self.networks)
+
+
+ALL_FINDINGS = FindingQuery()
 
 
 def find_text(finding: Finding) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import NamedTuple, Protocol
@@ -18,6 +18,8 @@ from cascan.queries.current_findings import CurrentByHost, find_current_findings
 from cascan.queries.finding_query import order_findings
 from cascan.queries.history import Span, list_host_spans, list_looks, list_port_spans
 from cascan.queries.moved_hosts import IdentifiedHost, find_identified_host
+
+ReadEach = Callable[[Callable[[str], Scan | None], Iterable[str]], Iterable[Scan | None]]
 
 
 class HostTable(CurrentByHost, Exposures, Protocol):
@@ -46,24 +48,30 @@ class HostView(NamedTuple):
     exposures: Sequence[Exposure]
 
 
-def read_host(table: HostTable, address: str, vantages: Sequence[str], now: datetime) -> list[HostView]:
-    """The host as seen from each of the vantages that has looked at it."""
-    views = (_read_view(table, address, vantage, now) for vantage in vantages)
+def read_host(
+    table: HostTable, address: str, vantages: Sequence[str], now: datetime, read_each: ReadEach = map
+) -> list[HostView]:
+    """The host as seen from each of the vantages that has looked at it.
+
+    `read_each`: reads for each of some values, in order; one after the other unless the caller does otherwise.
+    """
+    views = (_read_view(table, address, vantage, now, read_each) for vantage in vantages)
     return [view for view in views if view.record or view.scans or view.exposures]
 
 
-def _read_view(table: HostTable, address: str, vantage: str, now: datetime) -> HostView:
+def _read_view(table: HostTable, address: str, vantage: str, now: datetime, read_each: ReadEach) -> HostView:
     record = table.known_hosts([address], vantage=vantage).get(address)
     identity = record.identity if record else ""
     looks, _ = list_looks(table, address, now, vantage=vantage)
     scans = _list_scans(looks)
-    newest = [ScanOfHost(look.scan_id, look.seen_at, look.is_up, None) for look in scans[:MAX_HOST_SCANS]]
+    newest = scans[:MAX_HOST_SCANS]
+    read = read_each(table.get_scan, [look.scan_id for look in newest])
     return HostView(
         vantage=vantage,
         record=record,
         identified=find_identified_host(table, identity, vantage=vantage) if identity else None,
         spans=_list_spans(looks),
-        scans=[seen._replace(scan=table.get_scan(seen.scan_id)) for seen in newest],
+        scans=[ScanOfHost(at.scan_id, at.seen_at, at.is_up, scan) for at, scan in zip(newest, read, strict=True)],
         scans_unlisted=len(scans) - len(newest),
         findings=_list_findings(table, address, vantage),
         exposures=table.exposures_at([address], vantage=vantage),

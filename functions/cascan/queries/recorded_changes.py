@@ -12,6 +12,8 @@ from cascan.gateways import Inventory
 from cascan.model.inventory import Change
 from cascan.model.scan import Scan
 
+ShardOfScan = tuple[Scan, int]  # the scan, and the number of one of its shards
+
 
 class ChangesOfDay(NamedTuple):
     day: date  # UTC
@@ -23,13 +25,13 @@ def list_changes(scans: Iterable[Scan], table: Inventory, most_shards: int) -> I
 
     `most_shards`: of how many shards the changes are read; each takes a query, also where nothing changed.
     """
-    for scan, number in islice(_list_shards(scans), most_shards):
+    for scan, number in islice(list_changed_shards(scans), most_shards):
         for change in table.changes(scan.scan_id, number):
             if not change.is_baseline:
                 yield scan, change
 
 
-def _list_shards(scans: Iterable[Scan]) -> Iterator[tuple[Scan, int]]:
+def list_changed_shards(scans: Iterable[Scan]) -> Iterator[ShardOfScan]:
     """The numbers of the shards of scans with changes."""
     for scan in scans:
         if any(scan.changes.values()) and not scan.members:

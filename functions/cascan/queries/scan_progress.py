@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from cascan.gateways import Scans
-from cascan.limits import MAX_SCANS_LOOKED_FOR
+from cascan.findings.ports import OPEN_PORT
+from cascan.gateways import Scans, Shards
+from cascan.limits import MAX_LIVE_SHARDS, MAX_SCANS_LOOKED_FOR
 from cascan.model.scan import Scan, ScanState
-from cascan.model.shard import Progress
+from cascan.model.shard import Progress, Shard, ShardState
 from cascan.queries.since_last_scan import list_earlier_scans
 
 MIN_SHARDS_DONE = 2  # before their pace says anything of the others
@@ -23,11 +24,29 @@ class TimeLeft(NamedTuple):
     basis: str  # `shards`: their pace; `last scan`: the same request before; else the task of nmap that it is about
 
 
+class LiveShards(NamedTuple):
+    """What the shards of a scan say of themselves while it runs."""
+
+    running: Sequence[Progress] = ()  # of each nmap that runs and has said something
+    addresses_done: int | None = None  # None: there are too many shards to read
+    hosts_up: int = 0  # in reports that are not recorded yet
+    open_ports: int = 0  # in those, too
+
+
+class HostCounts(NamedTuple):
+    """Of reports that are recorded, and of the finished hosts in those that nmap is writing."""
+
+    addresses_done: int | None  # None: it is not known
+    addresses: int
+    hosts_up: int
+    open_ports: int
+
+
 class ScanProgress(NamedTuple):
     elapsed_s: float
     percent: int | None  # of the shards that are done; None: there is one alone
     shards_done: int
-    hosts_done: int  # in reports that are recorded, and in those that are being written
+    hosts: HostCounts
     left: TimeLeft | None  # None: there is no base for an estimate
 
 
@@ -58,9 +77,51 @@ class TaskPace:
         return TimeLeft(max(0.0, left_s), task)
 
 
+def read_live_shards(scan: Scan, table: Shards) -> LiveShards:
+    """Read the shards of a scan that runs, if there are at most MAX_LIVE_SHARDS."""
+    if scan.shards > MAX_LIVE_SHARDS or not scan.shards_in_flight or scan.members:
+        return LiveShards()
+    return summarize_shards(table.shards(scan.scan_id))
+
+
+def summarize_shards(shards: Iterable[Shard]) -> LiveShards:
+    """Of all shards of a scan."""
+    running: list[Progress] = []
+    done = hosts_up = open_ports = 0
+    for shard in shards:
+        done += _count_done(shard)
+        if shard.progress and shard.state in (ShardState.RUNNING, ShardState.REPORTED):
+            hosts_up += shard.progress.hosts_up
+            open_ports += shard.progress.open_ports
+            if shard.state is ShardState.RUNNING:
+                running.append(shard.progress)
+    return LiveShards(running, done, hosts_up, open_ports)
+
+
+def _count_done(shard: Shard) -> int:
+    """How many addresses of the shard are done, at least."""
+    if shard.state in (ShardState.REPORTED, ShardState.RECORDED) and shard.run and not shard.cut:
+        return shard.run.addresses
+    if shard.state in (ShardState.RUNNING, ShardState.REPORTED) and shard.progress:
+        return shard.progress.addresses_done or shard.progress.hosts_done
+    return 0
+
+
+def count_hosts(scan: Scan, live: LiveShards) -> HostCounts:
+    if scan.shards and not scan.shards_open:  # what was read of its shards is old
+        live = LiveShards(addresses_done=scan.total_addresses)
+    return HostCounts(
+        # A name counts as one address until a report says how many it has
+        addresses_done=live.addresses_done and min(live.addresses_done, scan.total_addresses),
+        addresses=scan.total_addresses,
+        hosts_up=scan.hosts_up + live.hosts_up,
+        open_ports=scan.findings.categories.get(OPEN_PORT, 0) + live.open_ports,
+    )
+
+
 def measure_progress(
     scan: Scan,
-    running: Sequence[Progress],
+    live: LiveShards,
     now: datetime,
     *,
     pace: TaskPace,
@@ -78,12 +139,12 @@ def measure_progress(
         elif usual_s is not None and usual_s > elapsed_s:
             left = TimeLeft(usual_s - elapsed_s, "last scan")
         else:
-            left = pace.estimate(running, elapsed_s)
+            left = pace.estimate(live.running, elapsed_s)
     return ScanProgress(
         elapsed_s=elapsed_s,
         percent=int(100 * share) if scan.shards > 1 else None,
         shards_done=done,
-        hosts_done=scan.hosts_up + sum(entry.hosts_done for entry in running),
+        hosts=count_hosts(scan, live),
         left=left,
     )
 

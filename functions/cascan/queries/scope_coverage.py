@@ -19,6 +19,7 @@ from cascan.nmap.targets.kinds import Name, Network6
 from cascan.nmap.targets.own_ports import parse_target_with_ports
 
 Intervals = tuple[Interval, ...]
+Asked = tuple[int, Intervals]  # family, and what a scan asked for
 
 
 class ScopeCoverage(NamedTuple):
@@ -35,9 +36,33 @@ class ScopeCoverage(NamedTuple):
         return high - low + 1
 
 
-def find_scope_coverage(permitted: Mapping[int, Intervals], scans: Iterable[Scan]) -> list[ScopeCoverage]:
-    """`permitted`: the scope by family, as intervals in order."""
-    asked = _collect_asked(scans)
+class AskedTargets:
+    """The addresses that scans asked for. Those of each scan are found once: its request stays the same."""
+
+    def __init__(self) -> None:
+        self._by_scan: dict[str, Asked] = {}
+
+    def collect(self, scans: Iterable[Scan]) -> dict[int, Intervals]:
+        """Of those that did not fail, by family, in order and disjoint. What other scans asked is forgotten."""
+        asked = {scan.scan_id: self._find(scan) for scan in scans if _is_asked(scan)}
+        self._by_scan = asked
+        # Scheduled scans ask for the same again
+        distinct = set(asked.values())
+        return {
+            family: merge_intervals(interval for of, intervals in distinct if of == family for interval in intervals)
+            for family in (4, 6)
+        }
+
+    def _find(self, scan: Scan) -> Asked:
+        known = self._by_scan.get(scan.scan_id)
+        return known or _list_asked(scan.request or ScanRequest(targets=()))
+
+
+def find_scope_coverage(
+    permitted: Mapping[int, Intervals], scans: Iterable[Scan], targets: AskedTargets | None = None
+) -> list[ScopeCoverage]:
+    """`permitted`: the scope by family, as intervals in order. `targets`: what is known of the scans' targets."""
+    asked = (targets or AskedTargets()).collect(scans)
     return [
         _cover(family, interval, asked.get(family, ()))
         for family, intervals in sorted(permitted.items())
@@ -51,17 +76,11 @@ def _cover(family: int, interval: Interval, asked: Intervals) -> ScopeCoverage:
     return ScopeCoverage(family, interval, interval[1] - interval[0] + 1 - missing, gaps)
 
 
-def _collect_asked(scans: Iterable[Scan]) -> dict[int, Intervals]:
-    """By family, in order and disjoint."""
-    collected: dict[int, list[Interval]] = {4: [], 6: []}
-    for scan in scans:
-        if scan.state in FINAL_STATES and scan.outcome not in (None, Outcome.FAILED) and scan.request:
-            family, intervals = _list_asked(scan.request)
-            collected[family] += intervals
-    return {family: merge_intervals(intervals) for family, intervals in collected.items()}
+def _is_asked(scan: Scan) -> bool:
+    return scan.state in FINAL_STATES and scan.outcome not in (None, Outcome.FAILED) and scan.request is not None
 
 
-def _list_asked(request: ScanRequest) -> tuple[int, Intervals]:
+def _list_asked(request: ScanRequest) -> Asked:
     arguments = parse_arguments(request.parameters)
     family = arguments.family
     named = merge_intervals(_parse_intervals((*request.targets, *arguments.targets), family))

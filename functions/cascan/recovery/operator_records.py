@@ -9,6 +9,7 @@
     expectations.json               the file of expected exposure
     exposures/<id>.json             an exposure that a person decided on
     networks.json                   by what the hosts of networks are known
+    channels.json                   the file of channels that messages go to
 
 The process that changed the table writes each record afterwards. A version of a rule never changes,
 so that two processes may apply a rule at the same time. Every other record is a copy of what the
@@ -29,6 +30,7 @@ from msgspec.structs import replace
 
 from cascan.clock import utc_now
 from cascan.gateways import (
+    ChannelStore,
     Exposures,
     NetworkIdentities,
     OperatorRecords,
@@ -49,6 +51,7 @@ from cascan.model.agenda import Switch
 from cascan.model.cascade import StoredRule
 from cascan.model.exposure import Exposure, ExposureDay, StoredExpectations
 from cascan.model.identity import StoredNetworks
+from cascan.model.message import StoredChannels
 from cascan.model.schedule import StoredSchedule
 from cascan.model.vantage import Vantage
 from cascan.rules.severity import StoredRules
@@ -58,6 +61,7 @@ T = TypeVar("T")
 NETWORKS = "networks.json"
 SWITCH, SEVERITY, RULES, SCHEDULES = "switch.json", "severity.json", "rules/", "schedules/"
 VANTAGES = "vantages/"
+CHANNELS = "channels.json"
 EXPECTATIONS, EXPOSURES = "expectations.json", "exposures/"
 DELETED = "deleted.json"
 
@@ -78,6 +82,7 @@ class RestoreResult:
     expectations: bool = False  # the file of expected exposure
     exposures: int = 0  # that a person decided on
     networks: int = 0  # whose hosts are known by an identity
+    channels: bool = False  # the file of channels; its mutes are not stored yet
 
 
 def record_switch(records: OperatorRecords, stack_switch: StackSwitch) -> None:
@@ -109,6 +114,10 @@ def record_network_identities(records: OperatorRecords, table: NetworkIdentities
     records.put(NETWORKS, msgspec.json.encode(table.network_identities()))
 
 
+def record_channels(records: OperatorRecords, channels: ChannelStore) -> None:
+    records.put(CHANNELS, msgspec.json.encode(channels.channels()))
+
+
 def record_rule(records: OperatorRecords, rule: StoredRule) -> None:
     records.put(f"{RULES}{rule.name}/{rule.version:06d}.json", msgspec.json.encode(rule))
 
@@ -126,7 +135,12 @@ def record_schedule(records: OperatorRecords, schedules: ScheduleTable, name: st
 
 
 def restore_records(
-    records: OperatorRecords, *, table: OperatorTable, rules: RuleTable, schedules: ScheduleTable
+    records: OperatorRecords,
+    *,
+    table: OperatorTable,
+    rules: RuleTable,
+    schedules: ScheduleTable,
+    channels: ChannelStore,
 ) -> RestoreResult:
     """Store in the table the records that it lacks. A repeat is harmless.
 
@@ -157,6 +171,8 @@ def restore_records(
             table.put_vantage(vantage)
             restored.vantages.append(vantage.name)
     _restore_exposures(records, table, restored)
+    file = _read(records, CHANNELS, StoredChannels)
+    restored.channels = file is not None and channels.put_channels(replace(file, version=1))
     return restored
 
 

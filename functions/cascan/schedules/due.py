@@ -14,12 +14,12 @@ import msgspec
 
 from cascan.clock import from_wire, to_wire
 from cascan.errors import MalformedMessage
-from cascan.forms.complete_request import IDEMPOTENCY_ANNOTATION, SCHEDULE_LABEL, WINDOWS_ANNOTATION
+from cascan.forms.complete_request import IDEMPOTENCY_ANNOTATION, WINDOWS_ANNOTATION
 from cascan.forms.manifest import API_VERSION
 from cascan.forms.manifest import KIND as SCAN
 from cascan.ids import derive_scan_id
 from cascan.limits import MAX_NAME_CHARS
-from cascan.model.schedule import Schedule
+from cascan.model.schedule import SCHEDULE_LABEL, Schedule
 from cascan.timing.cron import Cron
 
 RUN_NAME_ANNOTATION = "cascan/scheduled-name"

@@ -13,7 +13,7 @@ from cascan.aws import clients
 from cascan.aws.tables.message_table import DynamoMessageTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.limits import NOTICE_DAYS
-from cascan.model.certificate import CertificateWatch, WatchedCertificate
+from cascan.model.certificate import CertificateDay, CertificateWatch, WatchedCertificate
 from cascan.model.message import AttemptState, MessageAttempt, MessageThread, Statement, Step, StoredChannels
 from tests.fakes.message_threads import MemoryMessageThreads
 from tests.integration.gateways.conftest import TABLE
@@ -83,6 +83,14 @@ def test_the_certificates_that_end_soon_are_stored_over_their_version_before_alo
     assert table.certificate_watch() == watch
 
 
+def test_the_daily_check_of_certificates_is_stored_over_the_one_before(table: Any) -> None:
+    assert table.certificate_day() is None
+    for minute in (0, 1):
+        day = CertificateDay(due_at=AT + timedelta(minutes=minute))
+        table.put_certificate_day(day)
+        assert table.certificate_day() == day
+
+
 @pytest.mark.usefixtures("dynamo_table")
 def test_a_notice_is_forgotten_and_a_thread_about_an_exposure_is_not() -> None:
     table = DynamoMessageTable(TABLE, lambda: AT)
@@ -94,7 +102,9 @@ def test_a_notice_is_forgotten_and_a_thread_about_an_exposure_is_not() -> None:
     assert expiries == {"messages/exposure/abc": None, "messages/scan/a/partial": {"N": str(expires_at)}}
 
 
-@pytest.mark.parametrize("stored", [a_thread(), FILE, CertificateWatch(version=1, certificates=(CERTIFICATE,))])
+@pytest.mark.parametrize(
+    "stored", [a_thread(), FILE, CertificateWatch(version=1, certificates=(CERTIFICATE,)), CertificateDay(due_at=AT)]
+)
 def test_what_another_version_stored_is_read(stored: Any) -> None:
     kind = type(stored)
     for variant in variants(kind, msgspec.to_builtins(stored)):

@@ -13,19 +13,21 @@ from cascan.aws import clients
 from cascan.aws.tables.mute_table import DynamoMuteTable
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.limits import CLOSED_MUTE_DAYS, NOTICE_DAYS
-from cascan.model.mute import HeldMessage, PassedExposures, StoredMute
+from cascan.model.finding import Severity
+from cascan.model.mute import HeldMessage, PassedExposure, PassedExposures, StoredMute
 from tests.fakes.mutes import MemoryMutes
 from tests.integration.gateways.conftest import TABLE
 from tests.support.builders import clock
 from tests.support.other_versions import variants
 
 AT = datetime(2099, 3, 1, 12, tzinfo=UTC)
+PASSED = PassedExposure(severity=Severity.HIGH, address="10.0.0.9", line="10.0.0.9 tcp/23")
 MUTE = StoredMute(
     mute_id="0a1b2c3d",
     begins_at=AT,
     ends_at=AT + timedelta(hours=2),
     networks=("10.0.0.0/24",),
-    passed={"team": PassedExposures(count=1, lines=("10.0.0.9 tcp/23",))},
+    passed={"team": PassedExposures(count=1, worst=(PASSED,))},
     revision=1,
 )
 HELD = [HeldMessage(key=f"exposure/{letter}", notice={"title": letter}) for letter in "abc"]

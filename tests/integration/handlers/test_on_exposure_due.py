@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.events import FindingsRecorded, build_event_fields
+from cascan.exposure_updates.confirm import CONNECT_SCAN
 from cascan.exposure_updates.work import ExposureWork, build_day_work
 from cascan.forms import read_request
 from cascan.ids import ReportKey, derive_scan_id
@@ -100,7 +101,7 @@ def test_a_recorded_shard_opens_exposures_and_asks_for_a_second_look(stack: Stac
     assert (exposure.subject.port, exposure.subject.kind) == (23, "unexpected-open")
     (sent,) = stack.received("requests")
     request = read_request(sent["body"], is_issued=True).request
-    assert (request.targets, request.parameters) == ((HOST,), ("-sT", "-Pn", "-p", "T:23"))
+    assert (request.targets, request.parameters) == ((HOST,), (*CONNECT_SCAN, "-p", "T:23"))
     assert request.origin is not None
     assert (request.origin.parent_scan, request.origin.rule) == (SCAN_ID, "exposure-confirmation")
     (announced,) = [json.loads(message["body"]) for message in stack.received("heard")]
@@ -131,7 +132,7 @@ def test_a_missing_port_is_looked_at_again_and_an_absent_host_is_left_to_the_nex
     event = arrange(stack)
     assert on_exposure_due.failed(event) == []
     (sent,) = stack.received("requests")
-    assert read_request(sent["body"], is_issued=True).request.parameters == ("-sT", "-Pn", "-p", "T:22")
+    assert read_request(sent["body"], is_issued=True).request.parameters == (*CONNECT_SCAN, "-p", "T:22")
 
     store_absence(stack)
     assert on_exposure_due.failed(event) == []

@@ -17,7 +17,8 @@ from cascan.exposure.life import add_looks, start_exposure
 from cascan.findings import build_findings
 from cascan.findings.by_host import group_by_host
 from cascan.messages.work import MessageWork
-from cascan.model.exposure import Exposure, ExposureSubject, JudgedLook
+from cascan.model.certificate import CertificateWatch, WatchedCertificate
+from cascan.model.exposure import Exposure, ExposureSubject, JudgedLook, StoredExpectations
 from cascan.model.finding import Severity
 from cascan.model.message import AttemptState, StoredChannels
 from cascan.model.mute import StoredMute
@@ -228,3 +229,24 @@ def test_a_mute_holds_a_message_until_its_end_is_asked_for(stack: Stack, on_mess
     assert post.document["step"] == "confirmed"
     (closed,) = mutes.list_mutes()
     assert closed.closed_at
+
+
+def test_once_a_day_certificates_that_end_soon_are_said_to_the_owners_of_their_hosts(
+    stack: Stack, on_message_due: Function
+) -> None:
+    groups = "groups: {shop: {owner: ann, hosts: [10.0.0.0/24]}}\nexpected: []"
+    assert stack.table.put_expectations(StoredExpectations(version=1, text=groups, applied_at=NOW))
+    ending = WatchedCertificate(
+        vantage="default", address="10.0.0.9", port=443, not_after=NOW + timedelta(days=2), name="a.test", seen_at=NOW
+    )
+    with serve_sink() as sink, serve_sink() as other:
+        table = store_channels(
+            f"{{ann: {{webhook: '{sink.url}', owners: [ann]}}, bob: {{webhook: '{other.url}', owners: [bob]}}}}"
+        )
+        assert table.put_certificate_watch(CertificateWatch(version=1, certificates=(ending,)))
+        day = MessageWork(scan_id="", cause_id="c", key="certificate-day/2026-12-01")
+        deliver(on_message_due, day.to_wire(), day.to_wire())
+    (post,) = sink.posts
+    assert (post.document["kind"], post.document["owner"], other.posts) == ("certificate-ending", "ann", [])
+    assert table.certificate_watch().certificates[0].announced == 7
+    assert table.certificate_watch().certificates[0].owner == ""

@@ -10,11 +10,14 @@ from msgspec.structs import replace
 
 from cascan.aws import clients
 from cascan.aws.tables.delayed_messages import DynamoDelayedMessages
+from cascan.aws.tables.message_table import DynamoMessageTable
 from cascan.aws.tables.mute_table import DynamoMuteTable
 from cascan.aws.tables.schedule_table import DynamoScheduleTable
+from cascan.clock import to_wire
 from cascan.ids import ReportKey
 from cascan.messages.work import MessageWork
 from cascan.model.agenda import AgendaEntry, AgendaTask
+from cascan.model.certificate import CertificateDay
 from cascan.model.mute import StoredMute
 from cascan.model.scan import Outcome, ScanState
 from cascan.model.shard import ShardState
@@ -42,6 +45,7 @@ def test_a_tick_with_nothing_due_does_nothing(stack: Stack, on_minute_passed: Fu
         "retriggered": 0,
         "sent": 0,
         "exposure_day": False,
+        "certificate_day": False,
         "ended_mutes": 0,
     }
     assert on_minute_passed(recorded("tick")) == nothing
@@ -111,3 +115,14 @@ def test_the_end_of_a_mute_is_asked_for_until_it_is_closed(stack: Stack, on_minu
     assert MessageWork.from_wire(message["Body"]).key == mute.key
     assert mutes.put_mute(replace(mute, closed_at=PAST, revision=2))
     assert on_minute_passed(recorded("tick"))["ended_mutes"] == 0
+
+
+def test_the_daily_check_of_certificates_is_asked_for_once(stack: Stack, on_minute_passed: Function) -> None:
+    watches = DynamoMessageTable(TABLE)
+    watches.put_certificate_day(CertificateDay(due_at=PAST))
+    assert [on_minute_passed(recorded("tick"))["certificate_day"] for _ in range(2)] == [True, False]
+    (message,) = clients.sqs().receive_message(QueueUrl=stack.queue_urls["messages"])["Messages"]
+    assert MessageWork.from_wire(message["Body"]).key == f"certificate-day/{to_wire(PAST)}"
+    day = watches.certificate_day()
+    assert day
+    assert day.due_at > datetime.now(UTC)

@@ -10,11 +10,13 @@ import pytest
 from cascan.model.cascade import StoredChild
 from cascan.model.finding import Finding, Severity
 from cascan.model.scan import Outcome, Scan, ScanState
-from cascan.model.shard import Progress
+from cascan.model.shard import Progress, ShardState
 from cascan.queries.describe_detail import describe_detail
+from cascan.queries.scan_progress import summarize_shards
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.output.findings import print_findings
-from cascan_cli.output.scan import running_progress, scan_exit_code
+from cascan_cli.output.progress import describe_live
+from cascan_cli.output.scan import scan_exit_code
 from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.follow import own_port_note, repeat_note, wait_for_cascade
 from cascan_cli.stack.open import StackGateways
@@ -124,16 +126,23 @@ def test_a_cascade_that_takes_too_long_is_an_error() -> None:
     [
         ([], ""),
         ([None], ""),
-        ([Progress(task="Connect Scan", percent=42, hosts_done=3)], "Connect Scan 42 %, 3 hosts done"),
-        ([Progress(task="NSE", percent=5), Progress(task="NSE", percent=90)], "NSE 5 to 90 %, 0 hosts done"),
         (
-            [Progress(task="NSE", percent=5, hosts_done=1), Progress(task="Ping Scan", percent=5, hosts_done=1), None],
-            "2 shards run 5 %, 2 hosts done",
+            [Progress(task="Connect Scan", percent=42, hosts_done=3, hosts_up=3, open_ports=1, addresses_done=5)],
+            "Connect Scan 42 %, 5 of 9 addresses done, 3 up, 1 open port so far",
+        ),
+        (
+            [Progress(task="NSE", percent=5), Progress(task="NSE", percent=90)],
+            "NSE 5 to 90 %, 0 of 9 addresses done, 0 up",
+        ),
+        (
+            [Progress(task="NSE", percent=5, hosts_up=1), Progress(task="Ping Scan", percent=5, hosts_up=1), None],
+            "2 shards run 5 %, 0 of 9 addresses done, 2 up",
         ),
     ],
 )
 def test_running_shards_say_how_far_they_are(told: list[Progress | None], line: str) -> None:
-    assert running_progress(a_shard(number=n, progress=progress) for n, progress in enumerate(told)) == line
+    shards = [a_shard(number=n, state=ShardState.RUNNING, progress=progress) for n, progress in enumerate(told)]
+    assert describe_live(a_scan(addresses=9), summarize_shards(shards)) == line
 
 
 def a_finding(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
+from cascan.nmap.options.raw_sockets import ProcessPrivileges
 from cascan_cli.commands import scan, submit
 from cascan_cli.input import raw_sockets
+from cascan_cli.local.lock import try_lock
+from cascan_cli.local.state import Running, StateDir
 from cascan_cli.main import main
 
 WHY = "/usr/bin/nmap lacks cap_net_raw; run: setcap cap_net_raw,cap_net_bind_service+eip /usr/bin/nmap"
@@ -25,7 +30,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(scan, "open_stack", access)
     monkeypatch.setattr(submit, "open_stack", access)
-    monkeypatch.setattr(raw_sockets, "find_raw_socket_problem", lambda nmap: WHY)
+    monkeypatch.setattr(raw_sockets, "find_raw_socket_problem", lambda nmap, process: WHY)
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     return asked
 
@@ -65,3 +70,26 @@ def test_check_says_so_in_a_note(sent: list[str], capsys: pytest.CaptureFixture[
     assert "note: raw sockets are not available on this machine" in capsys.readouterr().err
     assert main(["check", "10.0.0.1", "--", "-sT"]) == 0
     assert "raw sockets" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+def test_the_privileges_of_a_stack_that_is_up_count_instead_of_those_of_the_command(
+    is_up: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit of systemd has others: more with --system, fewer without."""
+    state = StateDir(tmp_path)
+    state.write_running(Running(os.getpid(), "2026-01-31T00:00:00Z"))
+    privileges: list[object] = []
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    supervisor = try_lock(state.up_lock) if is_up else None
+
+    def find_problem(_: str, process: object) -> str:
+        privileges.append(process)
+        return ""
+
+    monkeypatch.setattr(raw_sockets, "find_raw_socket_problem", find_problem)
+    raw_sockets.explain_missing_raw_sockets(Namespace(stack=None, state_dir=tmp_path))
+    own = ProcessPrivileges.of(Path("/proc/self/status").read_text())
+    assert privileges == [own if is_up else None]
+    if supervisor:
+        supervisor.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -14,8 +15,9 @@ from msgspec.structs import replace
 from cascan.errors import GatewayUnavailable
 from cascan.exposure.life import add_looks, start_exposure
 from cascan.limits import MAX_HELD_PER_PAGE, MAX_SUMMARY_LINES
-from cascan.messages.channel_settings import ChannelFile, ChannelSettings
+from cascan.messages.channel_settings import ChannelFile, ChannelSettings, Mute
 from cascan.messages.decide_exposure import Audience
+from cascan.messages.file_mutes import store_file_mutes
 from cascan.messages.notices import build_notice_fields
 from cascan.messages.say import Listener, Speaker
 from cascan.messages.work import MessageWork
@@ -64,6 +66,8 @@ class World:
         self.now = NOON
         self.exposures: dict[str, Exposure] = {}
         self.series: dict[str, str] = {}  # by scan
+        self.owners: dict[str, str] = {}  # by address
+        self.quiet: dict[str, tuple[str, ...]] = {}  # by channel
         self.mutes, self.threads, self.queue = MemoryMutes(), MemoryMessageThreads(), MemoryRequestQueue()
         self.channels = {name: Channel(*deliveries) for name in channels}
         self.gateways = TurnGateways(
@@ -72,6 +76,7 @@ class World:
             mutes=self.mutes,
             certificates=self.threads,
             bus=MemoryEventBus(),
+            owners=SimpleNamespace(find_owner=lambda address, names: self.owners.get(address, "")),
             channels=SimpleNamespace(open=self._open),
             queue=self.queue,
             clock=lambda: self.now,
@@ -84,7 +89,11 @@ class World:
         listeners = []
         for name, channel in self.channels.items():
             settings = ChannelSettings(
-                name=name, webhook="http://127.0.0.1", audience=Audience(), notices=name != "quiet"
+                name=name,
+                webhook="http://127.0.0.1",
+                audience=Audience(),
+                notices=name != "quiet",
+                quiet=self.quiet.get(name, ()),
             )
             listeners.append(Listener(settings, Speaker(name, channel, self.threads, lambda: self.now)))
         return ChannelFile(), tuple(listeners)
@@ -96,10 +105,17 @@ class World:
         assert self.mutes.put_mute(mute)
         return mute
 
-    def look(self, *holds: bool, address: str = "10.0.0.9", owner: str = "", scan_id: str = "s") -> Exposure:
+    def look(
+        self,
+        *holds: bool,
+        address: str = "10.0.0.9",
+        owner: str = "",
+        scan_id: str = "s",
+        severity: Severity = Severity.MEDIUM,
+    ) -> Exposure:
         """Each look is a minute after the one before, and the message queue hears of the exposure."""
         subject = ExposureSubject(vantage="default", address=address, protocol="tcp", port=23, kind="unexpected-open")
-        exposure = replace(start_exposure(subject), owner=owner)
+        exposure = replace(start_exposure(subject), owner=owner, severity=severity)
         exposure = self.exposures.get(exposure.exposure_id, exposure)
         for shows in holds:
             self.now += MINUTE
@@ -162,6 +178,46 @@ def test_what_came_and_went_is_said_once_on_each_channel_with_counts_and_the_fir
         assert summary["sentence"].count("tcp/23 unexpected-open (MEDIUM); ") == MAX_SUMMARY_LINES
         assert summary["sentence"].endswith("; and 2 more.")
         assert summary["why"] == "new firewall"
+
+
+def test_a_summary_names_the_most_severe_exposures_and_then_in_order_of_address() -> None:
+    world = World()
+    world.mute()
+    severe = {"10.0.0.200", "10.0.0.31"}
+    for address in ("10.0.0.100", "10.0.0.9", "10.0.0.200", "10.0.0.30", "10.0.0.4", "10.0.0.31", "10.0.0.50"):
+        severity = Severity.HIGH if address in severe else Severity.LOW
+        world.look(True, True, False, False, address=address, severity=severity)
+    world.wait(60)
+    world.tick()
+    (summary,) = world.messages
+    named = re.findall(r"10\.0\.0\.\d+", summary["sentence"])
+    assert named == ["10.0.0.31", "10.0.0.200", "10.0.0.4", "10.0.0.9", "10.0.0.30"]
+
+
+def test_a_mute_of_the_file_of_channels_has_a_summary_too() -> None:
+    world = World()
+    mutes = [Mute(begins_at=world.now, ends_at=world.now + 60 * MINUTE, why="new firewall")]
+    store_file_mutes(mutes, world.mutes, world.now, by="ann")
+    world.look(True, True, False, False)
+    world.say("scan/a/failed", **MISSED)
+    assert world.messages == []
+    world.wait(60)
+    world.tick()
+    assert [message["kind"] for message in world.messages] == ["scan-missed", "mute-ended"]
+
+
+def test_an_owner_mutes_the_certificates_of_the_hosts_of_their_groups() -> None:
+    world = World()
+    world.owners["10.0.0.9"] = "ann"
+    ending = WatchedCertificate(
+        vantage="default", address="10.0.0.9", port=443, not_after=NOON + timedelta(days=3), name="a.test", seen_at=NOON
+    )
+    assert world.threads.put_certificate_watch(CertificateWatch(version=1, certificates=(ending,)))
+    world.mute("m1", owners=("bob",))
+    assert world.say(ending.key).held_by == ""
+    world.mute("m2", owners=("ann",))
+    assert world.say(ending.key).held_by == "m2"
+    assert [message["owner"] for message in world.messages] == ["ann"]
 
 
 def test_an_exposure_that_was_said_before_the_mute_is_resolved_in_its_thread_and_not_in_the_summary() -> None:

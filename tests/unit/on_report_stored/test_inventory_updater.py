@@ -341,6 +341,32 @@ class TestLooks:
         record = world.table.hosts_by_address["10.0.0.1"]
         assert look.seen_at == record.latest.seen_at == record.ports[0].first_seen == at(1) - timedelta(minutes=10)
 
+    @pytest.mark.parametrize("first_run", range(8))  # the ids of the two scans are in either order
+    @pytest.mark.parametrize("is_late", [False, True])
+    def test_of_two_scans_within_one_second_the_second_counts(
+        self, world: World, first_run: int, is_late: bool
+    ) -> None:
+        """nmap writes the same second as the end of the host for both."""
+        second = at(1)
+        world.scan(0, xml({"10.0.0.1": (22, 80)}))
+        ended = f'<host endtime="{second.timestamp():.0f}">'.encode()
+        runs = []
+        for number, ports in enumerate([(22, 80, 90), (22, 91)], first_run):
+            began = second + timedelta(milliseconds=100 * number)
+            until = began + timedelta(milliseconds=50)
+            report = xml({"10.0.0.1": ports}).replace(b"<host>", ended)
+            hour = (until - at(0)) / timedelta(hours=1)
+            runs.append(world.stored(hour, report, started_at=began, finished_at=until))
+        for run in reversed(runs) if is_late else runs:
+            world.deliver(run)
+
+        record = world.table.hosts_by_address["10.0.0.1"]
+        assert [port.port for port in record.open_ports] == [22, 91]
+        looks = world.table.looks_until(["10.0.0.1"], at(9))
+        assert [[group.ports for group in look.open_ports] for look in looks] == [["22,91"], ["22,80,90"], ["22,80"]]
+        closed = {change for change in words(world.bus.events) if change.startswith("PortClosed")}
+        assert closed == {"PortClosed 10.0.0.1:80"} | (set() if is_late else {"PortClosed 10.0.0.1:90"})
+
     def test_two_elements_of_a_host_with_times_of_their_own_keep_all_changes(self, world: World) -> None:
         """In two batches, since joined elements are one."""
         world.scan(0, xml({"10.0.0.1": (22,)}))

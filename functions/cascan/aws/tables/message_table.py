@@ -4,6 +4,7 @@ what       pk                  sk                  attributes
 ─────────  ──────────────────  ──────────────────  ─────────────────────────────────────────────
 channels   stack               channels            body, version
 watch      stack               certificates        body, version
+day        stack               certificate-day     body
 thread     messages/<key>      message/<channel>   body, version; expires_at, unless it is about
                                                    an exposure; while a message has not arrived
                                                    listing="messages/<state>",
@@ -34,11 +35,12 @@ from cascan.aws.dynamodb.wire import (
 )
 from cascan.clock import Clock, utc_now
 from cascan.limits import NOTICE_DAYS
-from cascan.model.certificate import CertificateWatch
+from cascan.model.certificate import CertificateDay, CertificateWatch
 from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread, StoredChannels
 
 CHANNELS_KEY = build_key("stack", "channels")
 WATCH_KEY = build_key("stack", "certificates")
+DAY_KEY = build_key("stack", "certificate-day")
 PAGE = 100  # threads of a list
 
 
@@ -64,6 +66,13 @@ class DynamoMessageTable:
     def put_certificate_watch(self, watch: CertificateWatch) -> bool:
         item = WATCH_KEY | {"body": encode_body(watch), "version": {"N": str(watch.version)}}
         return self._table.put_version(item, watch.version)
+
+    def certificate_day(self) -> CertificateDay | None:
+        item = self._table.get(DAY_KEY)
+        return read_item(item, _read_day) if item else None
+
+    def put_certificate_day(self, day: CertificateDay) -> None:
+        self._table.put(DAY_KEY | {"body": encode_body(day)})
 
     def get_thread(self, key: str, channel: str) -> MessageThread | None:
         item = self._table.get(_thread_key(key, channel))
@@ -107,3 +116,7 @@ def _read_channels(item: Item) -> StoredChannels:
 
 def _read_watch(item: Item) -> CertificateWatch:
     return msgspec.json.decode(unpack_text(item["body"]), type=CertificateWatch)
+
+
+def _read_day(item: Item) -> CertificateDay:
+    return msgspec.json.decode(unpack_text(item["body"]), type=CertificateDay)

@@ -83,7 +83,7 @@ def test_a_violation_points_at_the_narrowest_entry_that_holds_the_host() -> None
     verdict = judge_port("10.0.0.5", 23, "open")
     assert verdict.is_violation
     assert verdict.line == 3
-    assert verdict.sentence == "tcp/23 is open; line 3 does not list this port"
+    assert verdict.sentence == "tcp/23 is open; line 3 of the exposure file does not list this port"
 
 
 def test_a_violation_of_a_host_that_no_entry_holds_points_at_the_first_line() -> None:
@@ -95,7 +95,7 @@ def test_a_violation_of_a_host_that_no_entry_holds_points_at_the_first_line() ->
 def test_another_service_on_an_expected_port_is_a_violation() -> None:
     verdict = judge_port("10.0.0.5", 443, "open", service="ssh")
     assert (verdict.kind, verdict.line) == (VerdictKind.OTHER_SERVICE, 3)
-    assert verdict.sentence == "tcp/443 runs ssh; line 3 expects https"
+    assert verdict.sentence == "tcp/443 runs ssh; line 3 of the exposure file expects https"
     assert judge_port("10.0.0.5", 443, "open", service="HTTPS").kind == "fine"
 
 
@@ -108,7 +108,7 @@ def test_an_entry_holds_its_vantages_alone() -> None:
     assert judge_port("10.0.0.6", 22, "open", vantage="internet").kind == "fine"
     verdict = judge_port("10.0.0.6", 22, "open", vantage="office")
     assert verdict.kind == "unexpected-open"
-    assert verdict.sentence == "tcp/22 is open; line 5 expects it from internet, not from office"
+    assert verdict.sentence == "tcp/22 is open; line 5 of the exposure file expects it from internet, not from office"
     assert judge_port("10.0.0.6", 22, "closed", vantage="office").kind == "fine"
 
 
@@ -116,7 +116,9 @@ def test_the_last_day_is_included_and_after_it_nothing_is_expected() -> None:
     assert judge_port("10.0.0.8", 22, "open").kind == "fine"
     verdict = judge_port("10.0.0.7", 22, "open")
     assert verdict.kind == "unexpected-open"
-    assert verdict.sentence == "tcp/22 is open; line 6 expected it until 2026-06-14, which has passed"
+    assert (
+        verdict.sentence == "tcp/22 is open; line 6 of the exposure file expected it until 2026-06-14, which has passed"
+    )
     assert judge_port("10.0.0.7", 22, "closed").kind == "fine"
 
 

@@ -106,7 +106,7 @@ def test_an_exposure_says_why_and_whose_it_is(place: Place) -> None:
     place.look(0, [23])
     place.judge()
     exposure = place.find("unexpected-open")
-    assert exposure.sentence == "tcp/23 is open; line 6 does not list this port"
+    assert exposure.sentence == "tcp/23 is open; line 6 of the exposure file does not list this port"
     assert (exposure.line, exposure.owner, exposure.hostname) == (6, "payments@example.com", "web.example.com")
     assert exposure.severity is Severity.HIGH
 

@@ -33,6 +33,25 @@ def test_json_is_one_array_of_the_findings_with_their_scan_and_what_is_known_of_
         assert about.get("covered", True) == record.is_covered
 
 
+def test_a_line_has_the_bytes_of_the_mapping_that_it_stands_for() -> None:
+    """What records have in common is encoded once; nothing of one record may get into the next."""
+    for line, record in zip(render("jsonl").splitlines(), RECORDS, strict=True):
+        optional = {
+            "first_seen": record.first_seen,
+            "last_seen": record.last_seen,
+            "labels": record.labels,
+            "status": record.status,
+            "vantage": record.vantage,
+            "covered": None if record.is_covered else False,
+            "change": record.change,
+            "owner": record.owner,
+            "note": record.note,
+        }
+        known = {name: value for name, value in optional.items() if value or value is False}
+        document = to_json(record.finding, record.scan.fields if record.scan else None)
+        assert line == msgspec.json.encode(document | {"record": {"uid": record.uid, **known}})
+
+
 def test_a_line_of_json_lines_is_an_element_of_the_json_array() -> None:
     assert [json.loads(line) for line in render("jsonl").splitlines()] == json.loads(render("json"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 
@@ -153,6 +154,23 @@ class TestTimeOfLooking:
         assert find_look_time(Host(state="up", addresses=ADDRESS), self.BEGAN, self.ENDED) == self.ENDED
         host = Host(state="up", addresses=ADDRESS, finished_at=NOW - timedelta(minutes=5))
         assert find_look_time(host, None, self.ENDED) == self.ENDED
+
+    def test_it_is_not_before_the_run_of_which_nmap_writes_whole_seconds(self) -> None:
+        began, ended = NOW + timedelta(milliseconds=300), NOW + timedelta(milliseconds=700)
+        assert find_look_time(Host(state="up", addresses=ADDRESS, finished_at=NOW), began, ended) == began
+
+    def test_of_two_runs_one_after_the_other_the_second_has_the_later_looks(self) -> None:
+        random, ended, latest = Random(1), NOW, NOW  # noqa: S311 - no secret
+        for _ in range(2_000):
+            began = ended + timedelta(milliseconds=random.randint(1, 300))
+            ended = began + timedelta(milliseconds=random.choice((5, 200, 1_500)))
+            looked_at = [began + random.random() * (ended - began) for _ in range(3)]
+            hosts = [
+                Host(state="up", addresses=ADDRESS, finished_at=moment.replace(microsecond=0)) for moment in looked_at
+            ]
+            seen = [find_look_time(host, began, ended) for host in (*hosts, Host(state="down", addresses=ADDRESS))]
+            assert latest < min(seen)
+            latest = max(seen)
 
 
 def test_hosts_of_a_report_share_the_list_of_ports_that_all_were_scanned_for() -> None:

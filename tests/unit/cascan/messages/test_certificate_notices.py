@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from cascan.errors import GatewayUnavailable, RequestRefused
-from cascan.events import ScheduleSkipped
 from cascan.limits import CERTIFICATE_SEEN_DAYS, MAX_CERTIFICATE_NOTICES, MAX_WATCHED_CERTIFICATES
 from cascan.messages.channel_settings import CERTIFICATE_DAYS, ChannelSettings
+from cascan.messages.decide_exposure import Audience
 from cascan.messages.read_channels import read_channels
 from cascan.messages.render import Format
 from cascan.messages.review_certificates import review_certificates
@@ -20,17 +21,15 @@ from cascan.messages.say import Listener, Speaker
 from cascan.messages.say_certificate import say_certificate
 from cascan.messages.say_notice import say_notice
 from cascan.messages.watch_certificates import read_certificate, update_watch
-from cascan.model.certificate import CertificateWatch, WatchedCertificate
+from cascan.messages.work import MessageWork
+from cascan.model.certificate import CertificateDay, CertificateWatch, WatchedCertificate
 from cascan.model.finding import Finding
 from cascan.model.message import Delivery, DeliveryState, OutgoingMessage
 from tests.fakes.message_threads import MemoryMessageThreads
 from tests.support.cascading import a_finding
 
 START = datetime(2026, 11, 2, 12, tzinfo=UTC)
-EVENT = ScheduleSkipped(
-    scan_id="s", cause_id="c", event_id="e", at=START, name="lan", schedule="a", due_at=START, kind="blackout",
-    reason="", retried=False,
-)  # fmt: skip
+CAUSE = MessageWork(scan_id="s", cause_id="c", key="certificates/s")
 
 
 class Stack:
@@ -52,7 +51,7 @@ class Stack:
         self.now = START + timedelta(days=day)
         before = len(self.heard)
         certificates = [replace(certificate, seen_at=self.now) for certificate in seen]
-        for work in review_certificates(EVENT, certificates, self.store, self.now, days):
+        for work in review_certificates(CAUSE, certificates, self.store, self.now, days):
             if work.notice:
                 say_notice(work.key, work.notice, self.listener)
             else:
@@ -108,11 +107,11 @@ def test_an_earlier_scan_that_comes_late_changes_nothing(stack: Stack) -> None:
     stack.scan(a_certificate(400), day=6)
     now = stack.now
     late = replace(a_certificate(20), seen_at=START)
-    assert list(review_certificates(EVENT, [late], stack.store, now, CERTIFICATE_DAYS)) == []
+    assert list(review_certificates(CAUSE, [late], stack.store, now, CERTIFICATE_DAYS)) == []
 
 
 def test_a_process_that_ends_before_a_turn_is_repeated(stack: Stack) -> None:
-    works = review_certificates(EVENT, [a_certificate(20)], stack.store, START, CERTIFICATE_DAYS)
+    works = review_certificates(CAUSE, [a_certificate(20)], stack.store, START, CERTIFICATE_DAYS)
     assert next(works).key == "certificate/default/10.0.0.9/443"
     del works
     assert len(stack.scan(a_certificate(20), day=0)) == 1
@@ -121,6 +120,36 @@ def test_a_process_that_ends_before_a_turn_is_repeated(stack: Stack) -> None:
 def test_a_certificate_that_is_replaced_by_one_that_ends_soon_is_said_again(stack: Stack) -> None:
     stack.scan(a_certificate(20), day=0)
     assert stack.scan(a_certificate(15), day=1) == ["Certificate ends in 14 days: 10.0.0.9 tcp/443 (LOW)"]
+
+
+def test_the_first_watched_certificate_plans_the_daily_check(stack: Stack) -> None:
+    stack.scan(day=0)
+    assert stack.store.day is None
+    stack.scan(a_certificate(80), day=0.25)
+    assert stack.store.day == CertificateDay(due_at=datetime(2026, 11, 3, 0, 1, tzinfo=UTC))
+    stack.scan(day=5)
+    assert stack.store.day == CertificateDay(due_at=datetime(2026, 11, 3, 0, 1, tzinfo=UTC))  # on_minute_passed goes on
+
+
+@pytest.mark.parametrize(("owner", "titles"), [("", 1), ("ann", 1), ("bob", 0)])
+def test_a_certificate_is_said_to_the_owner_of_its_host_and_to_everybody_without_one(
+    stack: Stack, owner: str, titles: int
+) -> None:
+    settings = replace(stack.listener.settings, audience=Audience(owners=("ann",)))
+    say_certificate(a_certificate(5, owner=owner), replace_settings(stack.listener, settings), CERTIFICATE_DAYS)
+    assert [json.loads(message.body).get("owner", "") for message in stack.heard] == [owner] * titles
+
+
+def test_a_thread_of_a_certificate_goes_on_after_its_host_has_another_owner(stack: Stack) -> None:
+    settings = replace(stack.listener.settings, audience=Audience(owners=("ann",)))
+    listener = replace_settings(stack.listener, settings)
+    say_certificate(a_certificate(5, owner="ann"), listener, CERTIFICATE_DAYS)
+    say_certificate(a_certificate(400, owner="bob"), listener, CERTIFICATE_DAYS)
+    assert ["renewed" in message.title for message in stack.heard] == [False, True]
+
+
+def replace_settings(listener: Listener, settings: ChannelSettings) -> Listener:
+    return Listener(settings, listener.speaker)
 
 
 def test_of_many_certificates_a_scan_says_a_bounded_number_and_counts_the_others(stack: Stack) -> None:

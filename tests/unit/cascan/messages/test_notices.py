@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,15 +11,11 @@ from msgspec.structs import replace
 
 from cascan.errors import MalformedMessage
 from cascan.events import MessageReady, ScanCompleted, ScanFailed, ScheduleSkipped
-from cascan.exposure.life import start_exposure
 from cascan.messages.channel_settings import ChannelSettings
-from cascan.messages.read_channels import read_channels
 from cascan.messages.say import Listener, Speaker, Turn
-from cascan.messages.say_exposure import find_mute_end
 from cascan.messages.say_notice import say_notice
 from cascan.messages.series_notices import DIGEST, build_digest
 from cascan.messages.work import MessageWork, continue_on, read_message_work
-from cascan.model.exposure import ExposureSubject
 from cascan.model.message import Delivery, DeliveryState, OutgoingMessage
 from cascan.model.scan import Counts, Outcome, ScanState
 from tests.data.envelopes.build import bus_event
@@ -117,32 +113,7 @@ def test_a_notice_is_said_once_to_channels_that_want_it(kind: str, options: dict
     assert len(channel.titles) == count
 
 
-MUTES = """
-mutes:
-  - {hosts: [10.0.0.0/24], owners: [net], from: "2026-11-02T11:00:00Z", until: "2026-11-02T13:00:00Z"}
-"""
-
-
-@pytest.mark.parametrize(
-    ("address", "owner", "hours", "is_muted"),
-    [
-        ("10.0.0.9", "net", 0, True),
-        ("10.0.1.9", "net", 0, False),
-        ("10.0.0.9", "shop", 0, False),
-        ("10.0.0.9", "net", 2, False),
-        ("10.0.0.9", "net", -2, False),
-        ("2001:db8::1", "net", 0, False),
-    ],
-)
-def test_a_mute_holds_for_its_hosts_owners_and_time(address: str, owner: str, hours: int, is_muted: bool) -> None:
-    subject = ExposureSubject(vantage="internet", address=address, kind="unexpected-open", protocol="tcp", port=23)
-    exposure = replace(start_exposure(subject), owner=owner)
-    end = find_mute_end(exposure, read_channels(MUTES).mutes, NOON + timedelta(hours=hours))
-    assert end == (NOON + timedelta(hours=1) if is_muted else None)
-
-
-def test_a_repeat_that_a_person_asked_for_waits_for_the_end_of_a_mute_and_is_made_once() -> None:
+def test_a_repeat_that_a_person_asked_for_is_made_once() -> None:
     work = MessageWork(scan_id="", cause_id="ann", key="exposure/e", retries=True)
-    muted = continue_on(work, "shop", Turn(again_at=NOON, is_muted=True))
-    assert (muted.channel, muted.retries) == ("shop", True)
-    assert not continue_on(muted, "shop", Turn(again_at=NOON)).retries
+    again = continue_on(work, "shop", Turn(again_at=NOON, waits_for_look=True))
+    assert (again.channel, again.is_due, again.retries) == ("shop", True, False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from cascan.messages.say_notice import say_notice
 from cascan.messages.work import MessageWork
 from cascan.model.certificate import CertificateWatch, WatchedCertificate
 from cascan.model.message import Delivery, DeliveryState, OutgoingMessage
+from cascan.model.request import ScanRequest
 from cascan.model.scan import Counts, Outcome, ScanState
 from tests.fakes.message_threads import MemoryMessageThreads
 from tests.support.scanned_network import Hosts, World, at, xml
@@ -85,11 +88,16 @@ def list_works(
     world: World,
     event: ScanCompleted,
     reader: Reader,
+    *,
     left_s: TimeLeft = no_time_limit,
     watches: MemoryMessageThreads | None = None,
+    owners: Mapping[str, str] = MappingProxyType({}),
 ) -> list[MessageWork]:
     listeners, watches = [reader.listener], watches or MemoryMessageThreads()
-    return list(ScanReview(event, listeners, world.table, watches, (7,), lambda: at(20), left_s).list_works())
+    review = ScanReview(
+        event, listeners, world.table, watches, (7,), lambda address: owners.get(address, ""), lambda: at(20), left_s
+    )
+    return list(review.list_works())
 
 
 def test_a_certificate_that_an_earlier_scan_saw_is_due_at_the_end_of_any_scan(world: World, reader: Reader) -> None:
@@ -117,6 +125,28 @@ def test_a_scan_that_looked_at_fewer_hosts_is_said_once_and_so_is_that_coverage_
     assert review(world, again, reader) == []
     assert reader.hear(*review(world, back, reader), *review(world, back, reader)) == ["Coverage is back: lan"]
     assert reader.hear(*lost) == []  # the event of an earlier scan comes late, and twice
+
+
+@pytest.mark.parametrize(
+    ("owners", "labels", "owner"),
+    [
+        ({}, {}, None),
+        ({"10.0.0.2": "ann", "10.0.0.3": "ann", "10.0.0.4": "ann"}, {}, "ann"),
+        ({"10.0.0.2": "ann", "10.0.0.3": "bob", "10.0.0.4": "ann"}, {}, None),
+        ({"10.0.0.2": "ann"}, {}, None),
+        ({}, {"owner": "cid"}, "cid"),
+    ],
+)
+def test_a_loss_of_coverage_has_the_owner_of_the_scan_or_the_one_of_all_lost_hosts(
+    world: World, reader: Reader, owners: dict[str, str], labels: dict[str, str], owner: str | None
+) -> None:
+    scan(world, 0, WHOLE)
+    event = scan(world, 1, PART, **LESS)
+    earlier = world.table.scans[event.scan_id]
+    request = replace(earlier.request, labels=labels) if earlier.request else ScanRequest(labels=labels)
+    world.table.scans[event.scan_id] = replace(earlier, request=request)
+    (work,) = list_works(world, event, reader, owners=owners)
+    assert work.notice.get("owner") == owner
 
 
 def test_coverage_is_not_back_before_a_scan_looks_where_the_scan_before_the_first_loss_did(
@@ -181,7 +211,7 @@ def test_a_scan_with_too_many_findings_or_too_little_time_has_a_digest_of_its_ev
     reader = Reader(digest=True)
     scan(world, 0, WHOLE)
     event = replace(scan(world, 1, PART, **LESS), changes={"PortOpened": 2})
-    (digest,) = list_works(world, event, reader, lambda: 5.0)
+    (digest,) = list_works(world, event, reader, left_s=lambda: 5.0)
     assert digest.notice["sentence"] == "Since the last scan: 2 ports opened. It is complete."
     monkeypatch.setattr(compare_series, "MAX_REVIEWED_FINDINGS", 3)
     assert review(world, event, reader) == [digest]

@@ -15,12 +15,13 @@ from random import Random
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cascan.aws.tables import history as history_module
 from cascan.aws.tables.history import HistoryItems
 from cascan.ids import ReportKey, derive_scan_id
 from cascan.inventory.coverage import ScannedPorts
-from cascan.inventory.looks import build_look
+from cascan.inventory.looks import build_look, find_look_time
 from cascan.model.history import HOST_NOT_UP, NOT_COVERED, Look
 from cascan.model.host import Address, ExtraPorts, ExtraReason, Host, Port, Service
 from cascan.model.inventory import PortKey
@@ -47,6 +48,7 @@ STATES = {
     "udp": ("open", "closed", "filtered", "open|filtered"),
 }
 QUESTIONS = 250  # of each history
+QUICK_SCANS = 4  # that are made one after the other
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class WholeLook:
 
     vantage: str
     address: str
-    seen_at: datetime
+    looked_at: datetime  # to the microsecond, which no report says
+    seen_at: datetime  # as the history has it
     scan_id: str
     is_up: bool
     states: dict[PortKey, str]
@@ -74,7 +77,7 @@ class Oracle:
             for look in self.looks
             if (look.vantage, look.address) == (vantage, address) and look.state(key) is not None
         ]
-        return sorted(looks, key=lambda look: (look.seen_at, look.scan_id))
+        return sorted(looks, key=lambda look: (look.looked_at, look.scan_id))
 
 
 @dataclass
@@ -96,10 +99,20 @@ class World:
         self.truth: dict[tuple[str, str], dict[PortKey, str]] = {}
 
     def reports(self, count: int) -> Iterator[Report]:
-        for number in range(count):
-            yield from self._scan(number, START + timedelta(minutes=20 * number))
+        number = 0
+        while number < count:
+            began = START + timedelta(minutes=20 * number)
+            if self.random.random() < 0.8:
+                yield from self._scan(number, began, began + timedelta(seconds=3_000))
+                number += 1
+                continue
+            for _ in range(QUICK_SCANS):  # one after the other, within one second
+                began += timedelta(milliseconds=self.random.randint(1, 100))
+                ended = began + timedelta(milliseconds=self.random.randint(1, 100))
+                yield from self._scan(number, began, ended)
+                began, number = ended, number + 1
 
-    def _scan(self, number: int, at: datetime) -> Iterator[Report]:
+    def _scan(self, number: int, began: datetime, ended: datetime) -> Iterator[Report]:
         random = self.random
         vantage = random.choice(VANTAGES)
         family = random.choice((4, 4, 6))
@@ -110,21 +123,29 @@ class World:
         udp = sorted(random.sample(UDP_PORTS, random.randint(1, len(UDP_PORTS)))) if random.random() < 0.3 else []
         looks, whole, absent = [], [], []
         for place, address in enumerate(chosen):
-            seen_at = at + timedelta(seconds=random.randint(0, 3_000))
+            looked_at = self._choose_moment(began, ended)
             if random.random() < 0.1:
                 absent.append(address)
                 continue
             host, states = self._host(vantage, address, tcp, udp)
+            host = structs.replace(host, finished_at=looked_at.replace(microsecond=0))
+            seen_at = find_look_time(host, began, ended)
             look = build_look(host, _scanned(tcp, udp), source, seen_at, (place * 1_000, 900))
             assert look
             looks.append(look)
-            whole.append(WholeLook(vantage, address, seen_at, source.scan_id, host.state == "up", states))
+            whole.append(WholeLook(vantage, address, looked_at, seen_at, source.scan_id, host.state == "up", states))
         size = random.choice((3, 8, 64))
         for start in range(0, len(looks), size):
             yield Report(vantage, source, looks[start : start + size], whole[start : start + size])
-        ended = at + timedelta(seconds=3_000)
-        gone = [WholeLook(vantage, address, ended, source.scan_id, False, {}) for address in absent]
+        gone = [WholeLook(vantage, address, ended, ended, source.scan_id, False, {}) for address in absent]
         yield Report(vantage, source, [], gone, tuple((address, ended) for address in absent))
+
+    def _choose_moment(self, began: datetime, ended: datetime) -> datetime:
+        """A moment of the run: of a long one a whole second, so that others may have the same."""
+        seconds = (ended - began) // timedelta(seconds=1)
+        if seconds:
+            return began + timedelta(seconds=self.random.randint(0, seconds))
+        return began + self.random.random() * (ended - began)
 
     def _host(self, vantage: str, address: str, tcp: list[int], udp: list[int]) -> tuple[Host, dict[PortKey, str]]:
         random, truth = self.random, self.truth.setdefault((vantage, address), {})

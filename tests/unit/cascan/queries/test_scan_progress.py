@@ -7,22 +7,34 @@ from typing import Any
 
 import pytest
 
-from cascan.model.scan import Outcome, ScanState
-from cascan.model.shard import Progress
-from cascan.queries.scan_progress import ScanProgress, TaskPace, TimeLeft, find_usual_duration, measure_progress
+from cascan.model.scan import Counts, Outcome, ScanState
+from cascan.model.shard import Lane, Progress, ProposedCut, ShardState
+from cascan.queries.scan_progress import (
+    HostCounts,
+    LiveShards,
+    ScanProgress,
+    TaskPace,
+    TimeLeft,
+    count_hosts,
+    find_usual_duration,
+    measure_progress,
+    read_live_shards,
+    summarize_shards,
+)
 from tests.fakes import MemoryScanTable
-from tests.support.builders import NOW, a_request, a_scan
+from tests.support.builders import NOW, a_request, a_run, a_scan, a_shard
 
 
 def measure(seconds: float, running: list[Progress] | None = None, **options: Any) -> ScanProgress:
     scan = a_scan(**options.pop("scan", {}))
     pace = options.pop("pace", TaskPace())
-    return measure_progress(scan, running or [], NOW + timedelta(seconds=seconds), pace=pace, **options)
+    live = LiveShards(running or [])
+    return measure_progress(scan, live, NOW + timedelta(seconds=seconds), pace=pace, **options)
 
 
 def test_the_pace_of_the_shards_tells_how_long_the_others_take() -> None:
-    progress = measure(60, scan={"shards": 10, "shards_open": 8, "hosts_up": 7}, running=[Progress(hosts_done=3)])
-    assert progress == ScanProgress(60, 20, 2, 10, TimeLeft(240, "shards"))
+    progress = measure(60, scan={"shards": 10, "shards_open": 8, "hosts_up": 7})
+    assert progress == ScanProgress(60, 20, 2, HostCounts(None, 1, 7, 0), TimeLeft(240, "shards"))
 
 
 @pytest.mark.parametrize(
@@ -78,3 +90,51 @@ def test_the_usual_duration_is_that_of_the_last_scan_that_was_asked_for_the_same
     later = a_scan(scan_id="z" * 16, requested_at=NOW + timedelta(hours=9), request=a_request())
     assert find_usual_duration(later, table) == 20
     assert find_usual_duration(a_scan(request=a_request(targets=("10.0.0.9",))), table) is None
+
+
+# ---- hosts
+
+
+def test_hosts_are_counted_of_reports_that_are_recorded_and_of_those_that_nmap_writes() -> None:
+    running = Progress(task="NSE", hosts_done=3, hosts_up=3, open_ports=5, addresses_done=40)
+    shards = [
+        a_shard(state=ShardState.RECORDED, run=a_run(addresses=100), progress=Progress(hosts_up=9, open_ports=9)),
+        a_shard(number=1, state=ShardState.RUNNING, progress=running),
+        a_shard(number=2, state=ShardState.REPORTED, run=a_run(addresses=50), progress=Progress(hosts_up=2)),
+        a_shard(number=3, state=ShardState.QUEUED),
+        a_shard(number=4, state=ShardState.FAILED, progress=Progress(hosts_up=7, addresses_done=7)),
+    ]
+    live = summarize_shards(shards)
+    assert live == LiveShards([running], addresses_done=190, hosts_up=5, open_ports=5)
+    scan = a_scan(shards=5, shards_open=3, addresses=600, hosts_up=9, findings=Counts(categories={"Open Port": 9}))
+    assert count_hosts(scan, live) == HostCounts(190, 600, 14, 14)
+
+
+def test_an_earlier_worker_counts_finished_hosts_only() -> None:
+    shard = a_shard(state=ShardState.RUNNING, progress=Progress(task="NSE", hosts_done=3))
+    assert summarize_shards([shard]).addresses_done == 3
+
+
+def test_of_a_report_that_is_to_be_cut_only_what_nmap_finished_is_done() -> None:
+    cut = ProposedCut(remaining=(), lane=Lane.CONNECT)
+    progress = Progress(hosts_done=2, hosts_up=2, addresses_done=4)
+    shard = a_shard(state=ShardState.REPORTED, run=a_run(addresses=100), cut=cut, progress=progress)
+    assert summarize_shards([shard]).addresses_done == 4
+
+
+def test_once_no_shard_is_open_all_addresses_are_done_and_hosts_are_counted_once() -> None:
+    scan = a_scan(shards_open=0, addresses=256, hosts_up=3)
+    assert count_hosts(scan, LiveShards([], 100, hosts_up=3, open_ports=2)) == HostCounts(256, 256, 3, 0)
+
+
+def test_no_more_addresses_are_done_than_there_are() -> None:
+    assert count_hosts(a_scan(addresses=4), LiveShards([], 9)).addresses_done == 4
+
+
+@pytest.mark.parametrize(
+    "scan", [{"shards": 201, "shards_open": 201}, {"members": ("b" * 16,)}, {"shards_in_flight": 0}]
+)
+def test_shards_are_not_read_where_they_are_too_many_or_none_runs(scan: dict[str, Any]) -> None:
+    table = MemoryScanTable()
+    table.add_shards([a_shard(state=ShardState.RUNNING, progress=Progress(hosts_done=1))])
+    assert read_live_shards(a_scan(**scan), table) == LiveShards()

@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from cascan.model.agenda import Switch
 from cascan.model.identity import IdentityKind, NetworkIdentity, StoredNetworks
+from cascan.model.message import StoredChannels
 from cascan.recovery.operator_records import (
     RestoreResult,
+    record_channels,
     record_network_identities,
     record_rule,
     record_rule_deletion,
@@ -24,6 +26,7 @@ from cascan.rules.severity import StoredRules
 from cascan.rules.severity_form import read_severity_rules
 from tests.fakes import MemoryOperatorRecords, MemoryScanTable
 from tests.fakes.cascades import MemoryRuleTable
+from tests.fakes.message_threads import MemoryMessageThreads
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.support.builders import NOW
 from tests.support.cascading import rule_document
@@ -40,13 +43,17 @@ class House:
     table: MemoryScanTable = field(default_factory=MemoryScanTable)
     rules: MemoryRuleTable = field(default_factory=MemoryRuleTable)
     schedules: MemoryScheduleTable = field(default_factory=MemoryScheduleTable)
+    channels: MemoryMessageThreads = field(default_factory=MemoryMessageThreads)
     hours: int = 0
 
     def lose_the_tables(self) -> None:
+        self.channels = MemoryMessageThreads()
         self.table, self.rules, self.schedules = MemoryScanTable(), MemoryRuleTable(), MemoryScheduleTable()
 
     def restore(self) -> RestoreResult:
-        return restore_records(self.records, table=self.table, rules=self.rules, schedules=self.schedules)
+        return restore_records(
+            self.records, table=self.table, rules=self.rules, schedules=self.schedules, channels=self.channels
+        )
 
     def apply(self, name: str, scan_type: str) -> None:
         """As `cascan apply` does it, an hour after the last time."""
@@ -159,6 +166,20 @@ def test_a_schedule_is_there_again_as_it_was_and_a_deleted_one_is_not(house: Hou
     house.lose_the_tables()
     assert house.restore().schedules == ["nightly"]
     assert list(house.schedules.schedules()) == [before]
+
+
+def test_the_file_of_channels_is_restored_unless_a_newer_one_was_stored(house: House) -> None:
+    for version in (1, 2):
+        assert house.channels.put_channels(StoredChannels(version=version, stored_at=NOW, text=f"{version}"))
+    record_channels(house.records, house.channels)
+    house.lose_the_tables()
+    assert house.restore().channels
+    assert house.channels.channels() == StoredChannels(version=1, stored_at=NOW, text="2")
+    house.lose_the_tables()
+    newer = StoredChannels(version=1, stored_at=NOW, text="3")
+    assert house.channels.put_channels(newer)
+    assert not house.restore().channels
+    assert house.channels.channels() == newer
 
 
 def test_the_second_time_nothing_is_restored(house: House) -> None:

@@ -99,8 +99,13 @@ def test_a_filter_selects_what_is_exported(tmp_path: Path) -> None:
 
 
 def test_an_export_says_since_when_a_port_is_open(tmp_path: Path) -> None:
-    text = export(tmp_path, "findings", "latest", "--port", "22", "--host", "10.0.0.1", "--as", "csv").decode()
+    selection = ("findings", "latest", "--port", "22", "--host", "10.0.0.1", "--as")
+    text = export(tmp_path, *selection, "csv").decode()
     assert [row["first_seen"] for row in csv.DictReader(io.StringIO(text))] == ["2026-03-01T12:00:00.000Z"]
+    lines = export(tmp_path, *selection, "jsonl").splitlines()
+    assert [json.loads(line)["record"]["first_seen"] for line in lines] == ["2026-03-01T12:00:00Z"]
+    (document,) = json.loads(export(tmp_path, *selection, "json"))
+    assert document["record"]["first_seen"] == "2026-03-01T12:00:00Z"
 
 
 @pytest.mark.parametrize("command", ["findings", "report"])

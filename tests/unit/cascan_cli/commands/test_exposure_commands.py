@@ -127,7 +127,7 @@ class TestCheckOfTheInventory:
             "tcp/80",
             "2",
             "one look",
-            "tcp/80 is open; line 2 does not list this port",
+            "tcp/80 is open; line 2 of the exposure file does not list this port",
         ]
         assert printed.messages == "cascan: exposure.yaml: 1 violation, 2 fine\n"
 
@@ -315,8 +315,10 @@ class TestPlan:
             "    ports: 22, 80 -> 22",
             "    why: none -> ssh",
             "- 10.0.0.2 22  (line 3)",
-            "  opens     untested: 10.0.0.3 tcp/22 from any: tcp/22 is not covered; line 2 requires it",
-            "  opens     unexpected-open: 10.0.0.1 tcp/80 from default: tcp/80 is open; line 3 does not list this port",
+            "  opens     untested: 10.0.0.3 tcp/22 from any: tcp/22 is not covered"
+            "; line 2 of the exposure file requires it",
+            "  opens     unexpected-open: 10.0.0.1 tcp/80 from default: tcp/80 is open"
+            "; line 3 of the exposure file does not list this port",
             "  opens     unexpected-open: 10.0.0.2 tcp/22 from default: tcp/22 is open; no entry holds this host",
             "Plan: 1 to add, 1 to change, 1 to remove; 3 exposures would open, 0 would resolve.",
         ]
@@ -343,7 +345,8 @@ class TestPlan:
         assert [row[0] for row in printed("plan")] == [
             "~ 10.0.0.0/24 22, 80  (line 2)",
             "    ports: 22 -> 22, 80",
-            "  resolves  unexpected-open: 10.0.0.1 tcp/80 from default: tcp/80 is open; line 2 does not list this port",
+            "  resolves  unexpected-open: 10.0.0.1 tcp/80 from default: tcp/80 is open"
+            "; line 2 of the exposure file does not list this port",
             "Plan: 0 to add, 1 to change, 0 to remove; 0 exposures would open, 1 would resolve.",
         ]
 

@@ -20,6 +20,7 @@ from cascan_cli.parser.build_parser import build_parser
 from tests.docs.output_shapes import printed, problems
 from tests.fakes import MemoryOperatorRecords, MemoryScanTable
 from tests.fakes.cascades import MemoryRuleTable
+from tests.fakes.message_threads import MemoryMessageThreads
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.unit.cascan.exposure_updates.conftest import FILE, NOON, Place
 
@@ -128,7 +129,13 @@ def test_decisions_survive_the_loss_of_the_table(place: Place, records: MemoryOp
     exposure_id = the_exposure(place).exposure_id
     assert main(["exposure", "accept", exposure_id, "--until", UNTIL, "--why", "agreed"]) == 0
     empty = MemoryScanTable()
-    restored = restore_records(records, table=empty, rules=MemoryRuleTable(), schedules=MemoryScheduleTable())
+    restored = restore_records(
+        records,
+        table=empty,
+        rules=MemoryRuleTable(),
+        schedules=MemoryScheduleTable(),
+        channels=MemoryMessageThreads(),
+    )
     assert (restored.expectations, restored.exposures) == (True, 1)
     kept = empty.get_exposure(exposure_id)
     assert kept is not None

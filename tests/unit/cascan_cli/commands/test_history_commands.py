@@ -12,7 +12,7 @@ from cascan.ids import derive_scan_id
 from cascan_cli.commands import at, diff, findings, history, when
 from cascan_cli.errors import BadInput
 from cascan_cli.input.endpoints import parse_endpoint
-from cascan_cli.input.moments import parse_duration, parse_moment, parse_zone
+from cascan_cli.input.moments import parse_duration, parse_look_moment, parse_moment, parse_zone
 from cascan_cli.main import main
 from tests.support.builders import a_request
 from tests.support.command_world import Printed, open_world
@@ -263,6 +263,13 @@ class TestArguments:
     def test_a_time_means_itself(self) -> None:
         noon = datetime(2026, 3, 3, 12, tzinfo=UTC)
         assert parse_moment("2026-03-03T12:00") == parse_moment("2026-03-03T13:00+01:00") == noon
+
+    @pytest.mark.parametrize("written", ["12:00:05Z", "12:00:05.400Z", "12:00:05.400123Z"])
+    def test_a_time_of_a_look_that_was_copied_from_a_table_or_from_json_includes_the_look(self, written: str) -> None:
+        looked_at = datetime(2026, 3, 3, 12, 0, 5, 400_123, tzinfo=UTC)
+        moment = parse_look_moment(f"2026-03-03T{written}")
+        assert looked_at <= moment < looked_at.replace(microsecond=0) + timedelta(seconds=1)
+        assert parse_look_moment("2026-03-03") == parse_moment("2026-03-03")
 
     @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "9999-12-31", "", "2026-3-3"])
     def test_what_is_no_time_is_refused(self, text: str) -> None:

@@ -10,14 +10,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from cascan.messages.work import MessageWork
-from cascan.model.message import AttemptState, MessageAttempt, MessageThread, Statement, Step
+from cascan.model.message import AttemptState, MessageAttempt, MessageThread, Statement, Step, StoredChannels
+from cascan.model.mute import MuteSource
 from cascan_cli.commands import messages
 from cascan_cli.main import main
+from tests.fakes import MemoryOperatorRecords
 from tests.fakes.cascades import MemoryRequestQueue
 from tests.fakes.message_threads import MemoryMessageThreads
+from tests.fakes.mutes import MemoryMutes
 from tests.support.command_world import run_json
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -28,7 +32,12 @@ FILE = f"channels:\n  team: {{webhook: '{URL}', format: slack}}\n  pager: {{comm
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     stack = SimpleNamespace(
-        messages=MemoryMessageThreads(), message_queue=MemoryRequestQueue(), submitter="AIDAANN", is_local=True
+        messages=MemoryMessageThreads(),
+        message_queue=MemoryRequestQueue(),
+        mutes=MemoryMutes(),
+        operator_records=MemoryOperatorRecords(),
+        submitter="AIDAANN",
+        is_local=True,
     )
 
     @contextmanager
@@ -69,6 +78,20 @@ def test_a_file_is_stored_and_shown_without_its_secrets(stack: Any, capsys: pyte
     assert main(["messages", "show"]) == 0
     assert "secret" not in json.dumps(shown) + capsys.readouterr().out
     assert stack.messages.channels().stored_by == "AIDAANN"
+
+
+def test_a_file_is_recorded_for_a_rebuild_and_its_mutes_are_stored(
+    stack: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("channels.yaml").write_text(f"{FILE}mutes: [{{until: '2026-11-03T12:00:00Z'}}]")
+    assert run_json("messages set", capsys)["version"] == 1
+    (recorded,) = stack.operator_records.names("channels")
+    assert msgspec.json.decode(stack.operator_records.get(recorded), type=StoredChannels) == stack.messages.channels()
+    assert [mute.source for mute in stack.mutes.list_mutes()] == [MuteSource.FILE]
+    Path("channels.yaml").write_text(f"{FILE}mutes: [{{until: '2027-11-03T12:00:00Z'}}]")
+    assert main(["messages", "set"]) == 2
+    assert "lasts longer than 90 days" in capsys.readouterr().err
+    assert stack.messages.channels().version == 1
 
 
 def test_a_wrong_file_is_refused_with_its_line(stack: Any, capsys: pytest.CaptureFixture[str]) -> None:

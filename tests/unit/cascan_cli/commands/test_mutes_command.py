@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from cascan.limits import MAX_ACTIVE_MUTES
 from cascan.messages.work import MessageWork
-from cascan.model.mute import StoredMute
+from cascan.model.mute import MuteSource, StoredMute
 from cascan_cli.commands import mutes
 from cascan_cli.main import main
 from tests.fakes.cascades import MemoryRequestQueue
@@ -58,8 +58,20 @@ def test_a_closed_mute_is_not_listed_and_cannot_be_ended(stack: Any, capsys: pyt
     assert (mute.networks, mute.owners, mute.series) == ((), (), ())
     assert stack.mutes.put_mute(replace(mute, closed_at=NOON, revision=2))
     assert run_json("messages mutes", capsys) == []
+    assert [listed["state"] for listed in run_json("messages mutes --all", capsys)] == ["ended"]
     assert main(["messages", "unmute", made["id"]]) == 2
     assert "cascan messages mutes` lists them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("hours", "state"), [((-1, 1), "active"), ((1, 2), "planned"), ((-2, -1), "ending")])
+def test_the_state_of_a_mute_is_listed(
+    stack: Any, capsys: pytest.CaptureFixture[str], hours: tuple[int, int], state: str
+) -> None:
+    begins_at, ends_at = (NOON + timedelta(hours=number) for number in hours)
+    mute = StoredMute(mute_id="a", begins_at=begins_at, ends_at=ends_at, source=MuteSource.FILE, revision=1)
+    assert stack.mutes.put_mute(mute)
+    (listed,) = run_json("messages mutes", capsys)
+    assert (listed["state"], listed["source"]) == (state, "file")
 
 
 @pytest.mark.parametrize(

@@ -445,7 +445,7 @@ def test_a_search_waits_for_another_that_uses_the_index(machine: Machine) -> Non
         found = search_index.search_findings(
             machine.path, machine.table, query, show=lambda _: None, say=lambda _: None
         )
-        results.append([result.name for result in found])
+        results.append([each.result.name for each in found])
 
     machine.folder.mkdir(parents=True)
     threads = [threading.Thread(target=search_in_index) for _ in range(2)]

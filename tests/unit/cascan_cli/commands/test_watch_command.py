@@ -17,10 +17,12 @@ from cascan.model.finding import HostFindings, Severity
 from cascan.model.scan import Counts, Outcome, Scan, ScanState
 from cascan.model.shard import Progress as ShardProgress
 from cascan.model.shard import ShardState
-from cascan.queries.scan_progress import ScanProgress, TimeLeft
+from cascan.queries import scan_progress
+from cascan.queries.scan_progress import HostCounts, ScanProgress, TimeLeft
 from cascan_cli.commands import watch
 from cascan_cli.main import main
 from cascan_cli.output.progress import describe_progress, round_time
+from cascan_cli.output.scan import STATE_WORDS
 from cascan_cli.output.text import Progress
 from cascan_cli.stack import scan_display
 from cascan_cli.stack.scan_display import ScanDisplay
@@ -117,26 +119,40 @@ def test_ctrl_c_says_what_becomes_of_the_scans(
 def test_a_line_says_how_far_the_scan_is_and_how_long_it_takes() -> None:
     counts = Counts(count=31, severities={"HIGH": 2, "LOW": 29, "(suppressed)": 1})
     scan = a_scan(shards=30, shards_open=18, findings=counts)
-    progress = ScanProgress(125, 40, 12, 240, TimeLeft(187, "shards"))
-    line = "lan: Scanning 40 %, 2 min 5 s, about 3 min left; 12 of 30 shards, 240 hosts done, 31 findings (2 HIGH)"
+    progress = ScanProgress(125, 40, 12, HostCounts(240, 600, 31, 12), TimeLeft(187, "shards"))
+    line = (
+        "lan: scanning 40 %, 2 min 5 s, about 3 min left; 12 of 30 shards, 240 of 600 addresses done, 31 up, "
+        "12 open ports so far, 31 findings (2 HIGH)"
+    )
     assert describe_progress(scan, progress, []) == line
 
 
 @pytest.mark.parametrize(
     ("left", "text"),
     [
-        (None, "lan: Scanning, 12 s; NSE 42 %, 0 hosts done, 0 findings"),
-        (TimeLeft(17, "NSE"), "lan: Scanning, 12 s, about 15 s left of NSE; NSE 42 %, 0 hosts done, 0 findings"),
+        (None, "lan: scanning, 12 s; NSE 42 %, 9 of 256 addresses done, 2 up, 1 open port so far"),
+        (
+            TimeLeft(17, "NSE"),
+            "lan: scanning, 12 s, about 15 s left of NSE; NSE 42 %, 9 of 256 addresses done, 2 up, 1 open port so far",
+        ),
         (
             TimeLeft(2, "last scan"),
-            "lan: Scanning, 12 s, a few seconds left if it takes as long as last time; "
-            "NSE 42 %, 0 hosts done, 0 findings",
+            "lan: scanning, 12 s, a few seconds left if it takes as long as last time; "
+            "NSE 42 %, 9 of 256 addresses done, 2 up, 1 open port so far",
         ),
     ],
 )
 def test_of_a_single_shard_the_task_of_nmap_is_shown(left: TimeLeft | None, text: str) -> None:
     running = [ShardProgress(task="NSE", percent=42)]
-    assert describe_progress(a_scan(), ScanProgress(12, None, 0, 0, left), running) == text
+    assert describe_progress(a_scan(), ScanProgress(12, None, 0, HostCounts(9, 256, 2, 1), left), running) == text
+
+
+@pytest.mark.parametrize("state", ScanState)
+def test_a_state_is_shown_in_a_word_for_people(state: ScanState) -> None:
+    progress = ScanProgress(12, None, 0, HostCounts(None, 1, 0, 0), None)
+    line = describe_progress(a_scan(state=state), progress, [])
+    assert line == f"lan: {STATE_WORDS[state]}, 12 s; 0 up"
+    assert STATE_WORDS[state] == STATE_WORDS[state].lower()
 
 
 @pytest.mark.parametrize(
@@ -172,7 +188,7 @@ def test_findings_are_printed_above_the_line_once_the_worst_first(
     lines = terminal.getvalue().replace("\r\x1b[2K", "").splitlines()
     assert lines[:3] == [r"HIGH  evil\x1b[2J", "INFORMATIONAL  last", "and 1 more finding"]
     assert terminal.getvalue().count("evil") == 1
-    assert "lan: Scanning" in lines[3]
+    assert "lan: scanning" in lines[3]
 
 
 @pytest.mark.parametrize(
@@ -204,13 +220,13 @@ def test_findings_of_the_last_shards_are_left_to_the_table_at_the_end_and_elsewh
 def test_the_tasks_of_running_shards_are_read_of_a_scan_of_few_shards(
     table: MemoryScanTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shard = a_shard(state=ShardState.RUNNING, progress=ShardProgress(task="NSE", percent=42, hosts_done=4))
+    shard = a_shard(state=ShardState.RUNNING, progress=ShardProgress(task="NSE", percent=42, hosts_done=1))
     table.add_shards([shard])
     with Progress() as progress:
-        assert "NSE 42 %, 4 hosts done" in ScanDisplay(table, progress).describe(a_scan())
-        monkeypatch.setattr(scan_display, "MAX_LIVE_SHARDS", 0)
+        assert "NSE 42 %, 1 of 1 address done, 0 up" in ScanDisplay(table, progress).describe(a_scan())
+        monkeypatch.setattr(scan_progress, "MAX_LIVE_SHARDS", 0)
         line = ScanDisplay(table, progress).describe(a_scan(), is_halted=True)
-    assert line.startswith("halted; lan: Scanning")
+    assert line.startswith("halted; lan: scanning")
     assert "NSE" not in line
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
-from cascan_cli.errors import StateGone
+from cascan_cli.errors import StackBusy, StateGone
 from cascan_cli.local import supervisor
 from cascan_cli.local.lock import Lock, try_lock, try_shared_lock
 from cascan_cli.local.state import Running, StateDir
@@ -105,6 +107,40 @@ def test_a_stack_of_commands_stays_up_after_local_up(tmp_path: Path, monkeypatch
 
     hold(state, leave, Emulator(check), monkeypatch, keep_s=0.0)
     assert checks == 5
+
+
+def test_a_stack_in_the_foreground_says_when_it_is_up_and_ends_with_a_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = StateDir(tmp_path / "state")
+    seen: list[object] = []
+
+    @contextmanager
+    def run_machine(_: StateDir, lock: Lock, *__: object) -> Iterator[SimpleNamespace]:
+        end = lambda: signal.raise_signal(signal.SIGTERM)  # noqa: E731
+        yield SimpleNamespace(emulator=Emulator(end), since=SINCE)
+        lock.release()
+
+    monkeypatch.setattr(supervisor, "run_machine", run_machine)
+    monkeypatch.setattr(supervisor, "CHECK_S", 0.001)
+    monkeypatch.setattr("os.umask", lambda _: 0)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    try:
+        supervisor.hold_in_foreground(state, tmp_path, {}, lambda: seen.append(state.running()))
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert seen == [Running(os.getpid(), "2026-01-31T00:00:00Z")]
+    assert state.running() is None
+
+
+def test_a_second_stack_in_the_foreground_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "lock_or_attach", lambda *_: OTHER)
+    monkeypatch.setattr(supervisor, "_end_on_signals", threading.Event)
+    monkeypatch.setattr("os.umask", lambda _: 0)
+    with pytest.raises(StackBusy, match=r"process 42 keeps .* up\. End it first: cascan local down"):
+        supervisor.hold_in_foreground(StateDir(tmp_path / "state"), tmp_path, {}, lambda: None)
 
 
 def delete_directory(state: StateDir) -> None:

@@ -25,8 +25,8 @@ from tests.fakes.schedules import MemoryScheduleTable
 from tests.support.scanned_network import World, xml
 from tests.unit.cascan.exposure_updates.conftest import NOON, Place
 
-PORT = 8822
-HOST = f"127.0.0.1:{PORT}"
+ADDRESS, PORT = "127.0.0.1", 8822
+HOST = f"{ADDRESS}:{PORT}"
 HOSTILE = "<script>alert(1)</script>\x1b[2J\u202e"
 
 
@@ -78,7 +78,7 @@ class Site:
         args = Namespace(stack=None, state_dir=self.folder)
         stack: Any = self.stack
         self.console = Console(stack, args, self.role, lambda: NOON)
-        self.client = Browser(build_app(self.console, PORT))
+        self.client = Browser(build_app(self.console, ADDRESS, PORT))
 
     def enter(self) -> Site:
         assert self.client.get(f"/?token={self.console.sessions.token}").status_code == 200

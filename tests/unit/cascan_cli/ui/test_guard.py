@@ -7,9 +7,16 @@ from pathlib import Path
 import pytest
 
 from cascan.limits import CONSOLE_SESSION_S, MAX_CONSOLE_FORM_BYTES, MAX_CONSOLE_SESSIONS
-from cascan_cli.ui.guard import FOREIGN_HOST, FOREIGN_ORIGIN, HEADERS, NO_SESSION, NO_TOKEN, READ_ONLY
+from cascan_cli.ui.guard import FOREIGN_HOST, FOREIGN_ORIGIN, HEADERS, NO_SESSION, NO_TOKEN, READ_ONLY, Guard, Role
 from cascan_cli.ui.sessions import Sessions
-from tests.unit.cascan_cli.ui.conftest import HOST, Site
+from tests.unit.cascan_cli.ui.conftest import HOST, PORT, Site
+
+
+def get_cookie(site: Site) -> tuple[str, str]:
+    """The key of the session of the site's browser, and the name of its cookie."""
+    sessions = site.console.sessions
+    return next(iter(sessions._sessions)), f"cascan_{PORT}_{sessions.name}"
+
 
 SAME = {"Origin": f"http://{HOST}", "Sec-Fetch-Site": "same-origin"}
 
@@ -27,13 +34,13 @@ def test_the_link_is_exchanged_for_a_strict_cookie_and_the_token_leaves_the_addr
 
 
 def test_malformed_cookies_of_other_programs_on_this_machine_do_not_hide_the_session(site: Site) -> None:
-    key = next(iter(site.console.sessions._sessions))
+    key, name = get_cookie(site)
     site.client.cookies.clear()
     others = ['theme={"dark": true}', "a b,c", "=", "ü=1"]
     for other in others:
-        for cookies in (f"{other}; cascan_console_8822={key}", f"cascan_console_8822={key}; {other}"):
+        for cookies in (f"{other}; {name}={key}", f"{name}={key}; {other}"):
             assert site.client.get("/scans", headers={"Cookie": cookies.encode()}).status_code == 200
-    site.get("/scans", 403, Cookie="; ".join(["x=1", "cascan_console_9=" + key]))
+    site.get("/scans", 403, Cookie="; ".join(["x=1", f"{name}x={key}"]))
 
 
 def test_a_link_works_once_and_the_next_one_is_announced(tmp_path: Path) -> None:
@@ -58,8 +65,23 @@ def test_a_foreign_host_is_refused_also_with_a_session(host: str, site: Site) ->
 
 
 def test_localhost_is_the_same_server(site: Site) -> None:
-    site.client.cookies.set("cascan_console_8822", next(iter(site.console.sessions._sessions)))
-    site.get("/scans", Host="localhost:8822")
+    key, name = get_cookie(site)
+    site.get("/scans", Host="localhost:8822", Cookie=f"{name}={key}")
+
+
+def test_an_address_of_its_own_is_the_only_name_of_the_server(site: Site) -> None:
+    guard = Guard(lambda *_: None, sessions=Sessions(), role=Role.READER, address="127.64.0.9", port=PORT)  # type: ignore[arg-type]  # never called
+    assert guard._hosts == {f"127.64.0.9:{PORT}"}
+
+
+def test_each_console_has_a_cookie_of_another_name_and_deletes_those_of_ended_ones(tmp_path: Path) -> None:
+    first, second = Site(tmp_path).enter(), Site(tmp_path)
+    (_, old), (_, new) = get_cookie(first), ("", f"cascan_{PORT}_{second.console.sessions.name}")
+    assert old != new
+    response = second.get(f"/?token={second.console.sessions.token}", Cookie=f"{old}=x; other=y")
+    deleted = [value for value in response.headers.get_list("set-cookie") if "Max-Age=0" in value]
+    assert len(deleted) == 1
+    assert deleted[0].startswith(f"{old}=")
 
 
 @pytest.mark.parametrize("origin", ["http://example.com", "http://127.0.0.1:9", "https://127.0.0.1:8822", "null"])
@@ -110,6 +132,12 @@ def test_a_form_may_not_be_longer_than_the_limit(site: Site) -> None:
 def test_a_reader_may_send_no_form(path: str, reader: Site) -> None:
     response = reader.client.post(path, data={"csrf": reader.csrf}, headers=SAME)
     assert (response.status_code, response.text.strip()) == (403, READ_ONLY)
+
+
+def test_a_list_whose_session_has_ended_shows_the_sentence_in_its_place(tmp_path: Path) -> None:
+    response = Site(tmp_path).client.get("/scans?name=%3Cb%3E", headers={"HX-Request": "true"})
+    assert response.status_code == 403
+    assert response.text.startswith('<div id="list"><p class="message" role="alert">This browser has no session.')
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])

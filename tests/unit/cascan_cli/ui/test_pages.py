@@ -7,6 +7,8 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -14,6 +16,7 @@ from msgspec.structs import replace
 from cascan.cascades.bundled_rules import read_bundled_rules
 from cascan.findings import build_findings
 from cascan.formats.registry import FORMATS
+from cascan.gateways import ScanPlace
 from cascan.ids import ReportKey, derive_scan_id
 from cascan.limits import CONSOLE_PAGE_ROWS
 from cascan.model.cascade import BudgetUse, CascadeLine, StoredChild
@@ -25,6 +28,8 @@ from cascan_cli.ui.app import UNEXPECTED
 from cascan_cli.ui.console import NAVIGATION, Streams
 from cascan_cli.ui.guard import HEADERS
 from tests.support.builders import NOW, SCAN_ID, a_request, a_scan
+from tests.support.scanned_network import World, xml
+from tests.unit.cascan.exposure_updates.conftest import NOON
 from tests.unit.cascan_cli.ui.conftest import HOSTILE, Site
 
 PAGES = tuple(place for place, _ in NAVIGATION)
@@ -62,9 +67,85 @@ def test_a_list_is_paged_and_its_links_keep_the_filters(site: Site) -> None:
     for number in range(CONSOLE_PAGE_ROWS + 1):
         site.table.create_scan(a_scan(scan_id=derive_scan_id(str(number)), name=f"lan {number}"))
     first = site.get("/scans?name=lan").text
-    assert 'rel="next" href="/scans?name=lan&amp;page=2"' in first
+    assert 'rel="next" href="/scans?name=lan&amp;page=2&amp;after=' in first
     assert first.count("<tr>") == CONSOLE_PAGE_ROWS + 1
     assert site.get("/scans?name=lan&page=2").text.count("<tr>") == 2
+
+
+def test_a_later_page_goes_on_behind_the_last_row_and_reads_none_before(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(CONSOLE_PAGE_ROWS + 3):
+        site.table.create_scan(a_scan(scan_id=derive_scan_id(str(number)), name=f"lan {number}"))
+    following = find_next(site.get("/scans").text)
+    whole = [row["scan"] for row in json.loads(site.get("/scans?as=json").text)]
+    read: list[object] = []
+    list_scans = site.table.list_scans
+
+    def list_and_note(limit: int, *, after: ScanPlace | None = None) -> Iterator[Scan]:
+        for scan in list_scans(limit, after=after):
+            read.append(scan)
+            yield scan
+
+    monkeypatch.setattr(site.table, "list_scans", list_and_note)
+    page = site.get(following).text
+    assert len(read) == 3
+    assert [scan_id for scan_id in whole if f"/scans/{scan_id}" in page] == whole[CONSOLE_PAGE_ROWS:]
+
+
+def test_a_later_page_of_findings_has_the_rows_that_the_first_has_not(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.scan(0, xml({f"10.0.0.{number}": tuple(range(1, 21)) for number in range(1, 7)}))
+    for scan_id, scan in world.table.scans.items():
+        world.table.scans[scan_id] = replace(scan, state=ScanState.DONE, outcome=Outcome.COMPLETE, finished_at=NOON)
+    site = Site(tmp_path, table=world.table).enter()
+    for first in ("/findings?text=", "/findings?text=tcp&category=open+port"):
+        whole = [row["address"] for row in json.loads(site.get(f"{first}&as=json").text)]
+        place, shown = first, list[str]()
+        while place:
+            page = site.get(place).text
+            shown += re.findall(r'<a href="/hosts/([^"]+)">', page)
+            place = find_next(page)
+        assert len(whole) > CONSOLE_PAGE_ROWS
+        assert shown == whole
+
+
+def find_next(page: str) -> str:
+    """The address of the next page; empty if this is the last one."""
+    found = re.search(r'rel="next" href="([^"]+)"', page)
+    return unescape(found[1]) if found else ""
+
+
+@pytest.mark.parametrize(
+    "place", ["/findings?page=2&after=x", "/findings?page=2&after=" + "9" * 5_000, "/scans?page=2&after=x"]
+)
+def test_a_place_that_cannot_be_is_a_problem_with_a_sentence(place: str, site: Site) -> None:
+    assert "as the links of the list have it" in site.text(place, 400)
+
+
+def test_a_list_is_sorted_by_a_column_and_its_file_too(site: Site) -> None:
+    for number in (9, 10, 2):
+        site.table.create_scan(a_scan(scan_id=derive_scan_id(str(number)), name=f"lan {number}"))
+    for sort, expected in (("name", ["lan 2", "lan 9", "lan 10"]), ("-name", ["lan 10", "lan 9", "lan 2"])):
+        page = site.get(f"/scans?sort={sort}").text
+        assert re.findall(r"<td>(lan \d+)</td>", page) == expected
+        assert [row["name"] for row in json.loads(site.get(f"/scans?sort={sort}&as=json").text)] == expected
+    assert 'aria-sort="descending"' in page
+    assert "sort 'x': must be one of scan, name" in site.text("/scans?sort=x", 400)
+
+
+def test_a_list_is_sorted_as_far_as_the_limit_and_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cascan_cli.ui.listing.MAX_CONSOLE_SORTED", 2)
+    for number in range(3):
+        site.table.create_scan(a_scan(scan_id=derive_scan_id(str(number)), name=f"lan {number}"))
+    assert "Only the first 2 rows are sorted" in site.text("/scans?sort=name")
+
+
+def test_a_list_is_replaced_in_place_and_a_form_works_without_scripts(site: Site) -> None:
+    page = site.get("/audit").text
+    assert '<form id="filters" class="filters" method="get" role="search" hx-get="/audit"' in page
+    assert page.count('id="list"') == page.count('id="list-status"') == page.count('id="intro"') == 1
+    assert '<div id="list"><p class="message" role="alert">' in site.get("/findings?severity=awful", 400).text
 
 
 @pytest.mark.parametrize("page", ["0", "x", "-1", "1e3", "201", "²", "000201", "000001" + "9" * 30, "9" * 5_000])
@@ -212,9 +293,9 @@ def test_the_list_of_scans_is_live_as_it_is_filtered(site: Site, monkeypatch: py
     assert 'hx-sse:connect="/scans/live?name=lan"' in site.get("/scans?name=lan").text
     list_scans = site.table.list_scans
 
-    def list_and_end(limit: int) -> Iterator[Scan]:
+    def list_and_end(limit: int, *, after: ScanPlace | None = None) -> Iterator[Scan]:
         site.console.is_ending = True
-        return list_scans(limit)
+        return list_scans(limit, after=after)
 
     monkeypatch.setattr(site.table, "list_scans", list_and_end)
     assert SCAN_ID in site.get("/scans/live?name=lan").text
