@@ -16,7 +16,7 @@ from moto.core.utils import method_names_from_class
 from moto.dynamodb.models.dynamo_type import DynamoType
 
 _serialize_structure = BaseJSONSerializer._serialize_type_structure
-_cast_value = DynamoType.cast_value.fget
+_cast_value = vars(DynamoType)["cast_value"].fget
 _sanitize = useragent.sanitize_user_agent_string_component
 
 
