@@ -24,7 +24,8 @@ mutes:                                   # during maintenance nothing begins; af
     why: new firewall
 
 A channel has one of `webhook` (a URL), `parameter` (the name of a parameter of SSM with the URL),
-`command` (a list: program and arguments, on one machine), `topic: true` (the stack's SNS topic) and
+`command` (a list: program and arguments, on one machine), `apprise` (a configuration file of Apprise,
+on one machine), `topic: true` (the stack's SNS topic) and
 `bus: true` (events MessageReady on the stack's bus, for API destinations).
 """
 
@@ -52,6 +53,7 @@ from cascan.limits import (
     MAX_CHANNELS,
     MAX_COMMAND_ARGUMENTS,
     MAX_MUTES,
+    MAX_PATH_CHARS,
     MAX_QUIET_WINDOWS,
     MAX_REASONS,
 )
@@ -77,6 +79,7 @@ class _Channel(msgspec.Struct, frozen=True, rename="camel"):
     webhook: str = ""
     parameter: str = ""
     command: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_COMMAND_ARGUMENTS)] = ()
+    apprise: Annotated[str, msgspec.Meta(max_length=MAX_PATH_CHARS)] = ""
     topic: bool = False
     bus: bool = False
     format: Format | None = None
@@ -232,6 +235,10 @@ def _find_channel_problems(channel: _Channel) -> Iterator[str]:
         yield ".parameter: has to be the name of a parameter of SSM that begins with '/'"
     if any(not argument or "\0" in argument for argument in channel.command):
         yield ".command: no argument may be empty or contain a null character"
+    if channel.apprise and (not channel.apprise.startswith("/") or not channel.apprise.isprintable()):
+        yield ".apprise: has to be the whole path of a configuration file, such as /etc/cascan/apprise.yaml"
+    if channel.apprise and channel.format not in (None, Format.TEXT):
+        yield ".format: has to be text; Apprise translates it for each service"
     if channel.severity.upper() not in Severity.__members__:
         yield f".severity: {channel.severity!r:.40} is none of {SEVERITIES}"
     for problem in find_template_problems(channel.template, FIELD_NAMES):
@@ -241,12 +248,13 @@ def _find_channel_problems(channel: _Channel) -> Iterator[str]:
 
 
 def _to_settings(name: str, channel: _Channel) -> ChannelSettings:
-    is_text = bool(channel.command or channel.topic)
+    is_text = bool(channel.command or channel.apprise or channel.topic)
     return ChannelSettings(
         name=name,
         webhook=channel.webhook,
         parameter=channel.parameter,
         command=channel.command,
+        apprise=channel.apprise,
         topic=channel.topic,
         bus=channel.bus,
         format=channel.format or (Format.TEXT if is_text else Format.JSON),
