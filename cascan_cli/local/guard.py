@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from logging import LogRecord
+    from logging import Handler, LogRecord
 
     from hypercorn.config import Config
     from hypercorn.typing import (
@@ -298,13 +298,15 @@ class _SaveFailures:
     def __init__(self) -> None:
         self.any = False
 
-    def listen(self) -> None:
+    def listen(self) -> Handler:
+        """Returns what has been added to the emulator's loggers."""
         import logging  # late, as above
 
         handler = logging.Handler(logging.WARNING)
         handler.emit = self._look_at  # type: ignore[method-assign]
         for name in ("persistence", "s3"):
             logging.getLogger(name).addHandler(handler)
+        return handler
 
     def _look_at(self, record: LogRecord) -> None:
         self.any = self.any or record.msg.lower().startswith(SAVE_FAILED)
