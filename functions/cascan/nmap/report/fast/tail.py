@@ -84,7 +84,10 @@ def _read_hops(text: str) -> Rows:
         if len(hops) != text.count("<"):
             raise UnusualMarkup
         return [read_attributes(hop) for hop in hops]
-    return [_to_hop(*row) for row in rows]
+    return [
+        {"ttl": ttl, "ipaddr": address, "rtt": rtt} if rtt and not host else _to_hop(ttl, address, rtt, host)
+        for ttl, address, rtt, host in rows
+    ]
 
 
 def _to_hop(ttl: str, address: str, rtt: str, host: str) -> dict[str, Any]:
