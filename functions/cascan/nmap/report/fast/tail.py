@@ -43,13 +43,13 @@ def read_flat(text: str, start: int, details: Details) -> int:
         srtt, rttvar, timeout = _get_groups(times)
         _add(details, "times", {"srtt": srtt, "rttvar": rttvar, "to": timeout})
         return times.end()
-    if guesses := compile_pattern(GUESSES).match(text, start):
-        _read_guesses(guesses, details)
-        return guesses.end()
     if trace := compile_pattern(TRACE).match(text, start):
         hops = _read_hops(trace[2])
         _add(details, "trace", read_attributes(trace[1]) | ({"hop": hops} if hops else {}))
         return trace.end()
+    if guesses := compile_pattern(GUESSES).match(text, start):
+        _read_guesses(guesses, details)
+        return guesses.end()
     if flat := compile_pattern(FLAT).match(text, start):
         _add(details, flat[1], read_attributes(flat[2]))
         return flat.end()
