@@ -1,9 +1,9 @@
-"""The end of a mute: held threads take their turns, and each channel hears once what came and went.
+"""The end of a mute: held threads take their turns, and each channel gets one message about what came and went.
 
 on_minute_passed asks for it every minute until the mute is closed. How far it is is stored after each
 page, under a condition on the mute's revision: of two turns one goes on, and a turn that is killed is
-continued by the next one. A page that is done twice sends the same threads twice, which say nothing
-twice. The summary is a notice in a thread of its own, so it is said once.
+continued by the next one. A page that is done twice sends the same threads twice, which send nothing
+twice. The summary is a notice in a thread of its own, so it is sent once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cascan.messages.mutes import (
     find_mute,
     is_ending,
 )
-from cascan.messages.say import Listener
+from cascan.messages.send_next import Listener
 from cascan.messages.work import MessageWork
 from cascan.model.exposure import Exposure
 from cascan.model.message import EXPOSURE_PREFIX
@@ -74,7 +74,14 @@ def _read_page(mute: StoredMute, page: list[HeldMessage], ending: MuteEnding) ->
     passed = mute.passed
     for held in page:
         passed = _count(held, mute, passed, ending)
-        work = MessageWork(scan_id="", cause_id=mute.key, key=held.key, notice=held.notice, detail=held.detail)
+        work = MessageWork(
+            scan_id="",
+            cause_id=mute.key,
+            key=held.key,
+            channel=mute.channel,
+            notice=held.notice,
+            detail=held.detail,
+        )
         ending.queue.send(work.to_wire())
     is_read = len(page) < MAX_HELD_PER_PAGE
     read_to = page[-1].key if page else mute.read_to
@@ -85,13 +92,15 @@ def _count(
     held: HeldMessage, mute: StoredMute, passed: dict[str, PassedExposures], ending: MuteEnding
 ) -> dict[str, PassedExposures]:
     """What came and went, with the held thread's exposure if it did."""
-    if not held.key.startswith(EXPOSURE_PREFIX):
+    if held.is_counted or not held.key.startswith(EXPOSURE_PREFIX):
         return passed
     exposure = ending.exposures.get_exposure(held.key.removeprefix(EXPOSURE_PREFIX))
     if exposure is None or exposure.is_active or _is_muted(exposure, ending.gateways):
         return passed
     for listener in ending.listeners:
-        thread = listener.speaker.threads.get_thread(held.key, listener.settings.name)
+        if mute.channel not in ("", listener.settings.name):
+            continue
+        thread = listener.sender.threads.get_thread(held.key, listener.settings.name)
         latest = thread.latest if thread else None
         if came_and_went(exposure, mute, latest, listener.settings.audience):
             passed = count_passed(passed, listener.settings.name, describe_passed(exposure))

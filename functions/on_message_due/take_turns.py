@@ -14,10 +14,10 @@ from cascan.clock import Clock, TimeLeft, no_time_limit
 from cascan.gateways import CertificateWatches, EventBus, Mutes, RequestQueue
 from cascan.limits import LONGEST_RETRY_S, MESSAGE_TURN_S
 from cascan.messages.channel_settings import ChannelFile
-from cascan.messages.say import Listener, Turn
-from cascan.messages.say_certificate import say_certificate
-from cascan.messages.say_exposure import say_exposure
-from cascan.messages.say_notice import say_notice
+from cascan.messages.send_certificate_message import send_certificate_message
+from cascan.messages.send_exposure_message import send_exposure_message
+from cascan.messages.send_next import Listener, Turn
+from cascan.messages.send_notice import send_notice
 from cascan.messages.work import MessageWork, continue_on
 from cascan.model.certificate import CERTIFICATE_PREFIX, WatchedCertificate
 from cascan.model.exposure import Exposure
@@ -25,7 +25,7 @@ from cascan.model.message import EXPOSURE_PREFIX
 from cascan.model.mute import MUTE_PREFIX
 from cascan.queries.reachability_findings import FindingsAndLooks
 from on_message_due.end_mute import MuteEnding, end_mute
-from on_message_due.hold_message import ExposureReader, MuteGateways, hold_message
+from on_message_due.hold_message import ExposureReader, MuteGateways, hold_during_quiet, hold_message
 
 
 class FindsOwners(Protocol):
@@ -60,6 +60,7 @@ class TurnOutcome:
     parked: dict[str, str] = field(default_factory=dict)  # by channel, why
     again: int = 0  # turns that are due again
     held_by: str = ""  # the id of the mute that holds the message
+    quiet: int = 0  # channels whose quiet hours hold it
     held_sent: int = 0  # messages that a mute held, which are sent now
 
 
@@ -81,6 +82,9 @@ def take_turns(work: MessageWork, gateways: TurnGateways, *, left_s: TimeLeft = 
         if left_s() < MESSAGE_TURN_S:  # the others in an invocation of their own
             gateways.queue.send(replace(work, channel=listener.settings.name).to_wire())
             outcome.again += 1
+            continue
+        if hold_during_quiet(work, subject, listener.settings, mute_gateways):
+            outcome.quiet += 1
             continue
         turn = _take_turn(work, subject, listener, file)
         outcome.sent += turn.is_sent
@@ -113,11 +117,12 @@ def _take_turn(
     work: MessageWork, subject: Exposure | WatchedCertificate | None, listener: Listener, file: ChannelFile
 ) -> Turn:
     if isinstance(subject, WatchedCertificate):
-        return say_certificate(subject, listener, file.certificate_days, retries=work.retries)
+        return send_certificate_message(subject, listener, file.certificate_days, retries=work.retries)
     if subject is not None:
-        return say_exposure(subject, listener, is_due=work.is_due, console_url=file.console_url, retries=work.retries)
+        url = file.console_url
+        return send_exposure_message(subject, listener, is_due=work.is_due, console_url=url, retries=work.retries)
     if work.notice:
-        return say_notice(work.key, work.notice, listener, detail=work.detail, retries=work.retries)
+        return send_notice(work.key, work.notice, listener, detail=work.detail, retries=work.retries)
     return Turn()  # the exposure was removed, the certificate is not watched, or the notice has expired
 
 

@@ -1,6 +1,6 @@
 """Mutes: the messages about some exposures and notices are held for a time.
 
-What would have been said is held: the key of each thread, with the fields of a notice. After the end
+The messages that would have been sent are held: the key of each thread, with the fields of a notice. After the end
 the held threads take their turns, and what came and went is counted for each channel.
 """
 
@@ -20,6 +20,7 @@ MUTE_SUMMARY = "mute-ended"  # the kind of its notice
 class MuteSource(StrEnum):
     COMMAND = "command"
     FILE = "file"  # of channels
+    QUIET = "quiet"  # hours of a channel
 
 
 class PassedExposure(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +50,7 @@ class StoredMute(msgspec.Struct, frozen=True, kw_only=True):
     networks: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
     series: tuple[str, ...] = ()
+    channel: str = ""  # the only one that is muted; empty: all are
     reason: str = ""
     by: str = ""  # a principal
     source: MuteSource = MuteSource.COMMAND
@@ -69,11 +71,12 @@ class StoredMute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A thread in which something may have to be said when the mute ends."""
+    """A thread in which a message may be due when the mute ends."""
 
     key: str
     notice: dict[str, str] = {}  # its fields; empty: it is about an exposure
     detail: str = ""  # of the notice's statement
+    is_counted: bool = False  # another mute held it before, whose summary has it if it came and went
 
     @property
     def order(self) -> str:

@@ -19,7 +19,7 @@ from cascan.messages.channel_settings import ChannelFile, ChannelSettings, Mute
 from cascan.messages.decide_exposure import Audience
 from cascan.messages.file_mutes import store_file_mutes
 from cascan.messages.notices import build_notice_fields
-from cascan.messages.say import Listener, Speaker
+from cascan.messages.send_next import Listener, Sender
 from cascan.messages.work import MessageWork
 from cascan.model.certificate import CertificateWatch, WatchedCertificate
 from cascan.model.exposure import Exposure, ExposureSubject, JudgedLook
@@ -67,6 +67,7 @@ class World:
         self.exposures: dict[str, Exposure] = {}
         self.series: dict[str, str] = {}  # by scan
         self.owners: dict[str, str] = {}  # by address
+        self.quiet: dict[str, tuple[str, ...]] = {}  # by channel
         self.mutes, self.threads, self.queue = MemoryMutes(), MemoryMessageThreads(), MemoryRequestQueue()
         self.channels = {name: Channel(*deliveries) for name in channels}
         self.gateways = TurnGateways(
@@ -88,9 +89,13 @@ class World:
         listeners = []
         for name, channel in self.channels.items():
             settings = ChannelSettings(
-                name=name, webhook="http://127.0.0.1", audience=Audience(), notices=name != "quiet"
+                name=name,
+                webhook="http://127.0.0.1",
+                audience=Audience(),
+                notices=name != "quiet",
+                quiet=self.quiet.get(name, ()),
             )
-            listeners.append(Listener(settings, Speaker(name, channel, self.threads, lambda: self.now)))
+            listeners.append(Listener(settings, Sender(name, channel, self.threads, lambda: self.now)))
         return ChannelFile(), tuple(listeners)
 
     def mute(self, mute_id: str = "m1", minutes: int = 60, **selection: Any) -> StoredMute:
