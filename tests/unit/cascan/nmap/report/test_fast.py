@@ -56,8 +56,8 @@ def test_what_nmap_writes_is_read_quickly(name: str) -> None:
 @pytest.mark.parametrize(
     "element",
     [
-        '<host><status state="down" reason="no-response" reason_ttl="0"/>\n<address addr="10.0.0.9" addrtype="ipv4"/>\n',
-        '<host><status state="down" reason="no&amp;response" reason_ttl="7"/><address addr="2001:db8::9" addrtype="ipv6"/>',
+        '<host><status state="down" reason="none" reason_ttl="0"/>\n<address addr="10.0.0.9" addrtype="ipv4"/>\n',
+        '<host><status state="down" reason="a&amp;b" reason_ttl="7"/><address addr="2001:db8::9" addrtype="ipv6"/>',
         '<host><status state="down" reason="" reason_ttl="0"/><address addr="02:00:5E:00:00:01" addrtype="mac"/>',
         '<host><status state="down" reason="x" reason_ttl="0"/><address addr="10.0.0.9" addrtype="ipv4"/><hostnames/>',
         '<host comment="c"><status state="down" reason="x" reason_ttl="0"/><address addr="10.0.0.9" addrtype="ipv4"/>',
