@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cascan.queries.finding_query import FindingQuery
     from cascan_cli.stack.open import StackGateways
 
-XML = "xml"
+XML, PARQUET = "xml", "parquet"
 
 
 def export_findings(query: FindingQuery, args: Namespace) -> int:
@@ -118,6 +118,12 @@ def read_changes(scan: Scan, table: ScanTable) -> Iterator[tuple[str, Iterator[C
 def write_records(records: Iterable[Record], args: Namespace, *, title: str, vantage: str = "") -> None:
     """Write the records as `--as`, `-o` and `--with-secrets` say. Raises: BadInput: the file cannot be written."""
     progress = ExportProgress(args.output, "finding")
+    if args.form == PARQUET:
+        from cascan_cli.query.parquet import write_records_as_parquet
+
+        with_secrets = args.with_secrets
+        write_records_as_parquet(progress.count(records), args.output, with_secrets=with_secrets, progress=progress)
+        return
     chunks = render_export(progress.count(records), args, title=title, vantage=vantage)
     write_document(chunks, args.output, progress)
 

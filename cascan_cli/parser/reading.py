@@ -120,7 +120,7 @@ def _add_findings(commands: Commands, parents: list[ArgumentParser]) -> None:
     add_as_targets(findings)
     add_finding_selection(findings)
     add_paging(findings, None, "findings")
-    add_export_options(findings, others=("xml",))
+    add_export_options(findings, others=("xml", "parquet"))
     findings.set_defaults(run="findings")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("tests", "tests/lab", "tests/simulation", "infra/worker", "layers/expressions", "layers/nmap")
+FOLDERS = ("tests", "tests/lab", "tests/simulation", "infra/local", "infra/worker", "layers/expressions", "layers/nmap")
 DOCUMENTS = [
     *sorted(path for path in ROOT.glob("*.md") if path.name != "CHANGELOG.md"),
     *sorted((ROOT / "docs").glob("*.md")),

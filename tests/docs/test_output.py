@@ -66,6 +66,7 @@ FILES = {
     "several.yaml": yaml.safe_dump_all([MANIFEST, rule_document("second")]),
     "apply.yaml": yaml.safe_dump_all([MANIFEST, rule_document("second"), SCHEDULE]),
     "scan.yaml": yaml.safe_dump(MANIFEST),
+    "weekly.sql": "SELECT severity, count(*) FROM findings GROUP BY 1",
     "config.toml": VULS,
     "severity.yaml": yaml.safe_dump(SEVERITY),
 }
@@ -137,6 +138,7 @@ COMMANDS = {  # as the document calls them → what is typed
     "cascan migrate": ["migrate"],
     "cascan reparse": ["reparse SCANNED"],
     "cascan doctor": ["doctor --state-dir state"],
+    "cascan query": ["query -f weekly.sql"],
     "cascan redrive list": ["redrive list"],
     "cascan redrive show": ["redrive show PARKED"],
     "cascan redrive send": ["redrive send ControlDLQ"],
