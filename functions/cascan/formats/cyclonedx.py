@@ -8,7 +8,7 @@
     a weakness, or what a rule made one      a vulnerability of the service or the host
     what else a script reports               an annotation of the service or the host
 
-What is gone is left out: the document says what is there. Only hosts are remembered, by a number each.
+What is gone is left out, and a host whose port closed is there: the document says what is there. Only hosts are remembered, by a number each.
 What comes behind the components in the document waits in temporary files, not in memory.
 """
 
@@ -106,13 +106,16 @@ class _Bom:
 
     def add(self, record: Record) -> Iterator[Element]:
         """Yields the components that are new. The rest waits in its part."""
-        if record.status is Status.GONE:
-            return
         place = find_place(record.finding)
+        is_gone = record.status is Status.GONE
+        if is_gone and place.port is None:
+            return
         name = place.host or to_limited_line(record.finding.location) or "unknown"
         host = f"{record.vantage}/{'' if place.host else 'location/'}{name}"
         if host != self._host:
             yield from self._begin_host(host, name, place, record)
+        if is_gone:
+            return
         subject = host
         is_service = record.finding.attributes.get("state") in (None, "", OPEN)  # scripts do not repeat the state
         if place.port is not None and place.uri and is_service:
