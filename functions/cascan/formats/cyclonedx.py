@@ -8,8 +8,9 @@
     a weakness, or what a rule made one      a vulnerability of the service or the host
     what else a script reports               an annotation of the service or the host
 
-What is gone is left out, and a host whose port closed is there: the document says what is there. Only hosts are remembered, by a number each.
-What comes behind the components in the document waits in temporary files, not in memory.
+What is gone is left out, and a host whose port closed is there: the document says what is there.
+Only hosts are remembered, by a number each. What comes behind the components in the document waits in
+temporary files, not in memory.
 """
 
 from __future__ import annotations
