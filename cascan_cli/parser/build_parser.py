@@ -34,6 +34,7 @@ from cascan_cli.parser.shared_options import (
     stack_options,
     wait_options,
 )
+from cascan_cli.parser.top import add_top_command
 from cascan_cli.parser.ui import add_ui_command
 from cascan_cli.parser.vantage import add_vantage_commands
 from cascan_cli.parser.vuls import add_vuls_commands
@@ -69,6 +70,7 @@ stack in AWS.
   cascan delete latest                       remove a scan; its history stays
   cascan cancel latest                       end a scan; also suspend, resume
   cascan halt                                stop all scanning on the stack
+  cascan top                                 live view in a terminal
   cascan ui                                  all of it in a browser
   cascan doctor                              check the stack and this machine
   cascan redrive list                        messages that were given up
@@ -144,6 +146,7 @@ def _add_commands(commands: Commands) -> None:
     add_network_commands(commands, stack, output)
     add_vuls_commands(commands, stack, output)
     add_worker_command(commands, stack)
+    add_top_command(commands, stack)
     add_ui_command(commands, stack)
     add_completion_command(commands)
 
