@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from cascan.clock import to_wire
 from cascan_cli.errors import BadInput
 from cascan_cli.local.aws import use_endpoint
+from cascan_cli.local.deployment import TEMPLATE
 from cascan_cli.local.policy import LocalPolicy, read_policy, store_policy
-from cascan_cli.local.stack import TEMPLATE, Status, down, status, up
+from cascan_cli.local.stack import Status, down, status, up
 from cascan_cli.local.state import StateDir
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.health import describe_halt, read_stored_switch
@@ -97,6 +98,9 @@ def _show(stack_status: Status, policy: LocalPolicy, switch: Switch | None, *, a
             print_message(_describe_end(stack_status))
     else:
         print_message(f"no local stack is running; state in {folder}")
+        if stack_status.saved_at:
+            saved_at = to_wire(stack_status.saved_at)
+            print_message(f"commands that only read use the table as it was saved at {saved_at}")
     print_message(f"the stack {policy.sentence()}")
     if switch:
         print_message(describe_halt(switch))
@@ -113,6 +117,7 @@ def _to_json(stack_status: Status, policy: LocalPolicy, switch: Switch | None) -
         "stateDir": str(stack_status.state_dir),
         "endpointUrl": stack_status.endpoint_url,
         "running": _running_to_json(stack_status),
+        "savedAt": to_wire(stack_status.saved_at) if stack_status.saved_at else None,
         "allowedTargets": policy.allowed_targets,
         "policyProfile": policy.profile,
         "halted": _halt_to_json(switch) if switch else None,

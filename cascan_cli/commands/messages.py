@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
-from itertools import islice
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cascan.channels.apprise_services import MISSING, PACKAGE
 from cascan.clock import to_wire, utc_now
 from cascan.errors import RequestRefused
 from cascan.ids import derive_event_id
-from cascan.limits import MAX_CHANNEL_FILE_BYTES, MAX_LISTED_THREADS
+from cascan.limits import MAX_CHANNEL_FILE_BYTES
 from cascan.messages.channel_settings import ChannelFile, ChannelSettings
 from cascan.messages.file_mutes import find_mute_problems, store_file_mutes
 from cascan.messages.notices import build_notice_fields
 from cascan.messages.read_channels import read_channels, to_stored_channels
 from cascan.messages.work import MessageWork
 from cascan.model.finding import Severity
-from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread
+from cascan.model.message import MessageThread
 from cascan.recovery.operator_records import record_channels
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.text_file import read_text_file
 from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.text import pluralize, print_json, print_message
 from cascan_cli.stack.backup import back_up
+from cascan_cli.stack.messages import LISTED, list_threads, retry_messages
 from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
     from cascan.aws.tables.message_table import DynamoMessageTable
 
-LISTED = (AttemptState.PARKED, AttemptState.UNKNOWN, AttemptState.WAITING, AttemptState.SENDING)
-RETRIED = (AttemptState.PARKED, AttemptState.UNKNOWN)
 CHANNEL_COLUMNS = ("CHANNEL", "END", "FORMAT", "SEVERITY", "OWNERS")
 COLUMNS = ("CHANNEL", "STATE", "SINCE", "TRIES", "MESSAGE", "REASON", "KEY")
 NO_CHANNELS = "there are no channels; `cascan messages set FILE` stores them"
@@ -73,12 +73,23 @@ def _check_file(file: ChannelFile, stack: StackGateways) -> None:
     for channel in file.channels:
         if channel.command and not stack.is_local:
             problems.append(f"channels.{channel.name}.command: commands run on one machine alone")
+        if channel.apprise and (problem := _find_apprise_problem(channel.apprise, stack)):
+            problems.append(f"channels.{channel.name}.apprise: {problem}")
         if channel.webhook and not stack.is_local:
             parameter = f"/<stack name>/messages/{channel.name}"
             advice = f"store the URL in a parameter of SSM, and write `parameter: {parameter}`"
             problems.append(f"channels.{channel.name}.webhook: {advice}")
     if problems:
         raise BadInput("\n".join(problems))
+
+
+def _find_apprise_problem(config_file: str, stack: StackGateways) -> str:
+    """Empty: this machine can use it."""
+    if not stack.is_local:
+        return "Apprise runs on one machine alone"
+    if find_spec(PACKAGE) is None:
+        return MISSING
+    return "" if Path(config_file).is_file() else f"there is no file {config_file}"
 
 
 def _store(text: str, stack: StackGateways) -> int:
@@ -136,15 +147,8 @@ def _to_json(channel: ChannelSettings) -> dict[str, Any]:
 # ---- messages
 
 
-def _list_threads(table: DynamoMessageTable, states: tuple[AttemptState, ...], channel: str) -> Iterator[MessageThread]:
-    for state in states:
-        for thread in islice(table.list_threads(state), MAX_LISTED_THREADS):
-            if channel in ("", thread.channel):
-                yield thread
-
-
 def _list(stack: StackGateways, args: Namespace) -> int:
-    threads = list(_list_threads(stack.messages, LISTED, args.channel))
+    threads = list(list_threads(stack.messages, LISTED, args.channel))
     listing = Listing(
         title="messages on their way",
         unit="message",
@@ -183,32 +187,12 @@ def _thread_to_json(thread: MessageThread) -> dict[str, Any]:
 
 
 def _retry(stack: StackGateways, args: Namespace) -> int:
-    threads = list(_list_threads(stack.messages, RETRIED, args.channel))
-    missing = set(args.key) - {thread.key for thread in threads}
-    if missing:
-        raise BadInput(f"{', '.join(sorted(missing))}: no such message is parked; `cascan messages list` shows them")
-    chosen = [thread for thread in threads if not args.key or thread.key in args.key]
-    for thread in chosen:
-        stack.message_queue.send(_build_retry(thread, stack.submitter).to_wire())
+    chosen = retry_messages(stack, set(args.key), args.channel)
     if args.json:
         print_json([_thread_to_json(thread) for thread in chosen])
     else:
         print(f"{pluralize(len(chosen), 'message')} will be sent again")
     return 0
-
-
-def _build_retry(thread: MessageThread, cause: str) -> MessageWork:
-    attempt = thread.attempt if not thread.key.startswith(EXPOSURE_PREFIX) else None
-    return MessageWork(
-        scan_id="",
-        cause_id=cause,
-        key=thread.key,
-        channel=thread.channel,
-        retries=True,
-        is_due=True,
-        notice=attempt.notice if attempt else {},
-        detail=attempt.statement.detail if attempt else "",
-    )
 
 
 def _test(stack: StackGateways, args: Namespace) -> int:

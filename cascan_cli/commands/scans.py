@@ -25,6 +25,7 @@ from cascan_cli.errors import BadInput
 from cascan_cli.input.scan_filter import parse_scan_filter
 from cascan_cli.output.findings import count_severities
 from cascan_cli.output.listing import Listing, print_listing
+from cascan_cli.output.principals import describe_principal
 from cascan_cli.output.scan import (
     describe_suspension,
     duration_s,
@@ -142,7 +143,7 @@ def _build_row(scan: Scan, *, shown_targets: int | None = None) -> tuple[object,
         shorten_list(targets, len(targets) if shown_targets is None else shown_targets),
         " ".join(scan.request.parameters) if scan.request else "",
         " ".join(count_severities(scan.findings.severities)).replace("INFORMATIONAL", "INFO"),
-        scan.requested_by,
+        describe_principal(scan.requested_by),
         scan.findings.count,
         format_changes(scan.changes),
         format_cost(scan),

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from cascan_cli.doctor.check import Check, Result
 from cascan_cli.doctor.retention import check_retention
-from cascan_cli.doctor.stack_checks import WORK_QUEUES
+from cascan_cli.doctor.stack_checks import list_work_queues
 from cascan_cli.version import VERSION, describe_difference
 
 OpenClient = Callable[[str], Any]  # by the name of the service
@@ -104,15 +104,13 @@ def check_version(stack: DeployedStack) -> Iterator[Result]:
 
 def check_waiting(stack: DeployedStack, cloudwatch: Any, now: datetime) -> Iterator[Result]:
     """The oldest message of no queue is older than its alarm allows."""
-    queries = []
-    for number, name in enumerate(WORK_QUEUES):
-        queue_name = stack.outputs.get(f"{name}Url", "").rpartition("/")[2]
-        if queue_name:
-            dimensions = {"QueueName": queue_name}
-            queries.append(_metric(f"q{number}", "AWS/SQS", "ApproximateAgeOfOldestMessage", dimensions, "Maximum"))
+    names, queries = list_work_queues(stack.outputs), []
+    for number, name in enumerate(names):
+        dimensions = {"QueueName": stack.outputs[f"{name}Url"].rpartition("/")[2]}
+        queries.append(_metric(f"q{number}", "AWS/SQS", "ApproximateAgeOfOldestMessage", dimensions, "Maximum"))
     ages = _read_metrics(cloudwatch, queries, now - AGE_WINDOW, now)
     late = False
-    for number, name in enumerate(WORK_QUEUES):
+    for number, name in enumerate(names):
         values = ages.get(f"q{number}", [])
         is_shard_queue = name in SHARD_QUEUES
         limit = stack.number(

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from cascan.nmap.options.raw_sockets import find_raw_socket_problem
 from cascan_cli.doctor.check import Check, Result
 from cascan_cli.local.attach import find_running_stack
-from cascan_cli.local.deployment import find_current_outputs
+from cascan_cli.local.deployment import TEMPLATE, find_current_outputs
 from cascan_cli.local.endpoint import Listener
 from cascan_cli.local.private import OTHERS
-from cascan_cli.local.stack import TEMPLATE
 from cascan_cli.local.state import FOLDERS, LEAST_FREE_BYTES
 from cascan_cli.stack.open import NMAP_MISSING
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -21,18 +21,7 @@ if TYPE_CHECKING:
 
 AGENDA_LATE = timedelta(minutes=10)  # the agenda is worked through every minute
 NO_SUCH_QUEUE = ("NonExistentQueue", "QueueDoesNotExist")  # error codes of SQS
-WORK_QUEUES = (
-    "RequestQueue",
-    "ExpressShardQueue",
-    "ConnectShardQueue",
-    "RawShardQueue",
-    "ReportQueue",
-    "CompletionQueue",
-    "ExposureQueue",
-    "MessageQueue",
-    "ControlQueue",
-    "ScheduleQueue",
-)
+QUEUE_OUTPUT = "QueueUrl"  # how the outputs with the URLs of queues end; those of dead-letter queues do not
 
 
 def stack_checks(stack: StackGateways, now: datetime, option: str) -> list[Check]:
@@ -48,10 +37,15 @@ def stack_checks(stack: StackGateways, now: datetime, option: str) -> list[Check
     ]
 
 
+def list_work_queues(outputs: Mapping[str, str]) -> list[str]:
+    """The queues of the stack with these outputs by their names in the template, without those of dead letters."""
+    return sorted(name.removesuffix("Url") for name in outputs if name.endswith(QUEUE_OUTPUT))
+
+
 def check_queues(stack: StackGateways) -> Iterator[Result]:
     """All queues exist."""
     missing: list[str] = []
-    names = [*WORK_QUEUES, *(queue.name for queue in list_queues(stack.outputs))]
+    names = [*list_work_queues(stack.outputs), *(queue.name for queue in list_queues(stack.outputs))]
     for name in names:
         try:
             stack.queue(name).count()

@@ -12,6 +12,9 @@ from cascan_cli.local.lock import hold_lock
 from cascan_cli.local.private import FILE_MODE
 from cascan_cli.local.state import Deployment, Stamp, StateDir
 
+CHECKOUT = Path(__file__).resolve().parents[2]
+BUNDLE = CHECKOUT / "cascan_cli" / "bundle"  # in an installed wheel: setup.py
+TEMPLATE = (BUNDLE if BUNDLE.is_dir() else CHECKOUT) / "template.yaml"
 LOCK_TIMEOUT_S = 60.0
 
 

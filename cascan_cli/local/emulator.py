@@ -14,7 +14,7 @@ from pathlib import Path
 from cascan_cli.errors import EmulatorFailed, PortTaken
 from cascan_cli.local.aws import CREDENTIAL, REGION, bare_environment
 from cascan_cli.local.endpoint import Endpoint, Listener
-from cascan_cli.local.guard import FUNCTIONS_VARIABLE, HOST
+from cascan_cli.local.guard import FUNCTIONS_VARIABLE, HOST, TABLE_VARIABLE
 from cascan_cli.local.process import Process
 from cascan_cli.local.state import StateDir
 
@@ -142,6 +142,7 @@ def emulator_environment(state: StateDir) -> dict[str, str]:
         "STATE_DIR": str(state.emulator_state),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(state.objects),
+        TABLE_VARIABLE: str(state.saved_table),
         "IOT_MTLS_ENABLED": "0",  # it would listen on every interface
         "SFTP_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hmac
-import http.client
-import re
-import secrets
+import os
 import socket
 from contextlib import suppress
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+import msgspec
+
+from cascan.aws.plain_http import PlainConnection
+from cascan.patterns import compile_pattern
 from cascan_cli.errors import StateUnreadable
 from cascan_cli.local.guard import HOST, NONCE_HEADER, PROOF_PATH, TOKEN_HEADER, compute_proof
 from cascan_cli.local.private import create_file
@@ -19,7 +20,8 @@ from cascan_cli.local.private import create_file
 TIMEOUT_S = 30
 PROOF_TIMEOUT_S = 5
 SECRET_BYTES = 32
-SECRET_FORM = re.compile(r"[A-Za-z0-9_-]{43}")  # SECRET_BYTES in URL-safe base64
+SECRET_FORM = r"[A-Za-z0-9_-]{43}"  # noqa: S105 - SECRET_BYTES in URL-safe base64
+MAX_PROOF_BYTES = 1_000
 LOWEST_PORT, PORT_TRIES = 20_000, 50
 EPHEMERAL_RANGE, FIRST_EPHEMERAL_PORT = Path("/proc/sys/net/ipv4/ip_local_port_range"), 49_152
 
@@ -35,12 +37,13 @@ class Listener(Enum):
     SOMEBODY = "somebody"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """The representation leaves the secret out, since it may end up in a log."""
-
+class Endpoint(msgspec.Struct, frozen=True):
     port: int
-    secret: str = field(repr=False)
+    secret: str
+
+    def __repr__(self) -> str:
+        """Without the secret, since it may end up in a log."""
+        return f"Endpoint(port={self.port})"
 
     @property
     def url(self) -> str:
@@ -48,28 +51,29 @@ class Endpoint:
 
     def request(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
         """Status and body of the response. Raises: OSError, HTTPException: there is none."""
-        return self._call(method, path, body, {TOKEN_HEADER: self.secret}, TIMEOUT_S)
+        import http.client  # commands do without it
 
-    def listener(self) -> Listener:
-        """Which program listens on the port. The secret is not sent to find out."""
-        nonce = secrets.token_hex(16)
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=TIMEOUT_S)
         try:
-            _, proof = self._call("GET", PROOF_PATH, None, {NONCE_HEADER: nonce}, PROOF_TIMEOUT_S)
-        except (OSError, http.client.HTTPException):
-            return Listener.NOBODY
-        is_guard = hmac.compare_digest(proof, compute_proof(self.secret, nonce.encode()))
-        return Listener.GUARD if is_guard else Listener.SOMEBODY
-
-    def _call(
-        self, method: str, path: str, body: str | None, headers: dict[str, str], timeout_s: float
-    ) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=timeout_s)
-        try:
-            connection.request(method, path, body, headers)
+            connection.request(method, path, body, {TOKEN_HEADER: self.secret})
             response = connection.getresponse()
             return response.status, response.read()
         finally:
             connection.close()
+
+    def listener(self) -> Listener:
+        """Which program listens on the port. The secret is not sent to find out."""
+        nonce = os.urandom(16).hex()
+        connection = PlainConnection(HOST, self.port, PROOF_TIMEOUT_S)
+        try:
+            connection.send("GET", PROOF_PATH, {NONCE_HEADER: nonce, "Connection": "close"})
+            proof = connection.receive(MAX_PROOF_BYTES).content
+        except OSError:
+            return Listener.NOBODY
+        finally:
+            connection.close()
+        is_guard = hmac.compare_digest(proof, compute_proof(self.secret, nonce.encode()))
+        return Listener.GUARD if is_guard else Listener.SOMEBODY
 
 
 def read_secret(path: Path) -> str:
@@ -80,12 +84,14 @@ def read_secret(path: Path) -> str:
     Raises: StateUnreadable: the file does not hold a secret.
     """
     if not path.exists():
+        import secrets  # once for each state directory
+
         create_file(path, secrets.token_urlsafe(SECRET_BYTES))
     try:
         secret = path.read_text("ascii").strip()
     except (OSError, ValueError) as exc:
         raise _secret_unreadable(path, f"it cannot be read ({exc})") from exc
-    if not SECRET_FORM.fullmatch(secret):
+    if not compile_pattern(SECRET_FORM).fullmatch(secret):
         raise _secret_unreadable(path, "it does not hold a secret")
     return secret
 
@@ -102,6 +108,8 @@ def find_free_port(host: str) -> int:
 
     So the port is likely to be free between two commands as well.
     """
+    import secrets  # once for each state directory
+
     candidates = range(LOWEST_PORT, _first_ephemeral_port())
     for port in secrets.SystemRandom().sample(candidates, min(PORT_TRIES, len(candidates))):
         with suppress(OSError):

@@ -7,24 +7,28 @@ can be reached by every user of this machine and every web page in a browser her
 a request that has the secret as its session token, which an AWS SDK sends with every request, the
 host name of the stack, and no header that only a browser sends. ADR 27 has the reasons.
 
-This script imports nothing of the project but two scripts beside it, which make the emulator faster
-(ADR 56).
+This script imports nothing of the project but three scripts beside it: two make the emulator faster
+(ADR 56), one saves its table for commands that only read (ADR 64).
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
+import math
 import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from logging import LogRecord
+
+    from hypercorn.config import Config
     from hypercorn.typing import (
         ASGIFramework,
         ASGIReceiveCallable,
@@ -51,6 +55,10 @@ SHARES_WITH_PAGES = b"access-control-"
 KEEP_ALIVE_S = 75
 # The folder of the functions, if they are to be forked (forks.py)
 FUNCTIONS_VARIABLE = "CASCAN_FUNCTIONS"
+# The file in which the table is saved for reading (save_table.py)
+TABLE_VARIABLE = "CASCAN_SAVED_TABLE"
+# From SIGTERM on. One second later the keeper may kill us, and what was saved before would be given up
+SAVE_TABLE_WITHIN_S = 4.0
 FORBIDDEN, UNAVAILABLE = 403, 503
 # For the tables, which are saved at the end: 7 MB, and more after many scans
 RESERVED_BYTES = 32_000_000
@@ -195,7 +203,7 @@ def _shares(name: bytes) -> bool:
 def main() -> None:
     """Serve the emulator until SIGTERM; then it saves its state.
 
-    The exit code is 0 if all of it was saved.
+    The exit code is 0 if all of it was saved. Then it saves its table for reading.
     """
     # Before the server runs, there is nothing to save
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -207,12 +215,11 @@ def main() -> None:
     import asyncio  # late: every command imports this module for its constants
 
     forks_module, restore = _load_sibling("forks"), _load_sibling("restore")
-    functions = os.environ.pop(FUNCTIONS_VARIABLE, "")
+    functions, saved_table = os.environ.pop(FUNCTIONS_VARIABLE, ""), os.environ.pop(TABLE_VARIABLE, "")
     forks = forks_module.Forks.start(functions) if functions else None
 
     import ministack.app  # reads the environment, and takes 0.2 s
     import ministack.core.lambda_runtime
-    from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
     config = Config()
@@ -224,10 +231,49 @@ def main() -> None:
         forks.install(ministack.core.lambda_runtime)
     application: Any = ministack.app.app
     failures = _SaveFailures()
+    failures.listen()
     guard = Guard(application, secret, f"{HOST}:{port}", os.environ["S3_DATA_DIR"])
-    asyncio.run(serve(guard, config))
+    termination = _Termination()
+    asyncio.run(termination.serve_until(guard, config))
     if failures.any:
         sys.exit(NOT_SAVED)
+    if saved_table:
+        _save_table(ministack.app, Path(saved_table), termination.at + SAVE_TABLE_WITHIN_S)
+
+
+class _Termination:
+    """SIGTERM or SIGINT, and when it came."""
+
+    def __init__(self) -> None:
+        self.at = -math.inf
+
+    async def serve_until(self, application: Any, config: Config) -> None:
+        import asyncio
+
+        from hypercorn.asyncio import serve
+
+        signalled = asyncio.Event()
+
+        def note() -> None:
+            if not signalled.is_set():
+                self.at = time.monotonic()
+            signalled.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, note)
+        await serve(application, config, shutdown_trigger=signalled.wait)
+
+
+def _save_table(app: Any, path: Path, deadline: float) -> None:
+    """Save the table for reading. Without the file, the next command that reads starts a stack."""
+    try:
+        # Its API reads a megabyte at a time
+        tables, queues = (app._get_module("dynamodb")._tables, app._get_module("sqs")._queues)  # noqa: SLF001
+        save_table = _load_sibling("save_table")
+        messages = save_table.count_messages(queues)
+        save_table.save_table(tables, messages, Path(os.environ["STATE_DIR"]), path, deadline)
+    except Exception as exc:  # noqa: BLE001 - all else is saved, which must not be given up
+        print(f"the table is not saved for reading: {exc}", file=sys.stderr, flush=True)
 
 
 def _load_sibling(name: str) -> Any:
@@ -242,16 +288,21 @@ def _load_sibling(name: str) -> Any:
     return module
 
 
-class _SaveFailures(logging.Handler):
+class _SaveFailures:
     """Notices that the emulator failed to save something, which it only logs."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
         self.any = False
-        for name in ("persistence", "s3"):
-            logging.getLogger(name).addHandler(self)
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def listen(self) -> None:
+        import logging  # late, as above
+
+        handler = logging.Handler(logging.WARNING)
+        handler.emit = self._look_at  # type: ignore[method-assign]
+        for name in ("persistence", "s3"):
+            logging.getLogger(name).addHandler(handler)
+
+    def _look_at(self, record: LogRecord) -> None:
         self.any = self.any or record.msg.lower().startswith(SAVE_FAILED)
 
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from cascan_cli.errors import StackBusy, StackUnguarded
@@ -29,7 +29,7 @@ from cascan_cli.local.attach import (
     lock_or_attach,
 )
 from cascan_cli.local.aws import client_options, open_session
-from cascan_cli.local.deployment import find_current_outputs, update_deployment
+from cascan_cli.local.deployment import TEMPLATE, find_current_outputs, update_deployment
 from cascan_cli.local.endpoint import Endpoint
 from cascan_cli.local.keep import find_end, read_keep_s, released_after_use
 from cascan_cli.local.lock import Lock, hold_lock, try_lock, try_shared_lock
@@ -40,16 +40,12 @@ if TYPE_CHECKING:
 
     from cascan_cli.local.aws import ClientOptions
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-BUNDLE = CHECKOUT / "cascan_cli" / "bundle"  # in an installed wheel: setup.py
-TEMPLATE = (BUNDLE if BUNDLE.is_dir() else CHECKOUT) / "template.yaml"
 BUSY_TIMEOUT_S = 300.0
 UP_TIMEOUT_S = 120.0
 DOWN_TIMEOUT_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class LocalStack:
+class LocalStack(Struct, frozen=True):
     """A running stack.
 
     `outputs` are those of the template; `attached`: `cascan local up` started it, and it stays up.
@@ -78,11 +74,11 @@ class LocalStack:
         self.state.mark_rebuilt()
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """`running` is None if no stack is up; `deployed` are the outputs of the last deployment.
 
     `ends_at` is when a running stack ends without further use; None: it stays up, or is used now.
+    `saved_at` is when the table was saved that commands read while no stack is up; None: they start one.
     """
 
     state_dir: Path
@@ -90,6 +86,7 @@ class Status:
     running: Running | None
     deployed: Mapping[str, str] | None
     ends_at: datetime | None = None
+    saved_at: datetime | None = None
 
 
 @contextmanager
@@ -274,4 +271,15 @@ def status(state_dir: Path | None) -> Status:
         running,
         deployment.outputs if deployment else None,
         find_end(state, running) if running else None,
+        None if running else _find_saved_at(state),
     )
+
+
+def _find_saved_at(state: StateDir) -> datetime | None:
+    from cascan_cli.local.saved_table import open_saved_table
+
+    table = open_saved_table(state)
+    if table is None:
+        return None
+    with closing(table):
+        return table.saved_at

@@ -11,6 +11,8 @@ running.json        the stack that stays up
 deployment.json     what is deployed: fingerprint, sources, parameters, outputs
 stamp.json          when its files were last seen with that fingerprint: their sizes and times
 rebuild             there while the tables may be behind the stored reports
+table.sqlite        the table as the last stack saved it, for commands that only read; there while no
+                    stack runs (saved_table.py)
 search.sqlite       the words of the findings of ended scans, for `cascan search`; can be made again
 search.lock         held while a search uses it
 emulator/           the emulator's tables and queues (state), its objects (objects), exit-status;
@@ -107,6 +109,7 @@ class StateDir:
         self.use_lock = self.root / "use.lock"
         self.tasks_lock = self.root / "tasks.lock"
         self.search_index = self.root / "search.sqlite"
+        self.saved_table = self.root / "table.sqlite"
         self.home = self.root / "home"
         self.tmp = self.root / "tmp"
         self.logs = self.root / "logs"
@@ -191,6 +194,7 @@ class StateDir:
         The secret is changed then: another program may have received late requests on the port.
         Raises: DiskFull: the disk has less than LEAST_FREE_BYTES.
         """
+        self.saved_table.unlink(missing_ok=True)  # first, because it is right only while nothing runs
         drop_drafts(self.root)
         clear_scratch(self.tmp, everything=self._free_bytes() < LEAST_FREE_BYTES)
         if not all(is_private(self.root / folder) for folder in FOLDERS):
@@ -230,6 +234,10 @@ class StateDir:
 
     def mark_rebuilt(self) -> None:
         (self.root / "rebuild").unlink(missing_ok=True)
+
+    def is_saved(self) -> bool:
+        """Whether nothing has run since the last stack ended in order, so that `saved_table` may be read."""
+        return self.saved_table.exists() and self._ended_cleanly() and not self.needs_rebuild()
 
     def has_objects(self) -> bool:
         return any(self.objects.iterdir())

@@ -9,6 +9,7 @@ from typing import Any
 from cascan.clock import to_wire
 from cascan.exposure_updates.apply_severity_rules import is_suppressed
 from cascan.model.exposure import Exposure
+from cascan_cli.output.principals import describe_principal
 
 
 def format_age(since: datetime | None, now: datetime) -> str:
@@ -60,8 +61,8 @@ def list_reasons(exposure: Exposure) -> Iterator[str]:
         yield f"severity rules that match: {', '.join(exposure.severity_rules)}"
     if exposure.acknowledgement:
         known = exposure.acknowledgement
-        yield f"acknowledged by {known.by} at {to_wire(known.at)}: {known.why or 'no reason'}"
+        yield f"acknowledged by {describe_principal(known.by)} at {to_wire(known.at)}: {known.why or 'no reason'}"
     if exposure.acceptance:
         accepted = exposure.acceptance
         until = "without end" if is_suppressed(exposure) else f"until {accepted.until}"
-        yield f"accepted by {accepted.by} {until}: {accepted.why}"
+        yield f"accepted by {describe_principal(accepted.by)} {until}: {accepted.why}"

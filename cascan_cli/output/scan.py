@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cascan.ids import ReportKey
 from cascan_cli.errors import EXIT_FAILED, EXIT_REFUSED
+from cascan_cli.output.principals import describe_principal
 from cascan_cli.output.text import pluralize, print_message
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def describe_suspension(scan: Scan) -> str:
         return ""
     by = f" by {suspension.by}" if suspension.by else ""
     reason = f" ({suspension.reason})" if suspension.reason else ""
-    sender = f", requested by the principal {suspension.sender}" if suspension.sender else ""
+    sender = f", requested by the principal {describe_principal(suspension.sender)}" if suspension.sender else ""
     return f"; suspended{by}{reason}{sender}" if by or reason or sender else ""
 
 

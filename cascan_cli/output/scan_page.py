@@ -9,6 +9,7 @@ from cascan.clock import to_wire
 from cascan.model.scan import FINAL_STATES, Outcome, Scan, ScanState
 from cascan_cli.output.fields import print_fields, print_lines, print_title
 from cascan_cli.output.findings import count_severities
+from cascan_cli.output.principals import describe_principal
 from cascan_cli.output.scan import (
     describe_permission,
     describe_suspension,
@@ -74,7 +75,7 @@ def _list_request(scan: Scan) -> Iterator[tuple[str, object]]:
     yield "labels", ", ".join(f"{key}={value}" for key, value in scan.labels.items())
     yield "windows", ", ".join(scan.windows)
     yield "requested", to_wire(scan.requested_at)
-    yield "by", scan.requested_by
+    yield "by", describe_principal(scan.requested_by)
     yield "permission", describe_permission(request) if request else ""
     yield "finished", to_wire(scan.finished_at) if scan.finished_at else ""
     seconds = duration_s(scan)

@@ -2,43 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from typing import TYPE_CHECKING, cast
+from argparse import RawDescriptionHelpFormatter
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from cascan_cli.parser.cascades import add_cascade_commands
-from cascan_cli.parser.check import add_check_commands
-from cascan_cli.parser.completion import add_completion_command
-from cascan_cli.parser.control import add_control_commands
-from cascan_cli.parser.doctor import add_doctor_command
-from cascan_cli.parser.exposure import add_exposure_commands
-from cascan_cli.parser.history import add_history_commands
-from cascan_cli.parser.inventory import add_inventory_commands
-from cascan_cli.parser.local import add_local_command
-from cascan_cli.parser.messages import add_messages_commands
-from cascan_cli.parser.network import add_network_commands
-from cascan_cli.parser.pages import add_page_commands
-from cascan_cli.parser.query import add_query_command
-from cascan_cli.parser.read import add_read_command
-from cascan_cli.parser.reading import add_reading_commands
-from cascan_cli.parser.redrive import add_redrive_commands
-from cascan_cli.parser.reparse import add_reparse_command
-from cascan_cli.parser.schedule import add_schedule_commands
-from cascan_cli.parser.search import add_search_command
+from cascan_cli.parser import shared_options
 from cascan_cli.parser.sentence_parser import OneCommand, SentenceParser
-from cascan_cli.parser.severity import add_severity_commands
-from cascan_cli.parser.shared_options import (
-    FOR_THIS_SCAN,
-    output_options,
-    policy_options,
-    request_options,
-    stack_options,
-    wait_options,
-)
-from cascan_cli.parser.top import add_top_command
-from cascan_cli.parser.ui import add_ui_command
-from cascan_cli.parser.vantage import add_vantage_commands
-from cascan_cli.parser.vuls import add_vuls_commands
-from cascan_cli.parser.worker import add_worker_command
 from cascan_cli.version import PrintVersion
 
 if TYPE_CHECKING:
@@ -102,15 +72,55 @@ Scan only what you have permission to scan."""
 RAW = RawDescriptionHelpFormatter
 
 
+class Family(NamedTuple):
+    """Commands whose arguments one module has, in the order of `cascan --help`."""
+
+    module: str
+    function: str  # adds them, with the options that they share with other commands
+    options: tuple[str, ...]  # of those: names for shared_options
+    commands: tuple[str, ...]
+
+
+STACK = ("stack", "output")
+FAMILIES = (
+    Family("scanning", "add_scanning_commands", (*STACK, "request"), ("scan", "submit")),
+    Family("reading", "add_reading_commands", STACK, ("scans", "wait", "watch", "findings", "report")),
+    Family("pages", "add_page_commands", STACK, ("show", "host", "explain")),
+    Family("search", "add_search_command", STACK, ("search",)),
+    Family("query", "add_query_command", STACK, ("query",)),
+    Family("inventory", "add_inventory_commands", STACK, ("inventory", "diff")),
+    Family("history", "add_history_commands", STACK, ("when", "at", "reach", "history")),
+    Family("control", "add_control_commands", STACK, ("cancel", "suspend", "resume", "delete", "halt")),
+    Family("running", "add_running_commands", STACK, ("local", "rebuild", "migrate", "egress")),
+    Family("redrive", "add_redrive_commands", STACK, ("redrive",)),
+    Family("reparse", "add_reparse_command", STACK, ("reparse",)),
+    Family("doctor", "add_doctor_command", STACK, ("doctor",)),
+    Family("read", "add_read_command", (), ("read",)),
+    Family("check", "add_check_commands", ("request", "output"), ("check", "cost", "targets", "options")),
+    Family("cascades", "add_cascade_commands", STACK, ("apply", "rules", "tree")),
+    Family("schedule", "add_schedule_commands", STACK, ("schedule",)),
+    Family("severity", "add_severity_commands", STACK, ("severity",)),
+    Family("exposure", "add_exposure_commands", STACK, ("exposure", "why")),
+    Family("messages", "add_messages_commands", STACK, ("messages",)),
+    Family("vantage", "add_vantage_commands", STACK, ("vantage",)),
+    Family("network", "add_network_commands", STACK, ("network",)),
+    Family("vuls", "add_vuls_commands", STACK, ("vuls",)),
+    Family("worker", "add_worker_command", ("stack",), ("worker",)),
+    Family("top", "add_top_command", ("stack",), ("top",)),
+    Family("ui", "add_ui_command", ("stack",), ("ui",)),
+    Family("completion", "add_completion_command", (), ("completion",)),
+)
+
+
 def build_parser(command: str = "") -> SentenceParser:
     """The parser of all commands; or only of this one, if there is a command of this name."""
     top, commands = _build_top()
-    if command:
-        one = OneCommand(commands, command)
-        _add_commands(cast("Commands", one))
-        if one.is_found:
+    for family in FAMILIES:
+        if command in family.commands:
+            _add_family(family, cast("Commands", OneCommand(commands, command)))
             return top
-    _add_commands(commands)
+    for family in FAMILIES:
+        _add_family(family, commands)
     return top
 
 
@@ -121,126 +131,12 @@ def _build_top() -> tuple[SentenceParser, Commands]:
     return top, commands
 
 
-def _add_commands(commands: Commands) -> None:
-    stack, output, request = stack_options(), output_options(), request_options()
-    _add_scanning(commands, stack, request, output)
-    add_reading_commands(commands, stack, output)
-    add_page_commands(commands, stack, output)
-    add_search_command(commands, stack, output)
-    add_query_command(commands, stack, output)
-    add_inventory_commands(commands, stack, output)
-    add_history_commands(commands, stack, output)
-    add_control_commands(commands, stack, output)
-    _add_running(commands, stack, output)
-    add_redrive_commands(commands, stack, output)
-    add_reparse_command(commands, stack, output)
-    add_doctor_command(commands, stack, output)
-    add_read_command(commands)
-    add_check_commands(commands, request, output)
-    add_cascade_commands(commands, stack, output)
-    add_schedule_commands(commands, stack, output)
-    add_severity_commands(commands, stack, output)
-    add_exposure_commands(commands, stack, output)
-    add_messages_commands(commands, stack, output)
-    add_vantage_commands(commands, stack, output)
-    add_network_commands(commands, stack, output)
-    add_vuls_commands(commands, stack, output)
-    add_worker_command(commands, stack)
-    add_top_command(commands, stack)
-    add_ui_command(commands, stack)
-    add_completion_command(commands)
+def _add_family(family: Family, commands: Commands) -> None:
+    add = getattr(import_module(f"cascan_cli.parser.{family.module}"), family.function)
+    add(commands, *map(_build_options, family.options))
 
 
-def _add_scanning(
-    commands: Commands,
-    stack: ArgumentParser,
-    request: ArgumentParser,
-    output: ArgumentParser,
-) -> None:
-    wait, policy = wait_options(), policy_options(FOR_THIS_SCAN)
-    scan = commands.add_parser(
-        "scan",
-        parents=[stack, policy, request, output, wait],
-        formatter_class=RAW,
-        help="scan targets and print the findings",
-        usage="cascan scan TARGET... [options] [-- NMAP ARGS]",
-        description="Scan targets, wait for the scan to end, print the findings.\n\n"
-        "TARGET is an address, a network, an nmap range (10.0.0-3.1-50) or a host name;\n"
-        "with ports of its own as 10.0.0.5:22,53/udp or [2001:db8::5]:443. A - reads\n"
-        "targets from standard input.\n\n"
-        "Options after -- are checked and passed to nmap: cascan scan host -- -sV -p 443",
-    )
-    scan.add_argument("targets", nargs="*", metavar="TARGET")
-    scan.set_defaults(run="scan")
-
-    submit = commands.add_parser(
-        "submit",
-        parents=[stack, policy, output, wait],
-        help="submit a request from a file",
-        usage="cascan submit -f FILE [options]\n       cascan submit --vuls FILE [SERVER...] [options]",
-        description="Submit a scan request as JSON or YAML: cascan's short form or a secureCodeBox Scan "
-        "manifest. With --vuls, submit one request for each server of a Vuls configuration, "
-        "one after the other. Waits for the scan to end and prints the findings, as `cascan "
-        "scan` does.",
-    )
-    source = submit.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "-f",
-        "--file",
-        metavar="FILE",
-        help="file with the request; - reads standard input",
-    )
-    source.add_argument("--vuls", metavar="FILE", help="a Vuls configuration (config.toml)")
-    submit.add_argument(
-        "servers",
-        nargs="*",
-        metavar="SERVER",
-        help="servers of the Vuls configuration; default: all",
-    )
-    submit.set_defaults(run="submit")
-
-
-def _add_running(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
-    add_local_command(commands, output)
-    rebuild = commands.add_parser(
-        "rebuild",
-        parents=[stack, output],
-        help="rebuild a lost table from the bucket",
-        description="Rebuild a lost table from the records and reports in the bucket. Scans that are "
-        "still in the table are left unchanged, unfinished scans go on, and finished scans "
-        "are not announced again.",
-    )
-    rebuild.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-    rebuild.set_defaults(run="rebuild")
-    migrate = commands.add_parser(
-        "migrate",
-        parents=[stack, output],
-        help="move what an earlier version stored to the present layout of the table",
-        description="Move the inventory and the findings that an earlier version stored to the present layout "
-        "of the table. The stack goes on meanwhile, and everything can be read before and after. The command may "
-        "be interrupted and repeated. Exit code 1: some scans have not ended an hour ago; repeat it later.",
-    )
-    migrate.set_defaults(run="migrate")
-
-    egress = commands.add_parser(
-        "egress",
-        parents=[output],
-        help="compute the WorkerEgress parameter from AllowedTargets",
-        description="Print the networks that workers in the stack's own VPC must reach: the value of its "
-        "parameter WorkerEgress. Sends nothing.",
-    )
-    egress.add_argument("allowed", nargs="+", metavar="ALLOWED", help="the stack's AllowedTargets")
-    egress.add_argument(
-        "--deny",
-        action="append",
-        default=[],
-        metavar="DENIED",
-        help="the stack's DeniedTargets",
-    )
-    egress.add_argument(
-        "--network",
-        choices=["public", "nat", "endpoints"],
-        default="public",
-        help="the stack's WorkerNetwork, which decides on the remarks",
-    )
-    egress.set_defaults(run="egress")
+@cache
+def _build_options(name: str) -> Any:
+    """A parser of options that commands share. None of them changes it."""
+    return getattr(shared_options, f"{name}_options")()

@@ -50,7 +50,7 @@ def add_exposure_commands(commands: Commands, stack: ArgumentParser, output: Arg
     _add_list(actions, stack, output)
     _add_decisions(actions, stack, output)
     why = add_command(commands, "why", [stack, output], "why an exposure has its state and severity")
-    why.add_argument("id", metavar="ID", help="of an exposure")
+    why.add_argument("id", metavar="ID", help="of an exposure, or its beginning")
     why.set_defaults(run="exposures", action="why")
 
 
@@ -141,7 +141,7 @@ def _add_decisions(actions: Commands, stack: ArgumentParser, output: ArgumentPar
     reopen = add_command(actions, "reopen", [stack, output], "take an acknowledgement or an acceptance back")
     accept.add_argument("--until", required=True, metavar="DATE", help="the last day, as 2027-03-31 (UTC)")
     for command in (ack, accept, reopen):
-        command.add_argument("id", metavar="ID", help="of the exposure, from cascan exposure list")
+        command.add_argument("id", metavar="ID", help="of the exposure, or its beginning, from cascan exposure list")
         command.set_defaults(run="exposures")
     accept.add_argument("--why", required=True, metavar="TEXT", help="the reason")
     for command in (ack, reopen):

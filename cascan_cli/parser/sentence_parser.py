@@ -75,12 +75,10 @@ class OneCommand:
     def __init__(self, commands: _SubParsersAction[Any], name: str) -> None:
         self._commands = commands
         self._name = name
-        self.is_found = False
 
     def add_parser(self, name: str, **options: Any) -> Any:
         if name != self._name:
             return _Dropped()
-        self.is_found = True
         return self._commands.add_parser(name, **options)
 
 

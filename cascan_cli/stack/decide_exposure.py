@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from cascan.exposure.life import accept, acknowledge, reopen
 from cascan.exposure_updates.store_moves import announce_moves, change_exposure
-from cascan.limits import MAX_EXPOSURE_REASON_CHARS
-from cascan.model.exposure import Acknowledgement, Exposure, ExposureAcceptance
+from cascan.limits import MAX_EXPOSURE_REASON_CHARS, MAX_LISTED_EXPOSURES
+from cascan.model.exposure import Acknowledgement, Exposure, ExposureAcceptance, ExposureState
 from cascan.recovery.operator_records import record_exposure
 from cascan_cli.errors import BadInput
 from cascan_cli.stack.backup import back_up
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from cascan_cli.stack.open import StackGateways
 
 ACTIONS = ("ack", "accept", "reopen")
+MAX_CANDIDATES = 5  # that an error names
 
 
 class Decision(NamedTuple):
@@ -31,11 +34,31 @@ class Decision(NamedTuple):
 
 
 def find_exposure(table: Exposures, exposure_id: str) -> Exposure:
-    """Raises: BadInput: there is none."""
+    """The exposure with this id, or the only one whose id begins with it.
+
+    Raises: BadInput: there is none, or there are several.
+    """
     exposure = table.get_exposure(exposure_id)
-    if exposure is None:
+    if exposure:
+        return exposure
+    candidates = list(islice(_list_candidates(table, exposure_id), MAX_CANDIDATES + 1)) if exposure_id else []
+    if not candidates:
         raise BadInput(f"there is no exposure {exposure_id!r:.60}; `cascan exposure list` shows them")
-    return exposure
+    if len(candidates) > 1:
+        ids = ", ".join(candidate.exposure_id for candidate in candidates[:MAX_CANDIDATES])
+        more = " and others" if len(candidates) > MAX_CANDIDATES else ""
+        raise BadInput(f"several exposures begin with {exposure_id!r:.60}: {ids}{more}")
+    return candidates[0]
+
+
+def _list_candidates(table: Exposures, beginning: str) -> Iterator[Exposure]:
+    """The exposures whose ids begin so, among the MAX_LISTED_EXPOSURES oldest of each state."""
+    found: set[str] = set()  # one that changes its state meanwhile is listed twice
+    for state in ExposureState:
+        for _, exposure in islice(table.list_exposures(state), MAX_LISTED_EXPOSURES):
+            if exposure.exposure_id.startswith(beginning) and exposure.exposure_id not in found:
+                found.add(exposure.exposure_id)
+                yield exposure
 
 
 def decide_exposure(stack: StackGateways, exposure_id: str, decision: Decision) -> Exposure:
@@ -55,7 +78,7 @@ def decide_exposure(stack: StackGateways, exposure_id: str, decision: Decision) 
     else:
         decided = change_exposure(stack.table, exposure, lambda current: reopen(current, by=by, at=at, why=why))
     if decided is exposure:
-        raise BadInput(f"exposure {exposure_id} is {exposure.state.value}: there is nothing to change")
+        raise BadInput(f"exposure {exposure.exposure_id} is {exposure.state.value}: there is nothing to change")
     (announced,) = announce_moves(stack.table, stack.bus, [decided])
     back_up(record_exposure, stack.operator_records, announced)
     return announced

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,44 @@ if TYPE_CHECKING:
     from cascan_cli.local.endpoint import Endpoint
     from cascan_cli.local.policy import LocalPolicy
 
+# Commands that only read, mostly from the table alone: module, and action if it has several
+READERS = frozenset(
+    {
+        *(
+            (run, None)
+            for run in (
+                "at",
+                "diff",
+                "explain",
+                "exposure_check",
+                "exposure_init",
+                "exposure_plan",
+                "findings",
+                "host",
+                "inventory",
+                "reach",
+                "report",
+                "scans",
+                "search",
+                "show",
+                "tree",
+                "when",
+            )
+        ),
+        ("exposures", "list"),
+        ("exposures", "why"),
+        ("messages", "list"),
+        ("messages", "show"),
+        ("mutes", "mutes"),
+        ("network", "list"),
+        ("rules", "list"),
+        ("rules", "show"),
+        ("schedule", "list"),
+        ("schedule", "show"),
+        ("severity", "show"),
+        ("vantage", "list"),
+    }
+)
 MAX_EXPRESS = 16  # concurrent express workers; each takes 80 MB with its nmap
 NMAP_MISSING = (
     "nmap is not installed. Install it and try again: apt-get install nmap (Debian, Ubuntu), "
@@ -54,6 +92,7 @@ class StackGateways(msgspec.Struct, frozen=True):
     is_local: bool = False
     own_port: int | None = None  # on which a local stack listens
     history_days: int = 0  # how long a deployed stack keeps its history; 0: for ever, as on one machine
+    start: Callable[[], None] = lambda: None  # has the stack started that only its saved table stands for so far
 
     @property
     def table(self) -> DynamoScanTable:
@@ -64,18 +103,21 @@ class StackGateways(msgspec.Struct, frozen=True):
 
     @property
     def reports(self) -> S3ReportStore:
+        self.start()
         from cascan.aws.s3.report_store import S3ReportStore
 
         return S3ReportStore(self.outputs["ReportBucketName"])
 
     @property
     def operator_records(self) -> S3OperatorRecords:
+        self.start()
         from cascan.aws.s3.operator_records import S3OperatorRecords
 
         return S3OperatorRecords(self.outputs["ReportBucketName"])
 
     @property
     def request_queue(self) -> SqsRequestQueue:
+        self.start()
         from cascan.aws.sqs.request_queue import SqsRequestQueue
 
         return SqsRequestQueue(self.outputs["RequestQueueUrl"])
@@ -94,6 +136,7 @@ class StackGateways(msgspec.Struct, frozen=True):
 
     @property
     def message_queue(self) -> SqsRequestQueue:
+        self.start()
         from cascan.aws.sqs.request_queue import SqsRequestQueue
 
         return SqsRequestQueue(self.outputs["MessageQueueUrl"], "message queue")
@@ -118,6 +161,7 @@ class StackGateways(msgspec.Struct, frozen=True):
 
     @property
     def scheduler(self) -> EventBridgeScheduler:
+        self.start()
         from cascan.aws.scheduler import EventBridgeScheduler
 
         return EventBridgeScheduler(
@@ -129,18 +173,21 @@ class StackGateways(msgspec.Struct, frozen=True):
 
     @property
     def schedule_queue(self) -> SqsRequestQueue:
+        self.start()
         from cascan.aws.sqs.request_queue import SqsRequestQueue
 
         return SqsRequestQueue(self.outputs["ScheduleQueueUrl"], "schedule queue")
 
     @property
     def control_queue(self) -> SqsRequestQueue:
+        self.start()
         from cascan.aws.sqs.request_queue import SqsRequestQueue
 
         return SqsRequestQueue(self.outputs["ControlQueueUrl"], "control queue")
 
     def queue(self, name: str) -> SqsOperatorQueue:
         """A queue by its name in the template. Raises: BadInput: an earlier version deployed the stack."""
+        self.start()
         from cascan.aws.sqs.operator_queue import SqsOperatorQueue
 
         url = self.outputs.get(f"{name}Url")
@@ -150,12 +197,14 @@ class StackGateways(msgspec.Struct, frozen=True):
 
     def queue_at(self, url: str) -> SqsOperatorQueue:
         """A queue of a vantage by its URL."""
+        self.start()
         from cascan.aws.sqs.operator_queue import SqsOperatorQueue
 
         return SqsOperatorQueue(url)
 
     @property
     def bus(self) -> EventBridgeBus:
+        self.start()
         from cascan.aws.event_bus import EventBridgeBus
 
         return EventBridgeBus(self.outputs["ScanBusName"])
@@ -176,6 +225,9 @@ class StackGateways(msgspec.Struct, frozen=True):
 def open_stack(args: Namespace) -> Iterator[StackGateways]:
     """Open a deployed stack, or the local one. That is started if it is down, until the block ends.
 
+    A command that only reads gets the table that the last local stack saved, if it is down: it is
+    started only if the command needs more.
+
     Raises: CliError: the stack is not available.
     """
     if args.stack:
@@ -185,6 +237,79 @@ def open_stack(args: Namespace) -> Iterator[StackGateways]:
             print_message(warning)
         yield StackGateways(outputs, stays_up=True, history_days=_read_history_days(description))
         return
+    if _only_reads(args):
+        with ExitStack() as opened:
+            saved = _open_saved(args, opened)
+            if saved:
+                yield saved
+                return
+    with _open_local(args) as stack:
+        yield stack
+
+
+def _only_reads(args: Namespace) -> bool:
+    run = getattr(args, "run", None)
+    return (run, None) in READERS or (run, getattr(args, "action", None)) in READERS
+
+
+def _open_saved(args: Namespace, opened: ExitStack) -> StackGateways | None:
+    """The gateways to the saved table. None: there is none, or it cannot stand for the stack.
+
+    `opened` gets what is to be closed at the end.
+    """
+    from cascan_cli.local.state import StateDir
+
+    state = StateDir(args.state_dir)
+    if not state.is_saved():
+        return None
+    from cascan.model.scan import FINAL_STATES, ScanState
+    from cascan_cli.local.deployment import TEMPLATE, find_current_outputs
+    from cascan_cli.local.policy import read_policy
+    from cascan_cli.local.saved_table import open_saved_table
+
+    outputs = find_current_outputs(state, TEMPLATE, local_parameters(read_policy(args.state_dir).widen(args)))
+    table = open_saved_table(state) if outputs else None
+    if outputs is None or table is None:
+        return None
+    opened.callback(table.close)
+    if table.messages or table.scan_states - FINAL_STATES - {ScanState.SUSPENDED}:
+        return None  # a stack that starts goes on with them
+    is_started = False
+
+    def start() -> None:
+        nonlocal is_started
+        if not is_started:
+            is_started = True
+            opened.enter_context(_open_local(args))
+
+    def read(operation: str, body: bytes) -> bytes:
+        content = None if is_started else table.answer(operation, body)
+        if content is not None:
+            return content
+        start()
+        return _ask_stack(operation, body)
+
+    from cascan.aws import clients
+
+    clients.use_token("", "", read)  # until a stack starts, which sets its own
+    return StackGateways(outputs, stays_up=False, is_local=True, own_port=state.port(), start=start)
+
+
+def _ask_stack(operation: str, body: bytes) -> bytes:
+    """The answer of the stack that has been started for a request of DynamoDB."""
+    from cascan.aws import clients
+    from cascan.aws.dynamodb.connection_pool import build_connection
+
+    connection = build_connection(clients.dynamodb())
+    try:
+        connection.send(operation, body)
+        return msgspec.json.encode(connection.answer())
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _open_local(args: Namespace) -> Iterator[StackGateways]:
     from cascan_cli.local.policy import read_policy
     from cascan_cli.local.stack import local_stack
     from cascan_cli.local.state import StateDir

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import secrets
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_AUDIT_TEXT_CHARS
 from cascan.model.audit import AuditEntry
 from cascan_cli.errors import BadInput, CliError
+from cascan_cli.output.principals import find_user
 from cascan_cli.ui.console import Console
 
 ID_BYTES = 6
@@ -27,7 +27,7 @@ def act(console: Console, action: str, subject: str, do: Callable[[], str]) -> s
         entry_id=secrets.token_hex(ID_BYTES),
         at=console.clock(),
         by=console.stack.submitter,
-        user=_find_user(),
+        user=find_user(),
         action=action,
         subject=subject[:MAX_AUDIT_TEXT_CHARS],
     )
@@ -40,10 +40,3 @@ def act(console: Console, action: str, subject: str, do: Callable[[], str]) -> s
         raise
     table.put_audit_entry(replace(entry, outcome="done"))
     return sentence
-
-
-def _find_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may have no name for its user
-        return ""

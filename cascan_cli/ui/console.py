@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from cascan.clock import Clock, utc_now
 from cascan.limits import MAX_CONSOLE_REQUESTED, MAX_CONSOLE_STREAMS
+from cascan_cli.output.principals import describe_principal
 from cascan_cli.output.text import pluralize, printable
 from cascan_cli.ui.guard import Role
 from cascan_cli.ui.kept_changes import KeptChanges
@@ -37,6 +38,7 @@ NAVIGATION = (
     ("/inventory", "Inventory"),
     ("/changes", "Changes"),
     ("/exposures", "Exposures"),
+    ("/messages", "Messages"),
     ("/schedules", "Schedules"),
     ("/rules", "Rules"),
     ("/reach", "Reachability"),
@@ -64,7 +66,7 @@ def build_templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"time": format_time, "pluralize": pluralize}
+    templates.filters |= {"time": format_time, "pluralize": pluralize, "principal": describe_principal}
     return templates
 
 

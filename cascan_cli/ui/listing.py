@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
-from cascan.formats.csv_lines import escape_formula
+from cascan.formats.records import Export, Record
+from cascan.formats.registry import FORMATS, TABLE_FORMATS, find_format, render_records
+from cascan.formats.table import TableRow, render_table
 from cascan.limits import CONSOLE_PAGE_ROWS, MAX_CONSOLE_ROWS, MAX_CONSOLE_SORTED
 from cascan_cli.errors import BadInput
 from cascan_cli.ui.console import get_console
+from cascan_cli.version import VERSION
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 SEVERITY_RANKS = {"CRITICAL": 0, "HIGH": 1, "MEDIUM": 2, "LOW": 3, "INFORMATIONAL": 4}
 NUMBER = re.compile("([0-9]+)")
 MAX_PAGE = MAX_CONSOLE_ROWS // CONSOLE_PAGE_ROWS
-EXPORTS = ("csv", "json")
 UNKEPT = ("page", "after", "as")  # fields of an address that say which part of the list it shows
 
 
@@ -49,24 +48,44 @@ class Filter(NamedTuple):
     hint: str = ""
 
 
-class Placed(NamedTuple):
-    """A row, and its place: a later page reads the rows behind it, without those before."""
+class Row(NamedTuple):
+    """`place`: a later page reads the rows behind it, without those before. `pick`: names it to an action."""
 
-    row: Sequence[object]
-    place: str
+    cells: Sequence[object]
+    place: str = ""
+    pick: str = ""
+
+
+class Action(NamedTuple):
+    """A button below a list, for the rows that a person picks. `fields`: what it asks for."""
+
+    name: str
+    label: str
+    fields: tuple[ActionField, ...] = ()
+
+
+class ActionField(NamedTuple):
+    name: str
+    label: str
+    kind: str = "text"  # of the input element
 
 
 @dataclass
 class Listing:
-    """`rows`: as many as are needed are read. With `is_behind` the first of them is the first of the page."""
+    """`rows`: as many as are needed are read. With `is_behind` the first of them is the first of the page.
+
+    `records`: what the rows are about, for formats of findings; without it there are those of tables alone.
+    """
 
     title: str
     columns: tuple[str, ...]
-    rows: Iterable[Sequence[object] | Placed]
+    rows: Iterable[Sequence[object] | Row]
     filters: tuple[Filter, ...] = ()
     empty: str = "Nothing matches."
     notes: list[str] = field(default_factory=list)
     is_behind: bool = False
+    records: Callable[[], Iterable[Record]] | None = None
+    actions: tuple[Action, ...] = ()
 
 
 class Section(NamedTuple):
@@ -96,6 +115,7 @@ class Page(NamedTuple):
     listing: Listing
     columns: list[Column]
     rows: list[list[Cell]]
+    picks: list[str]  # of the rows; empty: there is nothing to pick
     number: int
     previous: str  # addresses; empty: there is no such page
     following: str
@@ -133,23 +153,23 @@ def build_page(request: Request, listing: Listing) -> Page:
     start = 0 if listing.is_behind and not order else (number - 1) * CONSOLE_PAGE_ROWS
     rows = list(islice(rows, start, start + CONSOLE_PAGE_ROWS + 1))
     has_more = len(rows) > CONSOLE_PAGE_ROWS and number < MAX_PAGE
-    shown = rows[:CONSOLE_PAGE_ROWS]
-    cells = [_to_cells(row) for row in shown]
-    place = shown[-1].place if shown and isinstance(shown[-1], Placed) and not order else ""
+    shown = list(map(_to_row, rows[:CONSOLE_PAGE_ROWS]))
+    place = shown[-1].place if shown and not order else ""
     previous = _address(request, page=str(number - 1)) if number > 1 else ""
     following = _address(request, page=str(number + 1), **({"after": place} if place else {})) if has_more else ""
-    exports = {form: _address(request, **{"as": form}) for form in EXPORTS}
+    exports = {form: _address(request, **{"as": form}) for form in _list_formats(listing)}
     return Page(
         listing=listing,
         columns=[_build_column(request, title, order) for title in listing.columns],
-        rows=cells,
+        rows=[_to_cells(row) for row in shown],
+        picks=[row.pick for row in shown] if listing.actions else [],
         number=number,
         previous=previous,
         following=following,
         exports=exports,
         path=request.url.path,
         sort=request.query_params.get("sort", ""),
-        status=_describe_rows(number, len(cells), has_more=has_more),
+        status=_describe_rows(number, len(shown), has_more=has_more),
     )
 
 
@@ -180,14 +200,14 @@ def _read_order(request: Request, listing: Listing) -> _Order | None:
     return _Order(names.index(text.removeprefix("-")), text.startswith("-"))
 
 
-def _sort(listing: Listing, order: _Order, most: int) -> list[list[Cell]]:
+def _sort(listing: Listing, order: _Order, most: int) -> list[Row]:
     """The first rows, at most so many, in this order."""
     rows = iter(listing.rows)
-    cells = list(map(_to_cells, islice(rows, most)))
+    listed = list(map(_to_row, islice(rows, most)))
     if next(rows, None) is not None:
         listing.notes.append(f"Only the first {most:,} rows are sorted; use the filters to see others.")
-    cells.sort(key=lambda row: _build_key(row[order.column].text), reverse=order.is_descending)
-    return cells
+    listed.sort(key=lambda row: _build_key(Cell.of(row.cells[order.column]).text), reverse=order.is_descending)
+    return listed
 
 
 def _build_key(text: str) -> list[tuple[int, int, str]]:
@@ -208,8 +228,12 @@ def _build_column(request: Request, title: str, order: _Order | None) -> Column:
 # ---- addresses
 
 
-def _to_cells(row: Sequence[object] | Placed) -> list[Cell]:
-    return [Cell.of(value) for value in (row.row if isinstance(row, Placed) else row)]
+def _to_row(row: Sequence[object] | Row) -> Row:
+    return row if isinstance(row, Row) else Row(row)
+
+
+def _to_cells(row: Sequence[object] | Row) -> list[Cell]:
+    return [Cell.of(value) for value in _to_row(row).cells]
 
 
 def read_place(request: Request) -> str:
@@ -244,36 +268,55 @@ def _address(request: Request, **changed: str) -> str:
     return f"{request.url.path}?{urlencode(query | changed)}"
 
 
+# ---- files
+
+
+def _list_formats(listing: Listing) -> list[str]:
+    return [name for name in FORMATS if name in TABLE_FORMATS or listing.records]
+
+
 def _export(request: Request, listing: Listing, form: str) -> Response:
-    """All rows, up to MAX_CONSOLE_ROWS. Raises: BadInput: an unknown form or column."""
-    if form not in EXPORTS:
-        raise BadInput(f"as={form!r:.20}: must be one of {', '.join(EXPORTS)}")
+    """All rows, up to MAX_CONSOLE_ROWS; in a format of findings, what they are about.
+
+    Raises: BadInput: an unknown form or column.
+    """
+    formats = _list_formats(listing)
+    if form not in formats:
+        raise BadInput(f"as={form!r:.20}: must be one of {', '.join(formats)}")
+    if form not in TABLE_FORMATS and listing.records:
+        return send_records(request, listing.title, listing.records(), form)
     order = _read_order(request, listing)
     listed = _sort(listing, order, MAX_CONSOLE_ROWS) if order else islice(listing.rows, MAX_CONSOLE_ROWS)
-    rows = [[cell.text for cell in _to_cells(row)] for row in listed]
-    headers = {"Content-Disposition": f'attachment; filename="{_name_file(request)}.{form}"'}
-    if form == "csv":
-        return Response(_to_csv(listing.columns, rows), media_type="text/csv", headers=headers)
-    return Response(_to_json(listing, rows), media_type="application/json", headers=headers)
-
-
-def _name_file(request: Request) -> str:
-    """`cascan-scans-abc`, of the path, without what a header or a file system may take for something else."""
-    name = "-".join(["cascan", *filter(None, request.url.path.split("/"))])
-    return "".join(c if c.isascii() and (c.isalnum() or c in "-.") else "_" for c in name)
-
-
-def _to_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([escape_formula(value) for value in row] for row in rows)
-    return text.getvalue()
-
-
-def _to_json(listing: Listing, rows: Iterable[Sequence[str]]) -> str:
     names = [_to_name(column) for column in listing.columns]
-    return json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2)
+    texts = ([cell.text for cell in _to_cells(row)] for row in listed)
+    rows = [TableRow(row, dict(zip(names, row, strict=True))) for row in texts]
+    document = render_table(form, listing.columns, rows, _describe_export(request, listing.title))
+    return Response(b"".join(document), headers=_name_file(request, form))
+
+
+def send_records(request: Request, title: str, records: Iterable[Record], form: str) -> Response:
+    """The records in a format of findings, without secrets, as they are read. Raises: BadInput: an unknown form."""
+    try:
+        headers = _name_file(request, form)
+    except ValueError as exc:
+        raise BadInput(str(exc)) from exc
+    return StreamingResponse(render_records(form, records, _describe_export(request, title)), headers=headers)
+
+
+def _describe_export(request: Request, title: str) -> Export:
+    return Export(title=title, generated_at=get_console(request).clock(), version=VERSION)
+
+
+def _name_file(request: Request, form: str) -> dict[str, str]:
+    """`cascan-scans-abc.csv`, of the path, without what a header or a file system may take for something else.
+
+    Raises: ValueError: there is no such format.
+    """
+    listed = find_format(form)
+    name = "-".join(["cascan", *filter(None, request.url.path.split("/"))])
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-.") else "_" for c in name)
+    disposition = f'attachment; filename="{safe.replace("cascan-scans-", "cascan-scan-")}{listed.suffix}"'
+    return {"Content-Disposition": disposition, "Content-Type": listed.media_type}
 
 
 def _to_name(column: str) -> str:

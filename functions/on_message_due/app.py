@@ -120,7 +120,7 @@ def _take_turns(work: MessageWork, gateways: TurnGateways, lambda_context: Lambd
     outcome = take_turns(work, gateways, left_s=seconds_left(lambda_context))
     for channel, reason in outcome.parked.items():
         logger.error("message parked", extra={"channel": channel, "key": work.key, "reason": reason})
-    if outcome.sent or outcome.again or outcome.held_by or outcome.held_sent:
+    if any((outcome.sent, outcome.again, outcome.held_by, outcome.quiet, outcome.held_sent)):
         logger.info("messages", extra=asdict(outcome))
     count("MessagesSent", outcome.sent)
     count("ChannelMessagesParked", len(outcome.parked))

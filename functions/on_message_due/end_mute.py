@@ -74,7 +74,14 @@ def _read_page(mute: StoredMute, page: list[HeldMessage], ending: MuteEnding) ->
     passed = mute.passed
     for held in page:
         passed = _count(held, mute, passed, ending)
-        work = MessageWork(scan_id="", cause_id=mute.key, key=held.key, notice=held.notice, detail=held.detail)
+        work = MessageWork(
+            scan_id="",
+            cause_id=mute.key,
+            key=held.key,
+            channel=mute.channel,
+            notice=held.notice,
+            detail=held.detail,
+        )
         ending.queue.send(work.to_wire())
     is_read = len(page) < MAX_HELD_PER_PAGE
     read_to = page[-1].key if page else mute.read_to
@@ -85,12 +92,14 @@ def _count(
     held: HeldMessage, mute: StoredMute, passed: dict[str, PassedExposures], ending: MuteEnding
 ) -> dict[str, PassedExposures]:
     """What came and went, with the held thread's exposure if it did."""
-    if not held.key.startswith(EXPOSURE_PREFIX):
+    if held.is_counted or not held.key.startswith(EXPOSURE_PREFIX):
         return passed
     exposure = ending.exposures.get_exposure(held.key.removeprefix(EXPOSURE_PREFIX))
     if exposure is None or exposure.is_active or _is_muted(exposure, ending.gateways):
         return passed
     for listener in ending.listeners:
+        if mute.channel not in ("", listener.settings.name):
+            continue
         thread = listener.speaker.threads.get_thread(held.key, listener.settings.name)
         latest = thread.latest if thread else None
         if came_and_went(exposure, mute, latest, listener.settings.audience):

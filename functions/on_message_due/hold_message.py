@@ -12,11 +12,13 @@ from typing import Protocol
 from cascan.clock import Clock
 from cascan.gateways import Mutes
 from cascan.limits import MAX_SERIES_LOOKS
-from cascan.messages.mutes import MessageTopic, describe_notice, find_mute
+from cascan.messages.channel_settings import ChannelSettings
+from cascan.messages.mutes import TEST, MessageTopic, describe_notice, find_mute
+from cascan.messages.quiet_hours import find_quiet
 from cascan.messages.work import MessageWork
 from cascan.model.certificate import WatchedCertificate
 from cascan.model.exposure import Exposure
-from cascan.model.mute import HeldMessage, StoredMute
+from cascan.model.mute import MUTE_PREFIX, HeldMessage, StoredMute
 from cascan.model.scan import Scan
 
 Subject = Exposure | WatchedCertificate
@@ -52,6 +54,31 @@ def hold_message(work: MessageWork, subject: Subject | None, gateways: MuteGatew
     gateways.mutes.hold_message(mute, HeldMessage(key=work.key, notice=work.notice, detail=work.detail))
     current = _find_mute(work, subject, gateways)
     return mute.mute_id if current and current.mute_id == mute.mute_id else ""
+
+
+def hold_during_quiet(
+    work: MessageWork, subject: Subject | None, settings: ChannelSettings, gateways: MuteGateways
+) -> bool:
+    """Whether the message waits for the end of the channel's quiet hours.
+
+    What a person asks for does not wait.
+    """
+    if work.retries or (subject is None and not work.notice) or work.notice.get("kind") == TEST:
+        return False
+    quiet = find_quiet(settings, gateways.clock()) if settings.quiet else None
+    if quiet is None:
+        return False
+    if _find_stored(quiet, gateways) is None:
+        gateways.mutes.put_mute(quiet)  # another process may do so at the same moment
+    is_counted = work.cause_id.startswith(MUTE_PREFIX)
+    held = HeldMessage(key=work.key, notice=work.notice, detail=work.detail, is_counted=is_counted)
+    gateways.mutes.hold_message(quiet, held)
+    stored = _find_stored(quiet, gateways)
+    return stored is not None and stored.holds_at(gateways.clock())
+
+
+def _find_stored(mute: StoredMute, gateways: MuteGateways) -> StoredMute | None:
+    return next((stored for stored in gateways.mutes.list_mutes() if stored.mute_id == mute.mute_id), None)
 
 
 def describe_exposure(exposure: Exposure, mutes: list[StoredMute], scans: ScanReader) -> MessageTopic:

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from cascan.aws.message_channels import BusChannel, TopicChannel, read_parameter
+from cascan.channels.apprise_services import AppriseChannel
 from cascan.channels.command import CommandChannel
 from cascan.channels.unusable import UnusableChannel
 from cascan.channels.webhook import WebhookChannel
@@ -53,9 +54,9 @@ class ChannelEnds:
         if settings.topic:
             topic = "the stack has no topic; deploy it with the parameter MessagesTopicArn"
             return TopicChannel(self.topic_arn) if self.topic_arn else UnusableChannel(topic)
-        if self.runs_commands:
-            return CommandChannel(settings.command)
-        return UnusableChannel("commands run on one machine alone; use a webhook, topic or bus")
+        if not self.runs_commands:
+            return UnusableChannel("commands and Apprise run on one machine alone; use a webhook, topic or bus")
+        return AppriseChannel(settings.apprise) if settings.apprise else CommandChannel(settings.command)
 
 
 class ChannelOpener:

@@ -25,7 +25,7 @@ from cascan.model.message import EXPOSURE_PREFIX
 from cascan.model.mute import MUTE_PREFIX
 from cascan.queries.reachability_findings import FindingsAndLooks
 from on_message_due.end_mute import MuteEnding, end_mute
-from on_message_due.hold_message import ExposureReader, MuteGateways, hold_message
+from on_message_due.hold_message import ExposureReader, MuteGateways, hold_during_quiet, hold_message
 
 
 class FindsOwners(Protocol):
@@ -60,6 +60,7 @@ class TurnOutcome:
     parked: dict[str, str] = field(default_factory=dict)  # by channel, why
     again: int = 0  # turns that are due again
     held_by: str = ""  # the id of the mute that holds the message
+    quiet: int = 0  # channels whose quiet hours hold it
     held_sent: int = 0  # messages that a mute held, which are sent now
 
 
@@ -81,6 +82,9 @@ def take_turns(work: MessageWork, gateways: TurnGateways, *, left_s: TimeLeft = 
         if left_s() < MESSAGE_TURN_S:  # the others in an invocation of their own
             gateways.queue.send(replace(work, channel=listener.settings.name).to_wire())
             outcome.again += 1
+            continue
+        if hold_during_quiet(work, subject, listener.settings, mute_gateways):
+            outcome.quiet += 1
             continue
         turn = _take_turn(work, subject, listener, file)
         outcome.sent += turn.is_sent

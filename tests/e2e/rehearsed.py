@@ -116,13 +116,11 @@ def copy_project(folder: Path, parameters: Mapping[str, str]) -> Concessions:
 
 
 # ==== the emulator ====================================================================================================
-class SecureEndpoint(Endpoint):
+class SecureEndpoint(Endpoint, frozen=True):
     """An emulator with a certificate of its own, and without our guard.
 
     The sessions of roles, which authorisation checks, would not carry the guard's secret.
     """
-
-    __slots__ = ()
 
     @property
     def url(self) -> str:

@@ -75,7 +75,8 @@ class Stack:
         """No file is stored any more, so that the other tests start no reaction."""
         self.table.delete_item(Key={"pk": "stack", "sk": "expectations"})
         self.table.delete_item(Key={"pk": "stack", "sk": "channels"})
-        self.s3.delete_object(Bucket=self.outputs["ReportBucketName"], Key="house/expectations.json")
+        for name in ("expectations", "channels"):
+            self.s3.delete_object(Bucket=self.outputs["ReportBucketName"], Key=f"house/{name}.json")
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cascan_cli.stack.dead_letters import BY_NAME, PARKED_SHARDS, DeadLetterQueue
+from cascan_cli.doctor.stack_checks import list_work_queues
+from cascan_cli.stack.dead_letters import BY_NAME, PARKED_SHARDS, DeadLetterQueue, list_queues
 from on_shard_queued.drain import HOLD_S
 from tests.template.model import (
     FUNCTIONS,
@@ -218,3 +219,8 @@ def test_the_urls_of_a_queue_and_of_its_source_are_outputs_under_the_condition_t
     parameter, _, value = queue.parameter.partition("=")
     declared = MODEL.templates[ROOT]["Conditions"].get(condition)
     assert declared == ({"Fn::Equals": [{"Ref": parameter}, value]} if parameter else None)
+
+
+def test_doctor_checks_every_queue() -> None:
+    checked = {*list_work_queues(OUTPUTS), *(queue.name for queue in list_queues(OUTPUTS))}
+    assert checked == {queue.name for queue in QUEUES.values()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cascan_cli.output.principals import describe_principal
 from cascan_cli.output.scan import format_changes, format_first_reason
 from cascan_cli.ui.console import format_time
 from cascan_cli.ui.listing import Cell, link
@@ -49,7 +50,7 @@ def scan_row(scan: Scan) -> tuple[object, ...]:
         Cell(scan.state.value, mark=STATE_MARKS.get(scan.state.value, "running")),
         scan.outcome or "",
         format_time(scan.requested_at),
-        scan.requested_by,
+        describe_principal(scan.requested_by),
         scan.findings.count,
         format_changes(scan.changes),
         describe_end(scan),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from cascan.formats.change_records import select_change_records
 from cascan.limits import MAX_CHART_DAYS, MAX_CONSOLE_SCANS, MAX_CONSOLE_SHARDS
 from cascan.model.inventory import Change, ChangeKind
 from cascan.queries.recorded_changes import ChangesOfDay, count_by_day
@@ -46,7 +47,8 @@ def show_changes(request: Request) -> Response:
     days = query["days"] or DEFAULT_DAYS
     if days not in DAYS:
         raise BadInput(f"days {days!r:.20}: must be one of {', '.join(DAYS)}")
-    scans = [scan for scan in console.recent.list_scans(console.stack.table) if _is_of_series(scan, query)]
+    table = console.stack.table
+    scans = [scan for scan in console.recent.list_scans(table) if _is_of_series(scan, query)]
     counted = count_by_day(scans, console.clock(), int(days))
     listing = Listing(
         title="Changes",
@@ -60,6 +62,7 @@ def show_changes(request: Request) -> Response:
             Filter("days", "Days of the chart", days, DAYS),
         ),
         empty="No scan saw a change that matches.",
+        records=lambda: select_change_records((change for _, change in _find(console, scans, query)), table),
         notes=[
             f"Of the {MAX_CONSOLE_SCANS} latest scans; the list reads the latest {MAX_CONSOLE_SHARDS} shards of those "
             "with changes, and `cascan diff SCAN` all of a scan. First observations are not changes."

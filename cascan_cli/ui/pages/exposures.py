@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
@@ -15,8 +15,9 @@ from cascan_cli.output.exposures import format_age, list_reasons
 from cascan_cli.output.history import format_port
 from cascan_cli.stack.decide_exposure import ACTIONS, Decision, decide_exposure
 from cascan_cli.ui.audit import act
+from cascan_cli.ui.bulk import act_on_each, go_back, read_picks
 from cascan_cli.ui.console import Console, format_time, get_console, get_form, go_to
-from cascan_cli.ui.listing import Filter, Listing, link, read_query, show_listing
+from cascan_cli.ui.listing import Action, ActionField, Filter, Listing, Row, link, read_query, show_listing
 from cascan_cli.ui.pages.cells import exposure_link, host_link, scan_link, severity_cell, state_cell
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 
 COLUMNS = ("Exposure", "Severity", "State", "Age", "Vantage", "Host", "Name", "Port", "Kind", "Owner", "Why")
 FIELDS = ("state", "severity", "vantage", "host", "owner")
+BULK_ACTIONS = (
+    Action("ack", "Acknowledge the picked ones", (ActionField("why", "Reason (optional)"),)),
+    Action(
+        "accept",
+        "Accept the picked ones",
+        (ActionField("until", "Up to and including", "date"), ActionField("why", "Reason")),
+    ),
+)
 VERBS = {"ack": "acknowledge exposure", "accept": "accept exposure", "reopen": "reopen exposure"}
 
 
@@ -33,7 +42,7 @@ def show_exposures(request: Request) -> Response:
     listing = Listing(
         title="Exposures",
         columns=COLUMNS,
-        rows=(_row(console, exposure) for exposure in _find(console, query)),
+        rows=(Row(_row(console, each), pick=_name_pick(each)) for each in _find(console, query)),
         filters=(
             Filter("state", "State", query["state"], tuple(state.value for state in ExposureState)),
             Filter("severity", "Severity", query["severity"], tuple(severity.value for severity in Severity)),
@@ -43,8 +52,42 @@ def show_exposures(request: Request) -> Response:
         ),
         empty="No exposure matches. `cascan exposure apply FILE` stores what is expected.",
         notes=["Without a state, exposures that are resolved or suppressed are left out."],
+        actions=BULK_ACTIONS if console.is_operator else (),
     )
     return show_listing(request, listing)
+
+
+def _name_pick(exposure: Exposure) -> str:
+    """Only what is active can be decided on."""
+    return exposure.exposure_id if exposure.is_active else ""
+
+
+def decide_each(request: Request) -> Response:
+    """The buttons below the list. Raises: BadInput: nothing is picked, or the decision is invalid."""
+    console, form = get_console(request), get_form(request)
+    action = form.get("action", "")
+    if action not in {listed.name for listed in BULK_ACTIONS}:
+        raise BadInput(f"action {action!r:.40}: must be one of {', '.join(listed.name for listed in BULK_ACTIONS)}")
+    decision = _read_decision(console, form, action, prefix=f"{action}-")
+
+    def decide_one(exposure_id: str) -> str:
+        return decide_exposure(console.stack, exposure_id, decision).state.value
+
+    return go_back(request, act_on_each(console, VERBS[action], read_picks(form), decide_one, _describe(decision)))
+
+
+def _read_decision(console: Console, form: Mapping[str, str], action: str, prefix: str = "") -> Decision:
+    """`prefix`: of the names of its fields. Raises: BadInput: an acceptance has no reason."""
+    why, until = form.get(f"{prefix}why", "").strip(), form.get(f"{prefix}until", "").strip()
+    if action == "accept" and not why:
+        raise BadInput("an acceptance needs a reason")
+    return Decision(action, by=console.stack.submitter, at=console.clock(), why=why, until=until)
+
+
+def _describe(decision: Decision) -> str:
+    """For the audit list."""
+    until = f"until {decision.until}" if decision.action == "accept" else ""
+    return " ".join(filter(None, (until, decision.why)))
 
 
 def _find(console: Console, query: dict[str, str]) -> Iterator[Exposure]:
@@ -116,11 +159,8 @@ def decide(request: Request) -> Response:
     exposure_id, action = _get(console, request).exposure_id, form.get("action", "")
     if action not in ACTIONS:
         raise BadInput(f"action {action!r:.40}: must be one of {', '.join(ACTIONS)}")
-    why, until = form.get("why", "").strip(), form.get("until", "").strip()
-    if action == "accept" and not why:
-        raise BadInput("an acceptance needs a reason")
-    decision = Decision(action, by=console.stack.submitter, at=console.clock(), why=why, until=until)
-    subject = " ".join(filter(None, (exposure_id, f"until {until}" if action == "accept" else "", why)))
+    decision = _read_decision(console, form, action)
+    subject = f"{exposure_id} {_describe(decision)}".strip()
 
     def change() -> str:
         decided = decide_exposure(console.stack, exposure_id, decision)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from cascan.formats.search_records import SearchedFindings
 from cascan.limits import MAX_SEARCH_RESULTS
 from cascan.queries.search import SearchText
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.finding_query import CHOICES, parse_finding_query
 from cascan_cli.stack.search_stack import search_index, search_table
 from cascan_cli.ui.console import Console, format_time, get_console
-from cascan_cli.ui.listing import Filter, Listing, Placed, count_needed, read_place, read_query, show_listing
+from cascan_cli.ui.listing import Filter, Listing, Row, count_needed, read_place, read_query, show_listing
 from cascan_cli.ui.pages.cells import host_link, scan_link, severity_cell
 
 if TYPE_CHECKING:
@@ -21,12 +22,16 @@ if TYPE_CHECKING:
 
     from cascan.queries.finding_query import FindingQuery
     from cascan.queries.search import SearchResult
-    from cascan_cli.local.search_index import Found
 
 COLUMNS = ("Severity", "Address", "Name", "Port", "Service", "Finding", "Category", "Scan", "Requested")
 FIELDS = ("text", "severity", "host", "port", "service", "category", "since")
 RESULTS_IN_AWS = 1_000  # without an index, each is read
 LAST_PLACE = 2**63 - 1
+
+
+class Found(NamedTuple):
+    place: str  # empty: it is not known
+    result: SearchResult
 
 
 class Part(NamedTuple):
@@ -41,11 +46,14 @@ def show_findings(request: Request) -> Response:
     notes: list[str] = []
     place = _read_place(request)
     limit = min(count_needed(request), MAX_SEARCH_RESULTS)
-    results = _search(get_console(request), query, Part(limit, place), notes)
+    console = get_console(request)
+    text, selection = _parse(query)
+    results = _search(console, text, selection, Part(limit, place), notes)
+    searched = SearchedFindings(console.stack.table, text, selection)
     listing = Listing(
         title="Findings",
         columns=COLUMNS,
-        rows=results,
+        rows=(Row(_to_cells(each.result), each.place) for each in results),
         filters=(
             Filter("text", "Words", query["text"], hint="CVE-2021-44228, openssh 8.9"),
             Filter("severity", "Severity", query["severity"], tuple(CHOICES)),
@@ -58,6 +66,7 @@ def show_findings(request: Request) -> Response:
         empty="No finding of an ended scan matches.",
         notes=notes,
         is_behind=place is not None,
+        records=lambda: searched.select_records(each.result for each in results),
     )
     return show_listing(request, listing)
 
@@ -72,9 +81,8 @@ def _read_place(request: Request) -> int | None:
     return int(text)
 
 
-def _search(
-    console: Console, query: dict[str, str], part: Part, notes: list[str]
-) -> Iterator[Placed | Sequence[object]]:
+def _parse(query: dict[str, str]) -> tuple[SearchText, FindingQuery]:
+    """Raises: BadInput: a filter is invalid."""
     args = Namespace(
         severity=[query["severity"]] if query["severity"] else [],
         host=query["host"].split(),
@@ -86,22 +94,22 @@ def _search(
     )
     selection = parse_finding_query(args)
     try:
-        text = SearchText.parse([query["text"]] if query["text"] else [])
+        return SearchText.parse([query["text"]] if query["text"] else []), selection
     except ValueError as exc:
         raise BadInput(str(exc)) from exc
-    if console.stack.is_local:
-        found = _search_index(console, text, selection, part, notes)
-        return (Placed(_row(each.result), str(each.place)) for each in found)
-    limit = min(part.limit, RESULTS_IN_AWS)
-    return map(_row, search_table(console.stack, text, selection, limit, shown=limit, say=notes.append))
 
 
-def _search_index(
+def _search(
     console: Console, text: SearchText, selection: FindingQuery, part: Part, notes: list[str]
-) -> list[Found]:
+) -> Sequence[Found]:
+    """The results; without an index, their places are not known."""
+    if not console.stack.is_local:
+        limit = min(part.limit, RESULTS_IN_AWS)
+        results = search_table(console.stack, text, selection, limit, shown=limit, say=notes.append)
+        return [Found("", result) for result in results]
     state_dir, updates = console.args.state_dir, console.recent.needs_index_update()
     try:
-        return search_index(
+        found = search_index(
             console.stack,
             state_dir,
             text,
@@ -114,9 +122,10 @@ def _search_index(
     except CliError:
         console.recent.forget()
         raise
+    return [Found(str(each.place), each.result) for each in found]
 
 
-def _row(result: SearchResult) -> tuple[object, ...]:
+def _to_cells(result: SearchResult) -> tuple[object, ...]:
     return (
         severity_cell(result.severity),
         host_link(result.address),

@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from cascan.formats.inventory_records import select_inventory_records
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.queries.moved_hosts import ListedHost, list_hosts
 from cascan.queries.reach import list_vantages
@@ -53,6 +54,7 @@ def show_inventory(request: Request) -> Response:
             Filter("vantage", "Seen from", query["vantage"], tuple(list_vantages(table))),
         ),
         empty="Nothing in the inventory matches.",
+        records=lambda: select_inventory_records(hosts, selection, vantage=query["vantage"] or DEFAULT_VANTAGE),
     )
     return show_listing(request, listing)
 

@@ -8,12 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
-from starlette.responses import StreamingResponse
 
 from cascan.events.control import Action
 from cascan.findings.redact import redact_finding, redact_parameters
-from cascan.formats.records import Export
-from cascan.formats.registry import FORMATS, find_format, render_records
+from cascan.formats.registry import FORMATS
 from cascan.formats.select_records import select_scan_records
 from cascan.ids import SCAN_ID
 from cascan.limits import MAX_CONSOLE_SHARDS, MAX_CONSOLE_TREE
@@ -32,10 +30,9 @@ from cascan_cli.output.text import shorten_list
 from cascan_cli.stack.control_scan import find_obstacle, send_control
 from cascan_cli.ui.audit import act
 from cascan_cli.ui.console import Console, get_console, get_form, go_to
-from cascan_cli.ui.listing import Listing, link, make_section, show_listing
+from cascan_cli.ui.listing import Listing, link, make_section, send_records, show_listing
 from cascan_cli.ui.live import Part, stream_part
 from cascan_cli.ui.pages.cells import CHANGE_COLUMNS, change_row, find_address, host_link, severity_cell
-from cascan_cli.version import VERSION
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -67,7 +64,8 @@ def show_scan(request: Request) -> Response:
     scan = find_scan(console, scan_id)
     form = request.query_params.get("as", "")
     if form:
-        return _export(console, scan, form)
+        records = select_scan_records(console.stack.table, scan, FindingQuery())
+        return send_records(request, f"{scan.name}, scan {scan.scan_id}", records, form)
     table = console.stack.table
     listing = Listing(
         title=f"Scan {scan.name}",
@@ -114,19 +112,6 @@ def _read_tree(console: Console, scan: Scan) -> dict[str, Any] | None:
     reader = CascadeReader(console.stack.table, console.stack.cascades, MAX_CONSOLE_TREE)
     tree = reader.read(scan)
     return tree if tree["children"] or tree["members"] or tree["notFollowed"] else None
-
-
-def _export(console: Console, scan: Scan, form: str) -> Response:
-    """The findings of the scan in one of the formats, without secrets. Raises: BadInput: there is no such format."""
-    try:
-        listed = find_format(form)
-    except ValueError as exc:
-        raise BadInput(str(exc)) from exc
-    title = f"{scan.name}, scan {scan.scan_id}"
-    export = Export(title=title, generated_at=console.clock(), version=VERSION)
-    document = render_records(form, select_scan_records(console.stack.table, scan, FindingQuery()), export)
-    headers = {"Content-Disposition": f'attachment; filename="cascan-scan-{scan.scan_id}{listed.suffix}"'}
-    return StreamingResponse(document, media_type=listed.media_type, headers=headers)
 
 
 def control_scan(request: Request) -> Response:

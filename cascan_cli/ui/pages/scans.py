@@ -13,7 +13,7 @@ from cascan_cli.ui.console import get_console
 from cascan_cli.ui.listing import (
     Filter,
     Listing,
-    Placed,
+    Row,
     build_page,
     count_needed,
     read_place,
@@ -56,7 +56,7 @@ def _build(request: Request) -> Listing:
     return Listing(
         title="Scans",
         columns=SCAN_COLUMNS,
-        rows=(Placed(scan_row(scan), format_cursor(find_place(scan))) for scan in scans if _fits(scan, query)),
+        rows=(Row(scan_row(scan), format_cursor(find_place(scan))) for scan in scans if _fits(scan, query)),
         filters=(
             Filter("name", "Name or id", query["name"], hint="a part of it"),
             Filter("state", "State", query["state"], tuple(state.value for state in ScanState)),

@@ -17,7 +17,7 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from cascan.aws.token_client import TokenClient, TokenEndpoint
+from cascan.aws.token_client import Read, TokenClient, TokenEndpoint
 
 if TYPE_CHECKING:
     import boto3
@@ -38,9 +38,12 @@ CONNECT_TIMEOUT_S = 3  # also across an ocean
 _token_endpoints: list[TokenEndpoint] = []  # one, if DynamoDB and SQS are called with a token
 
 
-def use_token(endpoint_url: str, token: str) -> None:
-    """Call DynamoDB and SQS at this endpoint with the token, from the next use of a client on."""
-    _token_endpoints[:] = [TokenEndpoint(endpoint_url, token)]
+def use_token(endpoint_url: str, token: str, read: Read | None = None) -> None:
+    """Call DynamoDB and SQS at this endpoint with the token, from the next use of a client on.
+
+    With `read`, that answers the calls of DynamoDB.
+    """
+    _token_endpoints[:] = [TokenEndpoint(endpoint_url, token, read)]
     forget()
 
 
@@ -48,7 +51,7 @@ def load() -> None:
     """Import what the clients need. In the init phase of a function, Lambda gives it a whole processor."""
     import boto3  # noqa: F401, PLC0415
 
-    from cascan.aws.dynamodb import signing  # noqa: F401, PLC0415
+    from cascan.aws.dynamodb import connection, signing  # noqa: F401, PLC0415
 
 
 @cache

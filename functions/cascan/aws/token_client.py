@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
-    from cascan.aws.dynamodb.connection import Connection
+    from cascan.aws.dynamodb.token_connection import TokenConnection
 
 TARGETS = {"dynamodb": "DynamoDB_20120810", "sqs": "AmazonSQS"}
+# Operation and body of a call → the body of its answer
+Read = Callable[[str, bytes], bytes]
 CONTENT_TYPE = "application/x-amz-json-1.0"
 TOKEN_HEADER = "X-Amz-Security-Token"  # noqa: S105 - a header's name
 
@@ -25,6 +27,7 @@ TOKEN_HEADER = "X-Amz-Security-Token"  # noqa: S105 - a header's name
 class TokenEndpoint(NamedTuple):
     url: str
     token: str
+    read: Read | None = None  # answers the calls of DynamoDB in place of the endpoint
 
 
 class TokenClient:
@@ -34,6 +37,7 @@ class TokenClient:
         self.endpoint_url = endpoint.url
         self._token = endpoint.token
         self._target = TARGETS[service]
+        self._read = endpoint.read if service == "dynamodb" else None
         self._thread = threading.local()
 
     def headers(self, operation: str) -> dict[str, str]:
@@ -42,6 +46,10 @@ class TokenClient:
             "X-Amz-Target": f"{self._target}.{operation}",
             TOKEN_HEADER: self._token,
         }
+
+    def read(self, operation: str, body: bytes) -> bytes | None:
+        """The body of the answer; None: the endpoint answers the calls of this client."""
+        return self._read(operation, body) if self._read else None
 
     def close(self) -> None:
         """Close the connection of this thread."""
@@ -59,10 +67,10 @@ class TokenClient:
 
         return call
 
-    def _connection(self) -> Connection:
-        from cascan.aws.dynamodb.connection import Connection  # noqa: PLC0415 - it imports this module
+    def _connection(self) -> TokenConnection:
+        from cascan.aws.dynamodb.token_connection import TokenConnection  # noqa: PLC0415 - only tokens need it
 
         if not hasattr(self._thread, "connection"):
-            self._thread.connection = Connection(self)
-        connection: Connection = self._thread.connection
+            self._thread.connection = TokenConnection(self)
+        connection: TokenConnection = self._thread.connection
         return connection

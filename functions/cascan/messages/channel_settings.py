@@ -10,7 +10,7 @@ import msgspec
 from cascan.messages.decide_exposure import Audience
 from cascan.messages.render import Format
 
-ENDS = ("webhook", "parameter", "command", "topic", "bus")  # where a channel sends to
+ENDS = ("webhook", "parameter", "command", "apprise", "topic", "bus")  # where a channel sends to
 CERTIFICATE_DAYS = (21, 7, 1)
 
 
@@ -39,6 +39,7 @@ class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True):
     webhook: str = ""
     parameter: str = ""
     command: tuple[str, ...] = ()
+    apprise: str = ""  # a configuration file on this machine
     topic: bool = False
     bus: bool = False
     format: Format = Format.JSON
@@ -48,6 +49,7 @@ class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True):
     notices: bool = True
     digest: bool = False
     template: str = ""
+    quiet: tuple[str, ...] = ()  # windows in which its messages wait
 
     @property
     def end(self) -> str:

@@ -19,9 +19,10 @@ from cascan.messages.notices import build_notice_fields
 from cascan.model.exposure import Exposure, MoveKind
 from cascan.model.finding import Severity
 from cascan.model.message import CLOSED_STEPS, Statement
-from cascan.model.mute import MUTE_SUMMARY, PassedExposure, PassedExposures, StoredMute
+from cascan.model.mute import MUTE_SUMMARY, MuteSource, PassedExposure, PassedExposures, StoredMute
 
-NEVER_MUTED = frozenset({MUTE_SUMMARY, "test"})  # kinds of notices
+TEST = "test"  # the kind of a notice that tries a channel
+NEVER_MUTED = frozenset({MUTE_SUMMARY, TEST})  # kinds of notices
 
 
 class MessageTopic(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +34,8 @@ class MessageTopic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_mute(topic: MessageTopic, mutes: Iterable[StoredMute], now: datetime) -> StoredMute | None:
-    """The mute that holds the message back; of several the one that ends last. None: no mute does."""
-    holding = [mute for mute in mutes if mute.holds_at(now) and _selects(mute, topic)]
+    """The mute that holds the message back on all channels; of several the one that ends last. None: none does."""
+    holding = [mute for mute in mutes if not mute.channel and mute.holds_at(now) and _selects(mute, topic)]
     return max(holding, key=lambda mute: (mute.ends_at, mute.mute_id), default=None)
 
 
@@ -93,7 +94,8 @@ def build_summary(mute: StoredMute, passed: PassedExposures) -> Fields:
     exposures = "1 exposure" if passed.count == 1 else f"{passed.count} exposures"
     excess = passed.count - len(passed.worst)
     lines = [*(exposure.line for exposure in passed.worst), *([f"and {excess} more"] if excess > 0 else [])]
-    title = f"A mute has ended: {exposures} came and went meanwhile"
+    subject = "Quiet hours have" if mute.source is MuteSource.QUIET else "A mute has"
+    title = f"{subject} ended: {exposures} came and went meanwhile"
     return build_notice_fields(
         MUTE_SUMMARY,
         title,

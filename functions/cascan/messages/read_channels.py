@@ -10,6 +10,7 @@ channels:
     owners: [payments@example.com]       # of the exposure file; absent: all
     unconfirmed: raw                     # never, raw, always; default: raw
     notices: true                        # scheduled scans that did not run or were partial, and the like
+    quiet: [22:00-07:00 Europe/Berlin]   # its messages wait meanwhile; absent: never
     dropsRepeats: false                  # the other end drops a message whose Idempotency-Key it knows
     template: |
       ${title}
@@ -23,7 +24,8 @@ mutes:                                   # during maintenance nothing begins; af
     why: new firewall
 
 A channel has one of `webhook` (a URL), `parameter` (the name of a parameter of SSM with the URL),
-`command` (a list: program and arguments, on one machine), `topic: true` (the stack's SNS topic) and
+`command` (a list: program and arguments, on one machine), `apprise` (a configuration file of Apprise,
+on one machine), `topic: true` (the stack's SNS topic) and
 `bus: true` (events MessageReady on the stack's bus, for API destinations).
 """
 
@@ -51,11 +53,14 @@ from cascan.limits import (
     MAX_CHANNELS,
     MAX_COMMAND_ARGUMENTS,
     MAX_MUTES,
+    MAX_PATH_CHARS,
+    MAX_QUIET_WINDOWS,
     MAX_REASONS,
 )
 from cascan.messages.channel_settings import CERTIFICATE_DAYS, ENDS, ChannelFile, ChannelSettings, Mute, Unconfirmed
 from cascan.messages.decide_exposure import Audience
 from cascan.messages.fields import FIELD_NAMES
+from cascan.messages.quiet_hours import find_quiet_problem
 from cascan.messages.render import Format
 from cascan.messages.template import find_template_problems
 from cascan.model.finding import Severity
@@ -74,6 +79,7 @@ class _Channel(msgspec.Struct, frozen=True, rename="camel"):
     webhook: str = ""
     parameter: str = ""
     command: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_COMMAND_ARGUMENTS)] = ()
+    apprise: Annotated[str, msgspec.Meta(max_length=MAX_PATH_CHARS)] = ""
     topic: bool = False
     bus: bool = False
     format: Format | None = None
@@ -83,6 +89,7 @@ class _Channel(msgspec.Struct, frozen=True, rename="camel"):
     drops_repeats: bool = False
     notices: bool = True
     digest: bool = False
+    quiet: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_QUIET_WINDOWS)] = ()
     template: Annotated[str, msgspec.Meta(max_length=MAX_CHANNEL_TEMPLATE_CHARS)] = ""
 
 
@@ -228,19 +235,26 @@ def _find_channel_problems(channel: _Channel) -> Iterator[str]:
         yield ".parameter: has to be the name of a parameter of SSM that begins with '/'"
     if any(not argument or "\0" in argument for argument in channel.command):
         yield ".command: no argument may be empty or contain a null character"
+    if channel.apprise and (not channel.apprise.startswith("/") or not channel.apprise.isprintable()):
+        yield ".apprise: has to be the whole path of a configuration file, such as /etc/cascan/apprise.yaml"
+    if channel.apprise and channel.format not in (None, Format.TEXT):
+        yield ".format: has to be text; Apprise translates it for each service"
     if channel.severity.upper() not in Severity.__members__:
         yield f".severity: {channel.severity!r:.40} is none of {SEVERITIES}"
     for problem in find_template_problems(channel.template, FIELD_NAMES):
         yield f".template: {problem}"
+    if problem := find_quiet_problem(channel.quiet):
+        yield f".quiet: {problem}"
 
 
 def _to_settings(name: str, channel: _Channel) -> ChannelSettings:
-    is_text = bool(channel.command or channel.topic)
+    is_text = bool(channel.command or channel.apprise or channel.topic)
     return ChannelSettings(
         name=name,
         webhook=channel.webhook,
         parameter=channel.parameter,
         command=channel.command,
+        apprise=channel.apprise,
         topic=channel.topic,
         bus=channel.bus,
         format=channel.format or (Format.TEXT if is_text else Format.JSON),
@@ -250,6 +264,7 @@ def _to_settings(name: str, channel: _Channel) -> ChannelSettings:
         notices=channel.notices,
         digest=channel.digest,
         template=channel.template,
+        quiet=channel.quiet,
     )
 
 

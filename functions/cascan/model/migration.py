@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 
 
-@dataclass(slots=True)
-class MigrationResult:
+class MigrationResult(msgspec.Struct):
     """What a migration did."""
 
     hosts: int = 0  # records

@@ -20,6 +20,7 @@ MUTE_SUMMARY = "mute-ended"  # the kind of its notice
 class MuteSource(StrEnum):
     COMMAND = "command"
     FILE = "file"  # of channels
+    QUIET = "quiet"  # hours of a channel
 
 
 class PassedExposure(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +50,7 @@ class StoredMute(msgspec.Struct, frozen=True, kw_only=True):
     networks: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
     series: tuple[str, ...] = ()
+    channel: str = ""  # the only one that is muted; empty: all are
     reason: str = ""
     by: str = ""  # a principal
     source: MuteSource = MuteSource.COMMAND
@@ -74,6 +76,7 @@ class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     notice: dict[str, str] = {}  # its fields; empty: it is about an exposure
     detail: str = ""  # of the notice's statement
+    is_counted: bool = False  # another mute held it before, whose summary has it if it came and went
 
     @property
     def order(self) -> str:

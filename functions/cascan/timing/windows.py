@@ -96,6 +96,20 @@ def find_opening(windows: Sequence[Window], now: datetime) -> Opening | None:
     return Opening(is_open=False, until=now + HORIZON)
 
 
+def find_open_span(windows: Sequence[Window], now: datetime) -> tuple[datetime, datetime] | None:
+    """Beginning and end of the time in which one window after the other is open, as far as HORIZON.
+
+    None: none is open at `now`.
+    """
+    spans = _merge_spans(_find_spans(windows, now))
+    return next(((begin, end) for begin, end in spans if begin <= now < end), None)
+
+
+def find_longest_span(windows: Sequence[Window], now: datetime) -> timedelta:
+    """How long windows are open at a stretch, in the days after `now`."""
+    return max((end - begin for begin, end in _merge_spans(_find_spans(windows, now))), default=timedelta())
+
+
 def _find_spans(windows: Iterable[Window], now: datetime) -> Iterator[tuple[datetime, datetime]]:
     first_day = (now - 2 * DAY).date()
     for window in windows:

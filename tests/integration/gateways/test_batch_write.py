@@ -19,8 +19,9 @@ from botocore.exceptions import ClientError, HTTPClientError
 
 from cascan.aws import boundary, clients
 from cascan.aws.boundary import FIRST_PAUSE_S
+from cascan.aws.dynamodb.answer import MAX_ANSWER_BYTES
 from cascan.aws.dynamodb.batch_write import MAX_BATCH_BYTES, put_all
-from cascan.aws.dynamodb.connection import MAX_ANSWER_BYTES, MAX_IDLE_S
+from cascan.aws.dynamodb.connection import MAX_IDLE_S
 from cascan.aws.dynamodb.connection_pool import (
     FOR_SINGLE_CALLS,
     LONGEST_PAUSE_S,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -253,7 +252,7 @@ class TestCursor:
         results: list[MigrationResult] = []
 
         def tell(result: MigrationResult) -> None:
-            results.append(dataclasses.replace(result))
+            results.append(replace(result))
             if len(results) == pages:
                 raise Killed
 

@@ -14,7 +14,7 @@ import pytest
 
 from cascan_cli import version
 from cascan_cli.main import main
-from cascan_cli.parser.build_parser import build_parser
+from cascan_cli.parser.build_parser import FAMILIES, Family, build_parser
 
 ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = f"{sys.executable} -m cascan_cli.main options"
@@ -141,3 +141,13 @@ def test_an_option_is_never_taken_for_another_and_the_one_that_was_meant_is_name
 def test_a_listing_has_no_option_that_would_change_the_stack(command: str, option: str) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([*command.split(), option])
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.module)
+def test_a_family_of_commands_names_those_that_its_module_adds(family: Family) -> None:
+    """Only the module of the command that runs is imported."""
+    for command in family.commands:
+        assert [parser.prog for parser in parsers(build_parser(command))][1].startswith(f"cascan {command}")
+    mentioned = [command for other in FAMILIES for command in other.commands]
+    actions = [action for action in build_parser()._actions if action.dest == "command"]
+    assert list(actions[0].choices or ()) == mentioned

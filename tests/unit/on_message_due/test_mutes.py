@@ -67,6 +67,7 @@ class World:
         self.exposures: dict[str, Exposure] = {}
         self.series: dict[str, str] = {}  # by scan
         self.owners: dict[str, str] = {}  # by address
+        self.quiet: dict[str, tuple[str, ...]] = {}  # by channel
         self.mutes, self.threads, self.queue = MemoryMutes(), MemoryMessageThreads(), MemoryRequestQueue()
         self.channels = {name: Channel(*deliveries) for name in channels}
         self.gateways = TurnGateways(
@@ -88,7 +89,11 @@ class World:
         listeners = []
         for name, channel in self.channels.items():
             settings = ChannelSettings(
-                name=name, webhook="http://127.0.0.1", audience=Audience(), notices=name != "quiet"
+                name=name,
+                webhook="http://127.0.0.1",
+                audience=Audience(),
+                notices=name != "quiet",
+                quiet=self.quiet.get(name, ()),
             )
             listeners.append(Listener(settings, Speaker(name, channel, self.threads, lambda: self.now)))
         return ChannelFile(), tuple(listeners)

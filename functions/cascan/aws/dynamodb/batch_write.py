@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore.exceptions import ClientError, HTTPClientError
 
 from cascan.aws.boundary import translate_errors, tries
-from cascan.aws.dynamodb.connection import Connection
 from cascan.aws.dynamodb.connection_pool import (
     LONGEST_PAUSE_S,
     MAX_THROTTLED_TRIES,
@@ -27,6 +26,9 @@ from cascan.aws.dynamodb.connection_pool import (
 from cascan.aws.dynamodb.pipeline import Pipeline
 from cascan.aws.dynamodb.wire import Item
 from cascan.errors import GatewayUnavailable
+
+if TYPE_CHECKING:
+    from cascan.aws.dynamodb.connection_pool import AnyConnection
 
 GATEWAY = "scan table"
 OPERATION = "BatchWriteItem"
@@ -69,7 +71,7 @@ def _batches(requests: Iterable[tuple[Item, dict[str, Any]]]) -> Iterator[Batch]
         yield batch
 
 
-def _store(table: str, connection: Connection, batch: Batch) -> None:
+def _store(table: str, connection: AnyConnection, batch: Batch) -> None:
     """Read the answer to the batch sent on the connection; send again what is not stored."""
     unstored: Iterable[bytes] = batch.values()
     count, budget = len(batch), RetryBudget()

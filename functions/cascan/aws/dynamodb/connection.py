@@ -14,37 +14,21 @@ import time
 import zlib
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import msgspec
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import HTTPClientError
 
-from cascan.aws.token_client import TokenClient
+from cascan.aws.dynamodb.answer import MAX_ANSWER_BYTES, Answer, decode_answer, name_request
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TIMEOUT_S = 5  # of a read, and of a connect
-LONG_TIMEOUT_S = 30  # of a local stack, which may be slow, and whose queues are polled for up to 20 s
 # A function may have been frozen since the last call. Meanwhile the server may have closed the
 # connection.
 MAX_IDLE_S = 50
-MAX_ANSWER_BYTES = 64 * 1024**2  # as transferred, and unpacked; the largest of DynamoDB has 16 MB
-OK = 200
 GZIP = zlib.MAX_WBITS | 16
-
-
-class Answer(NamedTuple):
-    """An answer of the service."""
-
-    status: int
-    headers: dict[str, str]  # by name, in lower case
-    content: bytes  # as it was transferred
-
-    @property
-    def request_id(self) -> str:
-        return self.headers.get("x-amzn-requestid", "")
 
 
 class Connection:
@@ -53,15 +37,10 @@ class Connection:
     Call `send`, do something else, then read the `answer`.
     """
 
-    def __init__(self, client: DynamoDBClient | TokenClient) -> None:
+    def __init__(self, client: DynamoDBClient) -> None:
         self._client = client
         self._operation = ""
-        # They connect when they send
-        if isinstance(client, TokenClient):
-            url = urlsplit(client.endpoint_url)
-            self._http = HTTPConnection(url.hostname or "", url.port, timeout=LONG_TIMEOUT_S)
-        else:
-            self._http = _build_connection(client.meta.endpoint_url)
+        self._http = _build_connection(client.meta.endpoint_url)  # it connects when it sends
         self._used_at = 0.0
         self._outcome: Answer | Exception | None = None  # known before an answer is read
 
@@ -84,8 +63,6 @@ class Connection:
 
     def _prepare(self, operation: str, body: bytes) -> dict[str, str]:
         """The headers of the call. Sets the outcome if a hook answers instead of the service."""
-        if isinstance(self._client, TokenClient):
-            return self._client.headers(operation)
         from cascan.aws.dynamodb import signing  # noqa: PLC0415 - see clients.load
 
         request = signing.sign(self._client, operation, body)
@@ -108,14 +85,7 @@ class Connection:
         except (OSError, HTTPException, zlib.error) as exc:
             self.close()
             raise HTTPClientError(error=exc) from exc
-        try:
-            document = msgspec.json.decode(content or b"{}", type=dict[str, Any])
-        except msgspec.DecodeError as exc:
-            error = f"HTTP {answer.status} without JSON{_name_request(answer)}"
-            raise HTTPClientError(error=error) from exc
-        if answer.status != OK:
-            raise _build_error(answer, document, self._operation)
-        return document
+        return decode_answer(answer, content, self._operation)
 
     def close(self) -> None:
         """Close the connection and drop an unread answer. The next `send` opens it again."""
@@ -146,7 +116,7 @@ def _decode_content(answer: Answer) -> bytes:
     """
     expected = answer.headers.get("x-amz-crc32", "")
     if expected.isdecimal() and zlib.crc32(answer.content) != int(expected):
-        request = _name_request(answer)
+        request = name_request(answer)
         raise HTTPException(f"the answer's CRC-32 is not x-amz-crc32: {expected}{request}")
     # `accept-encoding: identity` was sent, but a proxy may compress an answer all the same.
     if answer.headers.get("content-encoding", "").lower() != "gzip":
@@ -157,10 +127,6 @@ def _decode_content(answer: Answer) -> bytes:
         fault = f"is cut off, or longer than {MAX_ANSWER_BYTES} bytes unpacked"
         raise HTTPException(f"the answer's gzip {fault}")
     return content
-
-
-def _name_request(answer: Answer) -> str:
-    return f" (request {answer.request_id})" if answer.request_id else ""
 
 
 def _build_connection(endpoint_url: str) -> HTTPConnection:
@@ -188,14 +154,3 @@ def _trust() -> ssl.SSLContext:
     from botocore.httpsession import where  # noqa: PLC0415 - see clients.load
 
     return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or where())
-
-
-def _build_error(answer: Answer, document: dict[str, Any], operation: str) -> ClientError:
-    code = str(document.get("__type", answer.status)).rpartition("#")[2]
-    message = str(document.get("message") or document.get("Message") or "")
-    response: Any = {
-        "Error": {"Code": code, "Message": message},
-        "ResponseMetadata": {"HTTPStatusCode": answer.status, "RequestId": answer.request_id},
-        "CancellationReasons": document.get("CancellationReasons", []),  # of a transaction
-    }
-    return ClientError(response, operation)

@@ -7,14 +7,22 @@ than the rest of the work. A binary value may be passed as bytes; it is returned
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore.exceptions import ClientError, HTTPClientError
 
 from cascan.aws import clients
 from cascan.aws.boundary import error_code, tries
-from cascan.aws.dynamodb.connection import Connection
+from cascan.aws.token_client import TokenClient
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from cascan.aws.dynamodb.connection import Connection
+    from cascan.aws.dynamodb.token_connection import TokenConnection
+
+    AnyConnection = Connection | TokenConnection
 
 MAX_CONNECTIONS = 9  # a call takes 5 to 20 ms at the service, and 0.5 ms of CPU here
 FOR_SINGLE_CALLS = 1  # of them: what is written may be read from the table while it is written
@@ -82,18 +90,30 @@ def _is_temporary(exc: ClientError | HTTPClientError) -> bool:
     return exc.response["ResponseMetadata"]["HTTPStatusCode"] >= SERVER_ERROR
 
 
+def build_connection(client: DynamoDBClient | TokenClient) -> AnyConnection:
+    """A connection for the calls of this client. It connects when it sends."""
+    # Imported here: a command uses one of them, and each imports its own kind of HTTP
+    if isinstance(client, TokenClient):
+        from cascan.aws.dynamodb.token_connection import TokenConnection  # noqa: PLC0415
+
+        return TokenConnection(client)
+    from cascan.aws.dynamodb.connection import Connection  # noqa: PLC0415
+
+    return Connection(client)
+
+
 class _ThreadConnections(threading.local):
     """A thread's free connections, kept because opening one takes longer than sending a batch."""
 
     def __init__(self) -> None:
         self.client: object = None
-        self.free: list[Connection] = []
+        self.free: list[AnyConnection] = []
 
 
 _thread = _ThreadConnections()
 
 
-def free_connections() -> list[Connection]:
+def free_connections() -> list[AnyConnection]:
     """The thread's free connections: MAX_CONNECTIONS of them when none is in use.
 
     A caller removes a connection from the list, and puts it back after use.
@@ -102,7 +122,7 @@ def free_connections() -> list[Connection]:
     if _thread.client is not client:
         close_connections()
         _thread.client = client
-        _thread.free = [Connection(client) for _ in range(MAX_CONNECTIONS)]
+        _thread.free = [build_connection(client) for _ in range(MAX_CONNECTIONS)]
     return _thread.free
 
 

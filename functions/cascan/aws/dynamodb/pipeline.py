@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 from botocore.exceptions import ClientError, HTTPClientError
 
 from cascan.aws.boundary import error_code, translate_errors, tries
-from cascan.aws.dynamodb.connection import Connection
 from cascan.aws.dynamodb.connection_pool import (
     FOR_SINGLE_CALLS,
     LONGEST_PAUSE_S,
@@ -25,6 +24,9 @@ from cascan.aws.dynamodb.connection_pool import (
     free_connections,
 )
 from cascan.errors import GatewayUnavailable
+
+if TYPE_CHECKING:
+    from cascan.aws.dynamodb.connection_pool import AnyConnection
 
 GATEWAY = "scan table"
 CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -38,10 +40,10 @@ class Pipeline(Generic[T]):
     `finish` reads the answer on the connection. It is called in the order of sending.
     """
 
-    def __init__(self, finish: Callable[[Connection, T], None]) -> None:
+    def __init__(self, finish: Callable[[AnyConnection, T], None]) -> None:
         self._finish = finish
         self._free = free_connections()
-        self._sent: deque[tuple[Connection, T]] = deque()
+        self._sent: deque[tuple[AnyConnection, T]] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +94,7 @@ def write_each(writes: Iterable[Write]) -> list[bool]:
     """
     held: list[bool] = []
 
-    def finish(connection: Connection, sent: tuple[str, bytes]) -> None:
+    def finish(connection: AnyConnection, sent: tuple[str, bytes]) -> None:
         held.append(_finish_write(connection, *sent))
 
     with Pipeline(finish) as pipeline:
@@ -109,7 +111,7 @@ def read_each(operation: str, requests: Iterable[dict[str, Any]]) -> list[dict[s
     """
     answers: list[dict[str, Any]] = []
 
-    def finish(connection: Connection, body: bytes) -> None:
+    def finish(connection: AnyConnection, body: bytes) -> None:
         answers.append(_finish_read(connection, operation, body))
 
     with Pipeline(finish) as pipeline:
@@ -119,7 +121,7 @@ def read_each(operation: str, requests: Iterable[dict[str, Any]]) -> list[dict[s
     return answers
 
 
-def _finish_read(connection: Connection, operation: str, body: bytes) -> dict[str, Any]:
+def _finish_read(connection: AnyConnection, operation: str, body: bytes) -> dict[str, Any]:
     """Read the answer; send the call again while the table is busy."""
     budget = RetryBudget()
     with translate_errors(GATEWAY):
@@ -133,7 +135,7 @@ def _finish_read(connection: Connection, operation: str, body: bytes) -> dict[st
         raise budget.latest_error
 
 
-def _finish_write(connection: Connection, operation: str, body: bytes) -> bool:
+def _finish_write(connection: AnyConnection, operation: str, body: bytes) -> bool:
     """Read the answer; send the call again while the table is busy."""
     budget = RetryBudget()
     latest: Exception | None = None

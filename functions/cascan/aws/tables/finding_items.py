@@ -29,7 +29,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from heapq import merge
 from itertools import chain, groupby, product
@@ -125,14 +124,19 @@ class FindingItems(ScanLayouts):
             yield from self._table.keys(partition)
 
 
-@dataclass(slots=True)
 class _Replacement:
     """FindingReplacement in the table."""
 
-    table: DynamoTable
-    build_items: Callable[[Iterable[HostFindings], ReportKey | None], Iterator[Item]]
-    list_keys: Callable[[], Iterator[Item]]
-    _written: set[tuple[str, str]] = field(default_factory=set)  # keys
+    def __init__(
+        self,
+        table: DynamoTable,
+        build_items: Callable[[Iterable[HostFindings], ReportKey | None], Iterator[Item]],
+        list_keys: Callable[[], Iterator[Item]],
+    ) -> None:
+        self.table = table
+        self.build_items = build_items
+        self.list_keys = list_keys
+        self._written: set[tuple[str, str]] = set()  # keys
 
     def put(self, hosts: Iterable[HostFindings], source: ReportKey | None = None) -> None:
         self.table.put_all(map(self._note, self.build_items(hosts, source)))

@@ -51,7 +51,7 @@ def list_problems(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ("{}", "line 2: channels.a: has no end; write one of webhook, parameter, command, topic, bus"),
+        ("{}", "line 2: channels.a: has no end; write one of webhook, parameter, command, apprise, topic, bus"),
         ("{webhook: 'https://a.test', topic: true}", "has webhook and topic"),
         ("{webhook: 'http://a.test'}", "has to begin with https://, since http:// is for this machine alone"),
         ("{webhook: 'ftp://a.test'}", "has to begin with https:// and a host"),

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cascan.model.exposure import Exposure
 from cascan.recovery.operator_records import restore_records
@@ -125,6 +126,18 @@ def test_decisions_are_made_by_a_person_announced_and_recorded(
     assert f"exposures/{exposure_id}.json" in list(records.names("exposures/"))
 
 
+def test_the_beginning_of_an_id_is_enough_where_it_means_one(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    exposure = the_exposure(place)
+    assert run_json(f"why {exposure.exposure_id[:3]}", capsys)["id"] == exposure.exposure_id
+    assert run_json(f"exposure ack {exposure.exposure_id[:3]}", capsys)["state"] == "acknowledged"
+    for number in range(8):
+        other_id = f"{exposure.exposure_id[:3]}{number}"
+        place.table.exposures[other_id] = replace(exposure, exposure_id=other_id)
+    with pytest.raises(BadInput, match=r"several exposures begin with '\w{3}': (\w+, ){4}\w+ and others"):
+        exposures.run(_parse(["why", exposure.exposure_id[:3]]))
+    assert run_json(f"why {exposure.exposure_id}", capsys)["id"] == exposure.exposure_id
+
+
 def test_decisions_survive_the_loss_of_the_table(place: Place, records: MemoryOperatorRecords) -> None:
     exposure_id = the_exposure(place).exposure_id
     assert main(["exposure", "accept", exposure_id, "--until", UNTIL, "--why", "agreed"]) == 0
@@ -147,6 +160,7 @@ def test_decisions_survive_the_loss_of_the_table(place: Place, records: MemoryOp
     ("line", "problem"),
     [
         ("exposure ack nosuchexposure", "there is no exposure"),
+        ("why 0", "there is no exposure '0'"),
         ("exposure accept ID --until tomorrow --why x", "is not a date"),
         ("exposure accept ID --until 2020-01-01 --why x", "has passed"),
         ("exposure reopen ID", "there is nothing to change"),

@@ -147,3 +147,42 @@ def test_a_channel_is_tried_with_a_message_of_its_own(stack: Any, capsys: pytest
     assert work.notice["title"].startswith("A message of cascan")
     assert main(["messages", "test", "nobody"]) == 2
     assert "there are team, pager" in capsys.readouterr().err
+
+
+def test_a_channel_of_apprise_needs_this_machine_the_library_and_its_file(
+    stack: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "apprise.yaml"
+    Path("channels.yaml").write_text(f"channels: {{family: {{apprise: {config}}}}}")
+
+    def set_channels() -> str:
+        capsys.readouterr()
+        assert main(["messages", "set"]) == 2
+        return capsys.readouterr().err
+
+    monkeypatch.setattr(messages, "find_spec", lambda _: None)
+    assert "channels.family.apprise: Apprise is not installed" in set_channels()
+    monkeypatch.setattr(messages, "find_spec", lambda name: name)
+    assert f"there is no file {config}" in set_channels()
+    config.write_text("urls: []")
+    stack.is_local = False
+    assert "Apprise runs on one machine alone" in set_channels()
+    stack.is_local = True
+    assert run_json("messages set", capsys)["channels"][0]["end"] == "apprise"
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ("apprise: apprise.yaml", "channels.a.apprise: has to be the whole path"),
+        ("apprise: /a.yaml, format: slack", "channels.a.format: has to be text"),
+        ("apprise: /a.yaml, topic: true", "channels.a: has apprise and topic"),
+    ],
+)
+def test_a_wrong_channel_of_apprise_is_refused(
+    stack: Any, capsys: pytest.CaptureFixture[str], fields: str, problem: str
+) -> None:
+    Path("channels.yaml").write_text(f"channels: {{a: {{{fields}}}}}")
+    assert main(["messages", "set"]) == 2
+    assert problem in capsys.readouterr().err
+    assert stack.messages.channels() is None

@@ -13,7 +13,6 @@ from botocore.stub import Stubber
 from cascan_cli.doctor import aws_checks
 from cascan_cli.doctor.aws_checks import DeployedStack
 from cascan_cli.doctor.check import Check, Result, Status, run_checks
-from cascan_cli.doctor.stack_checks import WORK_QUEUES
 from cascan_cli.version import VERSION
 from tests.support.builders import NOW
 
@@ -49,8 +48,11 @@ def answering() -> Iterator[Open]:
         stubber.deactivate()
 
 
+QUEUES = ("ConnectShardQueue", "ControlQueue", "RawShardQueue", "RequestQueue", "VulsQueue")
+
+
 def a_stack(status: str = "UPDATE_COMPLETE", version: str = VERSION, **parameters: str) -> DeployedStack:
-    outputs = {f"{name}Url": f"{URL}/{name}-1" for name in WORK_QUEUES} | {"Version": version}
+    outputs = {f"{name}Url": f"{URL}/{name}-1" for name in QUEUES} | {"Version": version}
     outputs["WorkerRepositoryUri"] = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/workers"
     return DeployedStack("lan", status, {"WorkerImageTag": "1.0"} | parameters, outputs)
 
@@ -102,13 +104,13 @@ def metrics(**values: list[float]) -> Answer:
 
 def test_messages_that_wait_longer_than_their_alarm_allows_are_warnings(answering: Open) -> None:
     """The newest value counts: what waited before and does not any more is no warning."""
-    cloudwatch = answering("cloudwatch", metrics(q0=[901.0, 5.0], q1=[21_600.0], q3=[30_000.0], q4=[5.0, 5_000.0]))
+    cloudwatch = answering("cloudwatch", metrics(q0=[21_600.0], q1=[5.0, 5_000.0], q2=[30_000.0], q3=[901.0, 5.0]))
 
     warnings = run(lambda: aws_checks.check_waiting(a_stack(), cloudwatch, NOW))
 
     assert [(result.status, result.sentence.split(" waits")[0]) for result in warnings] == [
-        (Status.WARNING, "the oldest message of RequestQueue"),
         (Status.WARNING, "the oldest message of RawShardQueue"),
+        (Status.WARNING, "the oldest message of RequestQueue"),
     ]
 
 

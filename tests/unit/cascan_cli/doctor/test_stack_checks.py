@@ -30,7 +30,7 @@ class MissingQueue(MemoryOperatorQueue):
 class Stack:
     table: MemoryScanTable = field(default_factory=MemoryScanTable)
     queues: dict[str, MemoryOperatorQueue] = field(default_factory=dict)
-    outputs: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=lambda: {"ReportQueueUrl": "an address", "ReportDLQUrl": "another"})
 
     def queue(self, name: str) -> MemoryOperatorQueue:
         return self.queues.setdefault(name, MemoryOperatorQueue())

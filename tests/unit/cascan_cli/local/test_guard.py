@@ -136,6 +136,7 @@ def test_an_object_without_room_on_the_disk_is_not_accepted(
 )
 def test_what_the_emulator_could_not_save_is_noticed(logger: str, message: str, failed: bool) -> None:
     failures = _SaveFailures()
+    failures.listen()
     try:
         logging.getLogger(logger).error(message, *["x"] * message.count("%s"))
         assert failures.any is failed

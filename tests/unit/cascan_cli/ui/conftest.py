@@ -21,6 +21,8 @@ from cascan_cli.ui.console import Console
 from cascan_cli.ui.guard import Role
 from tests.fakes import MemoryEventBus, MemoryOperatorRecords, MemoryScanTable
 from tests.fakes.cascades import MemoryCascadeTable, MemoryRequestQueue, MemoryRuleTable
+from tests.fakes.message_threads import MemoryMessageThreads
+from tests.fakes.mutes import MemoryMutes
 from tests.fakes.schedules import MemoryScheduleTable
 from tests.support.scanned_network import World, xml
 from tests.unit.cascan.exposure_updates.conftest import NOON, Place
@@ -69,6 +71,9 @@ class Site:
             bus=MemoryEventBus(),
             request_queue=MemoryRequestQueue(),
             control_queue=MemoryRequestQueue(),
+            messages=MemoryMessageThreads(),
+            mutes=MemoryMutes(),
+            message_queue=MemoryRequestQueue(),
             operator_records=MemoryOperatorRecords(),
             outputs={},
             is_local=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 import yaml
@@ -13,9 +14,11 @@ from cascan.errors import GatewayUnavailable
 from cascan.events.control import Action, ControlRequested
 from cascan.model.audit import BEGUN, AuditEntry
 from cascan.model.exposure import Exposure, ExposureState
+from cascan.model.message import AttemptState, MessageAttempt, MessageThread, Statement, Step
 from cascan.model.scan import ScanState
 from cascan.model.vantage import Vantage
 from tests.support.builders import SCAN_ID, a_scan
+from tests.unit.cascan.exposure_updates.conftest import NOON
 from tests.unit.cascan_cli.ui.conftest import HOSTILE, Site, read_text
 
 SCHEDULE = """
@@ -176,6 +179,103 @@ def test_a_decision_that_cannot_be_is_refused_with_a_sentence(
     assert problem in read_text(response)
     assert the_exposure(exposed) == before
     assert all(entry.outcome.startswith("refused: ") for entry in exposed.table.audit.values())
+
+
+def test_several_exposures_are_decided_on_at_once_with_an_entry_for_each(exposed: Site) -> None:
+    ids = [exposure.exposure_id for _, exposure in exposed.table.list_exposures(ExposureState.CONFIRMED)]
+    page = exposed.get("/exposures?severity=HIGH").text + exposed.get("/exposures").text
+    assert all(f'name="pick:{exposure_id}"' in page for exposure_id in ids)
+    picked = {f"pick:{exposure_id}": "1" for exposure_id in [*ids, "none-such"]}
+    response = exposed.post("/exposures?host=", 303, **picked, **{"action": "ack", "ack-why": "in the ticket"})
+    assert response.headers["location"] == "/exposures?host="
+    text = exposed.text("/exposures")
+    assert f"{len(ids)} of {len(ids) + 1} rows: acknowledge exposure, done. Refused: none-such:" in text
+    assert {exposed.table.get_exposure(each).state for each in ids} == {ExposureState.ACKNOWLEDGED}  # type: ignore[union-attr]  # they exist
+    entries = {entry.subject.split()[0]: entry for entry in exposed.table.audit.values()}
+    assert set(entries) == {*ids, "none-such"}
+    assert {entries[each].outcome for each in ids} == {"done"}
+    assert entries["none-such"].outcome.startswith("refused: ")
+    assert entries[ids[0]].subject == f"{ids[0]} in the ticket"
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"action": "ack"}, "pick at least one row"),
+        ({"action": "accept", "pick:a": "1", "accept-until": "2026-12-01"}, "an acceptance needs a reason"),
+        ({"action": "reopen", "pick:a": "1"}, "must be one of ack, accept"),
+        ({"action": "ack"} | {f"pick:{number}": "1" for number in range(60)}, "60 rows are picked: at most 50"),
+    ],
+)
+def test_a_choice_that_cannot_be_decided_on_changes_nothing(
+    fields: dict[str, str], problem: str, exposed: Site
+) -> None:
+    assert problem in read_text(exposed.post("/exposures", 400, **fields))
+    assert not exposed.table.audit
+
+
+def test_a_reader_has_nothing_to_pick(reader: Site) -> None:
+    for path in ("/exposures", "/messages"):
+        assert 'type="checkbox"' not in reader.get(path).text
+        assert "<button name=" not in reader.get(path).text
+
+
+# ---- messages
+
+
+def park(site: Site, key: str, state: AttemptState) -> None:
+    statement = Statement(step=Step.CONFIRMED)
+    attempt = MessageAttempt(
+        statement=statement, state=state, message_id=key, number=1, at=NOON, title=f"of {key} {HOSTILE}", reason="404"
+    )
+    site.stack.messages.put_thread(MessageThread(key=key, channel="team", attempt=attempt, revision=1))
+
+
+def test_messages_that_have_not_arrived_are_listed_and_sent_again(site: Site) -> None:
+    park(site, "exposure/abc", AttemptState.PARKED)
+    park(site, "series/lan", AttemptState.WAITING)
+    page = site.get("/messages").text
+    assert '<a href="/exposures/abc">' in page
+    assert 'name="pick:exposure/abc"' in page
+    assert 'name="pick:series/lan"' not in page  # it is sent again by itself
+    assert "series/lan" not in site.text("/messages?state=parked")
+    site.post("/messages?state=parked", 303, **{"action": "retry", "pick:exposure/abc": "1"})
+    (sent,) = site.stack.message_queue.sent
+    assert json.loads(sent)["key"] == "exposure/abc"
+    assert (the_entry(site).action, the_entry(site).subject) == ("send message again", "exposure/abc")
+    assert "1 of 1 row: send message again, done." in site.text("/messages")
+
+
+def test_messages_are_muted_for_a_time_and_the_mute_is_ended(site: Site) -> None:
+    site.post("/messages", 303, action="mute", network="10.0.0.0/24 10.1.0.0/16", duration="2h", reason="new switch")
+    (mute,) = site.stack.mutes.list_mutes()
+    assert (mute.networks, mute.by, mute.ends_at) == (
+        ("10.0.0.0/24", "10.1.0.0/16"),
+        "AIDAANN",
+        NOON + timedelta(hours=2),
+    )
+    text = site.text("/messages")
+    assert "Messages about 10.0.0.0/24, 10.1.0.0/16 are muted until" in text
+    assert f"{mute.mute_id} active" in text
+    site.post("/messages", 303, action="unmute", mute=mute.mute_id)
+    assert "has ended" in site.text("/messages")
+    assert [entry.action for entry in site.table.audit.values()] == ["mute messages", "end mute"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"action": "mute", "duration": "2h"}, "fill in one of them"),
+        ({"action": "mute", "duration": "2h", "all": "yes", "owner": "x"}, "fill in one of them"),
+        ({"action": "mute", "all": "yes"}, "say how long the mute lasts"),
+        ({"action": "mute", "network": "moon", "duration": "2h"}, "--network 'moon'"),
+        ({"action": "unmute", "mute": "none"}, "there is no mute 'none'"),
+        ({"action": "sing"}, "must be one of retry, mute, unmute"),
+    ],
+)
+def test_a_mute_that_cannot_be_is_refused_with_a_sentence(fields: dict[str, str], problem: str, site: Site) -> None:
+    assert problem in read_text(site.post("/messages", 400, **fields))
+    assert site.stack.mutes.list_mutes() == []
 
 
 # ---- schedules

@@ -166,8 +166,26 @@ def test_a_list_is_exported_as_it_is_shown_without_formulas(site: Site) -> None:
     response = site.get("/scans?as=csv")
     assert response.headers["content-disposition"] == 'attachment; filename="cascan-scans.csv"'
     columns, row = csv.reader(io.StringIO(response.text))
-    assert (columns[0], row[0], row[1]) == ("Scan", SCAN_ID, "'=cmd()")
-    assert "must be one of csv, json" in site.text("/scans?as=exe", 400)
+    assert (columns[0], row[0], row[1]) == ("scan", SCAN_ID, "'=cmd()")
+    assert "must be one of json, jsonl, csv, md" in site.text("/scans?as=exe", 400)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("path", ["/findings?text=tcp", "/inventory?port=22", "/changes?days=30"])
+def test_findings_the_inventory_and_changes_are_exported_in_every_format(path: str, form: str, scanned: Site) -> None:
+    listed = FORMATS[form]
+    response = scanned.get(f"{path}&as={form}")
+    assert response.headers["content-type"] == listed.media_type
+    assert response.headers["content-disposition"].endswith(f'{listed.suffix}"')
+    assert "10.0.0.1" in response.text
+    assert f"as={form}" in scanned.get(path).text
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "md"])
+def test_every_other_list_is_exported_as_a_table(form: str, exposed: Site) -> None:
+    for path in ("/exposures", "/schedules", "/rules", "/audit", "/messages", "/coverage", "/reach?host=10.0.0.1"):
+        exposed.get(f"{path}{'&' if '?' in path else '?'}as={form}")
+    exposed.get("/exposures?as=sarif", 400)
 
 
 def test_a_scan_shows_its_findings_and_its_facts(scanned: Site) -> None:
