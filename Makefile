@@ -6,19 +6,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
 CHECKOV_VENV := .venv-checkov
-PIP_FLAGS := --quiet --disable-pip-version-check --use-pep517
+# Python compiles the quarter of it that is used when it is used: pip would compile all of it on one core, for most of a minute.
+PIP_FLAGS := --quiet --disable-pip-version-check --use-pep517 --no-compile
 TARGET ?= 127.0.0.1
-# Three files at a time on two cores: half of the end-to-end tests is waiting. In order of their path: these, which take longest, come
+# Four files at a time on two cores: half of the end-to-end tests is waiting. In order of their path: these, which take longest, come
 # first, and many short ones fill up the end.
-SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
 ARGS ?=
 
 .DEFAULT_GOAL := help
 # Settings of deploy and destroy, on the command line of make: infra/deploy.py explains each.
 export STACK ALLOWED DENIED NETWORK SUBNETS SECURITY_GROUPS PUBLIC_IP MAX_WORKERS PARAMETERS PYTHON_VERSION NMAP_VERSION TAG DEBIAN CONFIRM
 export VANTAGE VANTAGE_REGION VANTAGE_NETWORKS
+# The tests start hundreds of Python processes: none should compile again what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help deploy deploy-vantage live-check destroy setup nmap scan test what-is-skipped test-packages test-fast soak lint checkov types check bench clean
+.PHONY: help deploy deploy-vantage live-check destroy setup nmap scan test what-is-skipped test-packages compiled test-fast soak lint checkov types check bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -66,6 +69,9 @@ what-is-skipped:
 test-packages:  ## what the tests use of the machine, from Debian packages; starts no service
 	@packages="$$($(PYTHON) tests/support/packages.py --missing)"; \
 		if [ -z "$$packages" ]; then echo "every package that the tests use is installed"; else ./.ci/install $$packages; fi
+
+compiled: setup  # pytest compiles each test with its assertions explained; where none is compiled, each of its processes would do it
+	@$(BIN)/python -m pytest --collect-only -qq >/dev/null || true  # make test says what is wrong
 
 soak: what-is-skipped nmap setup $(SAM_VENV)/.ready  ## the long tests, whole: all seeds, fuzz and kills (hours); docs/soak.md
 	@PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" CASCAN_SOAK=1 \

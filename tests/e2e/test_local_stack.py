@@ -142,7 +142,11 @@ sys.exit(supervisor.main(sys.argv[1]))
 
 @pytest.fixture
 def template(tmp_path: Path) -> Path:
-    project = tmp_path / "project"
+    return write_project(tmp_path / "project")
+
+
+def write_project(project: Path) -> Path:
+    """Its template."""
     for name, content in {
         "template.yaml": TEMPLATE,
         "infra/parts.yaml": PARTS,
@@ -155,13 +159,29 @@ def template(tmp_path: Path) -> Path:
     return project / "template.yaml"
 
 
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state directory of a stack that was deployed and has ended: a deployment is half the time of most tests."""
+    folder = tmp_path_factory.mktemp("deployed")
+    with running(folder / "state", write_project(folder / "project")):
+        pass
+    return folder / "state"
+
+
 @pytest.fixture
-def state_dir(tmp_path: Path) -> Iterator[Path]:
-    """A state directory; the test fails when a process of it is left."""
+def new_state_dir(tmp_path: Path) -> Iterator[Path]:
+    """A state directory without a stack; the test fails when a process of it is left."""
     path = tmp_path / "state"
     yield path
     down(path)
     eventually(lambda: not processes_of(path))
+
+
+@pytest.fixture
+def state_dir(new_state_dir: Path, deployed: Path) -> Path:
+    """A state directory with a stack that is deployed, and down."""
+    shutil.copytree(deployed, new_state_dir)
+    return new_state_dir
 
 
 def processes_of(state_dir: Path) -> list[str]:
@@ -210,30 +230,30 @@ def running(state_dir: Path, template: Path, **parameters: str) -> AbstractConte
     return local_stack(state_dir, {"Greeting": "hello"} | parameters, template=template)
 
 
-def test_a_message_goes_through_and_afterwards_nothing_is_left(state_dir: Path, template: Path) -> None:
-    with running(state_dir, template) as stack, Echo(stack) as echo:
+def test_a_message_goes_through_and_afterwards_nothing_is_left(new_state_dir: Path, template: Path) -> None:
+    with running(new_state_dir, template) as stack, Echo(stack) as echo:
         echo.say("world")
         assert echo.answer()["text"] == "hello world"
         assert not stack.attached
-        assert len(processes_of(state_dir)) >= 3  # keeper, emulator, the function's process
+        assert len(processes_of(new_state_dir)) >= 3  # keeper, emulator, the function's process
 
-    assert processes_of(state_dir) == []
+    assert processes_of(new_state_dir) == []
 
 
 def test_the_persons_own_configuration_stays_outside(
-    state_dir: Path, template: Path, monkeypatch: pytest.MonkeyPatch
+    new_state_dir: Path, template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "not-there")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("A_SECRET", "hunter2")
 
-    with running(state_dir, template) as stack, Echo(stack) as echo:
+    with running(new_state_dir, template) as stack, Echo(stack) as echo:
         echo.say("world")
         environment = echo.answer()["environment"]
 
     assert isinstance(environment, dict)
     assert not {"AWS_PROFILE", "HTTP_PROXY", "A_SECRET"} & set(environment)
-    assert Path(environment["HOME"]) == state_dir / "home"
+    assert Path(environment["HOME"]) == new_state_dir / "home"
     assert environment["AWS_ENDPOINT_URL"] == stack.endpoint.url
 
 
@@ -258,33 +278,33 @@ def listeners_of(pid: int) -> set[tuple[str, int]]:
     return found
 
 
-def test_a_taken_port_is_named_with_the_way_out(state_dir: Path, template: Path) -> None:
+def test_a_taken_port_is_named_with_the_way_out(new_state_dir: Path, template: Path) -> None:
     with socket.socket() as other:
-        other.bind(("127.0.0.1", StateDir(state_dir).port()))
+        other.bind(("127.0.0.1", StateDir(new_state_dir).port()))
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(PortTaken, match=rf"port {port} .* is taken by another program.*--state-dir"):
-            running(state_dir, template).__enter__()
-    assert processes_of(state_dir) == []
+            running(new_state_dir, template).__enter__()
+    assert processes_of(new_state_dir) == []
 
-    with running(state_dir, template) as stack:
+    with running(new_state_dir, template) as stack:
         assert stack.state.port() == port
 
 
-def test_a_second_run_finds_what_the_first_left_and_deploys_nothing(state_dir: Path, template: Path) -> None:
-    with running(state_dir, template) as first, Echo(first) as echo:
+def test_a_second_run_finds_what_the_first_left_and_deploys_nothing(new_state_dir: Path, template: Path) -> None:
+    with running(new_state_dir, template) as first, Echo(first) as echo:
         echo.say("before")
         eventually(lambda: outbox_size(echo) == 1)
-    deployed_at = (state_dir / "deployment.json").stat().st_mtime_ns
+    deployed_at = (new_state_dir / "deployment.json").stat().st_mtime_ns
 
-    with running(state_dir, template) as second, Echo(second) as echo:
+    with running(new_state_dir, template) as second, Echo(second) as echo:
         assert echo.answer()["text"] == "hello before"
         echo.say("after")
         assert echo.answer()["text"] == "hello after"
         assert not second.needs_rebuild
 
     assert second.outputs == first.outputs
-    assert (state_dir / "deployment.json").stat().st_mtime_ns == deployed_at
+    assert (new_state_dir / "deployment.json").stat().st_mtime_ns == deployed_at
 
 
 def test_a_state_that_an_earlier_version_left_is_gone_on_with_and_closed_to_others(
@@ -366,12 +386,12 @@ def test_a_parameter_of_a_nested_template_can_change(state_dir: Path, template: 
     assert second.outputs["Task"] != first.outputs["Task"]
 
 
-def test_a_resource_that_fails_is_named_and_the_next_attempt_is_not_spoilt(state_dir: Path, template: Path) -> None:
+def test_a_resource_that_fails_is_named_and_the_next_attempt_is_not_spoilt(new_state_dir: Path, template: Path) -> None:
     with pytest.raises(DeployFailed, match="Wrong"):
-        running(state_dir, template, Broken="yes").__enter__()
-    assert processes_of(state_dir) == []
+        running(new_state_dir, template, Broken="yes").__enter__()
+    assert processes_of(new_state_dir) == []
 
-    with running(state_dir, template) as stack:
+    with running(new_state_dir, template) as stack:
         assert stack.outputs["Greeting"] == "hello"
 
 
@@ -613,12 +633,12 @@ def test_attaching_loads_no_aws_library(state_dir: Path, template: Path) -> None
     assert answer.stdout == "True set()\n"
 
 
-def test_a_stack_that_does_not_come_up_says_why_and_leaves_nothing(state_dir: Path, template: Path) -> None:
+def test_a_stack_that_does_not_come_up_says_why_and_leaves_nothing(new_state_dir: Path, template: Path) -> None:
     with pytest.raises(EmulatorFailed, match="Wrong"):
-        up(state_dir, {"Greeting": "hello", "Broken": "yes"}, template=template)
+        up(new_state_dir, {"Greeting": "hello", "Broken": "yes"}, template=template)
 
-    assert processes_of(state_dir) == []
-    assert status(state_dir).running is None
+    assert processes_of(new_state_dir) == []
+    assert status(new_state_dir).running is None
 
 
 def test_a_stack_whose_state_directory_was_deleted_ends_and_leaves_nothing(state_dir: Path, template: Path) -> None:

@@ -17,6 +17,7 @@ from cascan.aws import boundary
 from cascan.aws.tables.scan_table import DynamoScanTable
 from tests.simulation.stepping import noting, stepping
 from tests.simulation.world import World
+from tests.support import moto_speed
 from tests.support.moto_table import create_scan_table, forget_clients
 
 numbers = count()
@@ -25,6 +26,7 @@ numbers = count()
 @contextmanager
 def an_account() -> Iterator[None]:
     """An empty account in memory, in which no pause is waited for."""
+    moto_speed.speed_up()
     with (
         patch.dict("os.environ", {"AWS_DEFAULT_REGION": "eu-central-1"}),
         patch.object(boundary, "sleep", lambda _: None),
