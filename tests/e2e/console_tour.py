@@ -144,5 +144,5 @@ class Tour:
     def export(self) -> Any:
         """The rows of the page, as the file that the browser stores."""
         with self.page.expect_download() as download:
-            self.page.get_by_role("link", name="Export as JSON").click()
+            self.page.get_by_role("link", name="Export as JSON", exact=True).click()
         return download.value.path().read_text()
