@@ -1,6 +1,6 @@
 """The mutes of the file of channels become stored mutes, like those of commands.
 
-The id of such a mute derives from what the file says of it. So a file that is stored again leaves it
+The id of such a mute derives from its fields in the file. So a file that is stored again leaves it
 as it is; one that is changed or left out ends, and its end is like that of every mute.
 """
 
