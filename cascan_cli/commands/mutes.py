@@ -58,7 +58,7 @@ def _list(args: Namespace) -> int:
     )
     print_listing(listing, args)
     if not mutes and not args.json:
-        print_message("nothing is muted")
+        print_message("no messages are muted")
     return 0
 
 

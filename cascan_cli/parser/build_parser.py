@@ -40,6 +40,7 @@ stack in AWS.
   cascan delete latest                       remove a scan; its history stays
   cascan cancel latest                       end a scan; also suspend, resume
   cascan halt                                stop all scanning on the stack
+  cascan top                                 live view in a terminal
   cascan ui                                  all of it in a browser
   cascan doctor                              check the stack and this machine
   cascan redrive list                        messages that were given up
@@ -105,6 +106,7 @@ FAMILIES = (
     Family("network", "add_network_commands", STACK, ("network",)),
     Family("vuls", "add_vuls_commands", STACK, ("vuls",)),
     Family("worker", "add_worker_command", ("stack",), ("worker",)),
+    Family("top", "add_top_command", ("stack",), ("top",)),
     Family("ui", "add_ui_command", ("stack",), ("ui",)),
     Family("completion", "add_completion_command", (), ("completion",)),
 )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = "channels.yaml"
 DESCRIPTION = """\
-Channels that hear of what changed, once: each exposure is one thread.
+Channels get a message about what changed, once: each exposure is one thread.
 
   cascan messages set channels.yaml    from now on, messages go there
   cascan messages test team            send a message to try the channel
@@ -34,7 +34,7 @@ Channels that hear of what changed, once: each exposure is one thread.
 def add_messages_commands(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     messages = commands.add_parser(
         "messages",
-        help="channels that hear of what changed: Slack, Teams, SNS, a command",
+        help="send what changed to channels: Slack, Teams, SNS, a command",
         formatter_class=RawDescriptionHelpFormatter,
         description=DESCRIPTION,
     )
@@ -64,15 +64,15 @@ def add_messages_commands(commands: Commands, stack: ArgumentParser, output: Arg
 
 
 def _add_mute_commands(actions: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
-    mute = add_command(actions, "mute", [stack, output], "for a time, say nothing of some hosts or scans")
+    mute = add_command(actions, "mute", [stack, output], "for a time, hold messages about some hosts or scans")
     mute.usage = (
         "cascan messages mute (--network NETWORK... | --owner OWNER... |\n"
         "                             --series NAME... | --all)\n"
         "                            (--until TIME | --for DURATION) [options]"
     )
     mute.epilog = (
-        "Nothing is lost: at the end, what is still true is said in its thread, and one message on each channel"
-        " says what came and went meanwhile."
+        "Nothing is lost: at the end, what is still true is sent in its thread, and one message on each channel"
+        " reports what came and went meanwhile."
     )
     selection = mute.add_mutually_exclusive_group(required=True)
     selection.add_argument("--network", nargs="+", default=[], metavar="NETWORK", help="hosts in these networks")
@@ -82,7 +82,7 @@ def _add_mute_commands(actions: Commands, stack: ArgumentParser, output: Argumen
     end = mute.add_mutually_exclusive_group(required=True)
     end.add_argument("--until", metavar="TIME", help="a time, or a date, which ends with its day in UTC")
     end.add_argument("--for", dest="duration", metavar="DURATION", help="such as 30m, 2h or 3d")
-    mute.add_argument("--reason", default="", metavar="TEXT", help="why; the summary says it")
+    mute.add_argument("--reason", default="", metavar="TEXT", help="why; the summary has it")
     unmute = add_command(actions, "unmute", [stack, output], "end a mute now")
     unmute.add_argument("mute_id", metavar="ID", help="the mute's id, from `cascan messages mutes`")
     mutes = add_command(actions, "mutes", [stack, output], "list mutes that have not ended")

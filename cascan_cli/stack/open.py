@@ -57,6 +57,7 @@ READERS = frozenset(
                 "reach",
                 "report",
                 "scans",
+                "query",
                 "search",
                 "show",
                 "tree",

@@ -16,6 +16,7 @@ from cascan.formats.registry import FORMATS, TABLE_FORMATS, find_format, render_
 from cascan.formats.table import TableRow, render_table
 from cascan.limits import CONSOLE_PAGE_ROWS, MAX_CONSOLE_ROWS, MAX_CONSOLE_SORTED
 from cascan_cli.errors import BadInput
+from cascan_cli.output.text import pluralize
 from cascan_cli.ui.console import get_console
 from cascan_cli.version import VERSION
 
@@ -46,6 +47,7 @@ class Filter(NamedTuple):
     value: str = ""
     choices: tuple[str, ...] = ()  # empty: any text
     hint: str = ""
+    unset: str = "any"  # the choice that leaves it out; empty: one of the others is always chosen
 
 
 class Row(NamedTuple):
@@ -174,6 +176,8 @@ def build_page(request: Request, listing: Listing) -> Page:
 
 
 def _describe_rows(number: int, count: int, *, has_more: bool) -> str:
+    if number == 1 and not has_more:
+        return f"{pluralize(count, 'row')}."
     if not count:
         return "No rows."
     first = (number - 1) * CONSOLE_PAGE_ROWS + 1

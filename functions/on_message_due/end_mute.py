@@ -1,9 +1,9 @@
-"""The end of a mute: held threads take their turns, and each channel hears once what came and went.
+"""The end of a mute: held threads take their turns, and each channel gets one message about what came and went.
 
 on_minute_passed asks for it every minute until the mute is closed. How far it is is stored after each
 page, under a condition on the mute's revision: of two turns one goes on, and a turn that is killed is
-continued by the next one. A page that is done twice sends the same threads twice, which say nothing
-twice. The summary is a notice in a thread of its own, so it is said once.
+continued by the next one. A page that is done twice sends the same threads twice, which send nothing
+twice. The summary is a notice in a thread of its own, so it is sent once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cascan.messages.mutes import (
     find_mute,
     is_ending,
 )
-from cascan.messages.say import Listener
+from cascan.messages.send_next import Listener
 from cascan.messages.work import MessageWork
 from cascan.model.exposure import Exposure
 from cascan.model.message import EXPOSURE_PREFIX
@@ -100,7 +100,7 @@ def _count(
     for listener in ending.listeners:
         if mute.channel not in ("", listener.settings.name):
             continue
-        thread = listener.speaker.threads.get_thread(held.key, listener.settings.name)
+        thread = listener.sender.threads.get_thread(held.key, listener.settings.name)
         latest = thread.latest if thread else None
         if came_and_went(exposure, mute, latest, listener.settings.audience):
             passed = count_passed(passed, listener.settings.name, describe_passed(exposure))

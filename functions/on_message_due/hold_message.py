@@ -42,7 +42,7 @@ class MuteGateways:
 
 
 def hold_message(work: MessageWork, subject: Subject | None, gateways: MuteGateways) -> str:
-    """The id of the mute that holds the message from now on; empty: it is to be said.
+    """The id of the mute that holds the message from now on; empty: the message is to be sent.
 
     What a person asks for is not held.
     """

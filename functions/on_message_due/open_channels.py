@@ -18,7 +18,7 @@ from cascan.errors import GatewayUnavailable
 from cascan.gateways import ChannelStore, EventBus, MessageChannel, MessageThreads
 from cascan.limits import CHANNELS_READ_EVERY_S
 from cascan.messages.channel_settings import ChannelFile, ChannelSettings
-from cascan.messages.say import Listener, Speaker
+from cascan.messages.send_next import Listener, Sender
 from cascan.model.message import StoredChannels
 
 
@@ -36,7 +36,7 @@ class ChannelEnds:
     runs_commands: bool = False
 
     def open(self, settings: ChannelSettings) -> MessageChannel:
-        """The way to the channel. One that cannot be used is opened, too, and says why with each message."""
+        """The way to the channel. One that cannot be used is opened, too, and refuses each message with the reason."""
         try:
             return self._open(settings)
         except (GatewayUnavailable, ValueError) as exc:
@@ -55,7 +55,8 @@ class ChannelEnds:
             topic = "the stack has no topic; deploy it with the parameter MessagesTopicArn"
             return TopicChannel(self.topic_arn) if self.topic_arn else UnusableChannel(topic)
         if not self.runs_commands:
-            return UnusableChannel("commands and Apprise run on one machine alone; use a webhook, topic or bus")
+            programs = "services of Apprise" if settings.apprise else "commands"
+            return UnusableChannel(f"{programs} run on one machine alone; use a webhook, topic or bus")
         return AppriseChannel(settings.apprise) if settings.apprise else CommandChannel(settings.command)
 
 
@@ -80,12 +81,12 @@ class ChannelOpener:
 
     def _listen(self, settings: ChannelSettings) -> Listener:
         channel = self._ends.open(settings)
-        speaker = Speaker(settings.name, channel, self._table, self._clock, drops_repeats=settings.drops_repeats)
-        return Listener(settings, speaker)
+        sender = Sender(settings.name, channel, self._table, self._clock, drops_repeats=settings.drops_repeats)
+        return Listener(settings, sender)
 
 
 def read_stored_file(stored: StoredChannels) -> ChannelFile:
-    """What the file says. Its text is read only if another version of cascan stored it.
+    """The parsed file. Its text is read only if another version of cascan stored it.
 
     Raises: RequestRefused: this version cannot read the text.
     """

@@ -14,10 +14,10 @@ from cascan.clock import Clock, TimeLeft, no_time_limit
 from cascan.gateways import CertificateWatches, EventBus, Mutes, RequestQueue
 from cascan.limits import LONGEST_RETRY_S, MESSAGE_TURN_S
 from cascan.messages.channel_settings import ChannelFile
-from cascan.messages.say import Listener, Turn
-from cascan.messages.say_certificate import say_certificate
-from cascan.messages.say_exposure import say_exposure
-from cascan.messages.say_notice import say_notice
+from cascan.messages.send_certificate_message import send_certificate_message
+from cascan.messages.send_exposure_message import send_exposure_message
+from cascan.messages.send_next import Listener, Turn
+from cascan.messages.send_notice import send_notice
 from cascan.messages.work import MessageWork, continue_on
 from cascan.model.certificate import CERTIFICATE_PREFIX, WatchedCertificate
 from cascan.model.exposure import Exposure
@@ -117,11 +117,12 @@ def _take_turn(
     work: MessageWork, subject: Exposure | WatchedCertificate | None, listener: Listener, file: ChannelFile
 ) -> Turn:
     if isinstance(subject, WatchedCertificate):
-        return say_certificate(subject, listener, file.certificate_days, retries=work.retries)
+        return send_certificate_message(subject, listener, file.certificate_days, retries=work.retries)
     if subject is not None:
-        return say_exposure(subject, listener, is_due=work.is_due, console_url=file.console_url, retries=work.retries)
+        url = file.console_url
+        return send_exposure_message(subject, listener, is_due=work.is_due, console_url=url, retries=work.retries)
     if work.notice:
-        return say_notice(work.key, work.notice, listener, detail=work.detail, retries=work.retries)
+        return send_notice(work.key, work.notice, listener, detail=work.detail, retries=work.retries)
     return Turn()  # the exposure was removed, the certificate is not watched, or the notice has expired
 
 

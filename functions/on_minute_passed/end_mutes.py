@@ -20,7 +20,7 @@ class MuteContext:
 
 
 def end_mutes(context: MuteContext) -> int:
-    """The number of mutes that end. Asked for twice, an end says nothing twice."""
+    """The number of mutes that end. An end that is asked for twice sends nothing twice."""
     now = context.clock()
     ending = [mute for mute in context.mutes.list_mutes() if is_ending(mute, now)]
     for mute in ending:

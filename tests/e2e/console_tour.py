@@ -105,7 +105,7 @@ class Tour:
         field = page.get_by_label("Port")
         field.press_sequentially(str(port))
         page.wait_for_url(f"**host={ADDRESS}&port={port}&**")  # the list follows what is typed
-        expect(page.get_by_role("status")).to_have_text("Rows 1 to 1.")
+        expect(page.get_by_role("status")).to_have_text("1 row.")
         expect(field).to_be_focused()
         self.show("findings filtered")
         self.page.get_by_role("link", name=ADDRESS).first.click()
@@ -144,5 +144,5 @@ class Tour:
     def export(self) -> Any:
         """The rows of the page, as the file that the browser stores."""
         with self.page.expect_download() as download:
-            self.page.get_by_role("link", name="Export as JSON").click()
+            self.page.get_by_role("link", name="Export as JSON", exact=True).click()
         return download.value.path().read_text()

@@ -20,8 +20,8 @@ from cascan.ids import derive_exposure_id
 from cascan.messages.channel_settings import ChannelSettings
 from cascan.messages.decide_exposure import Audience
 from cascan.messages.fields import build_exposure_key
-from cascan.messages.say import Listener, Speaker
-from cascan.messages.say_exposure import say_exposure
+from cascan.messages.send_exposure_message import send_exposure_message
+from cascan.messages.send_next import Listener, Sender
 from cascan.model.exposure import MoveKind
 from cascan.model.message import AttemptState, Delivery, DeliveryState, MessageThread, OutgoingMessage
 from tests.exposure_month.drift import ADDRESSES, EXPECTED, START, UNEXPECTED_PORT, Drift, DriftKind
@@ -134,8 +134,8 @@ class MessageMonth(Month):
         self.threads = DyingThreads(self.random, faults)
         self.sent: list[tuple[str, datetime]] = []
         channel = TimedWebhook(sink.url, self.threads, self.sent, self)
-        speaker = Speaker(CHANNEL, channel, self.threads, lambda: self.now, drops_repeats=faults.drops_repeats)
-        self.listener = Listener(SETTINGS, speaker)
+        sender = Sender(CHANNEL, channel, self.threads, lambda: self.now, drops_repeats=faults.drops_repeats)
+        self.listener = Listener(SETTINGS, sender)
         self.wakeups: list[Wakeup] = []
         self.delivered_events = 0
 
@@ -190,7 +190,7 @@ class MessageMonth(Month):
     def _take_turn(self, wakeup: Wakeup) -> None:
         exposure = self.exposures[wakeup.subject]
         try:
-            turn = say_exposure(exposure, self.listener, is_due=wakeup.is_due)
+            turn = send_exposure_message(exposure, self.listener, is_due=wakeup.is_due)
         except KilledError:
             self._wake(wakeup.subject, self.now + VISIBLE_AGAIN_AFTER, is_due=wakeup.is_due)
             return

@@ -59,7 +59,7 @@ def show_changes(request: Request) -> Response:
             Filter("host", "Host", query["host"], hint="address or name"),
             Filter("series", "Series", query["series"], hint="a part of the name"),
             Filter("since", "Since", query["since"], hint="7d or a date"),
-            Filter("days", "Days of the chart", days, DAYS),
+            Filter("days", "Days of the chart", days, DAYS, unset=""),
         ),
         empty="No scan saw a change that matches.",
         records=lambda: select_change_records((change for _, change in _find(console, scans, query)), table),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COLUMNS = ("In scope", "Addresses", "Asked", "Share", "Never asked")
 GAP_COLUMNS = ("Never asked", "Addresses", "In scope")
 GAPS = "each network that was never asked"
+LEAST_SHARE = 0.1  # in percent, that is shown as a number
 NETWORKS_SHOWN = 6  # of the gaps of one row
 
 
@@ -37,7 +38,7 @@ def show_coverage(request: Request) -> Response:
         title="Coverage",
         columns=GAP_COLUMNS if lists_gaps else COLUMNS,
         rows=_list_gaps(coverage) if lists_gaps else map(_row, coverage),
-        filters=(Filter("show", "Show", query["show"], (GAPS,)),),
+        filters=(Filter("show", "Show", query["show"], (GAPS,), unset="each network in scope"),),
         empty="Everything in scope was asked." if lists_gaps else "No network is in scope.",
         notes=notes,
     )
@@ -52,7 +53,7 @@ def _row(covered: ScopeCoverage) -> tuple[object, ...]:
         _format(covered.family, covered.interval),
         f"{covered.addresses:,}",
         f"{covered.asked:,}",
-        Cell(f"{share:.2g} %" if share < 1 else f"{share:.1f} %", mark="" if covered.gaps else "good"),
+        Cell("under 0.1 %" if 0 < share < LEAST_SHARE else f"{share:.1f} %", mark="" if covered.gaps else "good"),
         f"{' '.join(networks[:NETWORKS_SHOWN])}{more}",
     )
 

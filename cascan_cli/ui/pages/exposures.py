@@ -44,7 +44,7 @@ def show_exposures(request: Request) -> Response:
         columns=COLUMNS,
         rows=(Row(_row(console, each), pick=_name_pick(each)) for each in _find(console, query)),
         filters=(
-            Filter("state", "State", query["state"], tuple(state.value for state in ExposureState)),
+            Filter("state", "State", query["state"], tuple(state.value for state in ExposureState), unset="all active"),
             Filter("severity", "Severity", query["severity"], tuple(severity.value for severity in Severity)),
             Filter("vantage", "Vantage", query["vantage"]),
             Filter("host", "Host", query["host"], hint="address or name"),

@@ -34,7 +34,7 @@ def show_reach(request: Request) -> Response:
         filters=(
             Filter("host", "Host", query["host"], hint="address or network"),
             Filter("port", "Port", query["port"], hint="22 or udp/53"),
-            Filter("show", "Show", query["show"], (DIFFERING,)),
+            Filter("show", "Show", query["show"], (DIFFERING,), unset="every port that is open from one"),
         ),
         empty="No port that matches was open from any vantage.",
         notes=[f"At most {MAX_CONSOLE_HOSTS} hosts are compared; narrow the network to see others."],

@@ -18,7 +18,7 @@ MISSING = "Apprise is not installed; install it with: pip install 'cascan[appris
 
 
 class AppriseChannel:
-    """MessageChannel through the Apprise library, which does not say what of a message has arrived."""
+    """MessageChannel through the Apprise library, which does not report which services have a message."""
 
     def __init__(self, config_file: str) -> None:
         self._config_file = config_file

@@ -15,7 +15,7 @@ CERTIFICATE_DAYS = (21, 7, 1)
 
 
 class Unconfirmed(StrEnum):
-    """Which exposures a channel hears of after one look."""
+    """Which exposures a channel gets messages about after one look."""
 
     NEVER = "never"
     RAW = "raw"  # those that no connect scan can confirm

@@ -39,27 +39,27 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide_exposure(
-    exposure: Exposure, latest: Statement | None, audience: Audience, *, says_unconfirmed: bool
+    exposure: Exposure, latest: Statement | None, audience: Audience, *, sends_unconfirmed: bool
 ) -> Statement | None:
     """The statement of the next message. None: there is nothing new.
 
-    `latest`: the statement of the last message. `says_unconfirmed`: one look is enough.
+    `latest`: the statement of the last message. `sends_unconfirmed`: one look is enough.
     """
     if exposure.is_new or is_suppressed(exposure):
         return None
     if latest is None or latest.step in CLOSED_STEPS:
-        step = _begin(exposure, latest, audience, says_unconfirmed=says_unconfirmed)
+        step = _begin(exposure, latest, audience, sends_unconfirmed=sends_unconfirmed)
     else:
         step = _continue(exposure, latest)
     return _state(exposure, step) if step else None
 
 
-def _begin(exposure: Exposure, latest: Statement | None, audience: Audience, *, says_unconfirmed: bool) -> Step | None:
+def _begin(exposure: Exposure, latest: Statement | None, audience: Audience, *, sends_unconfirmed: bool) -> Step | None:
     if not audience.includes(exposure.severity, exposure.owner):
         return None
     if exposure.state is ExposureState.CONFIRMED:
         return Step.REOPENED if latest else Step.CONFIRMED
-    if exposure.state is ExposureState.OPEN and says_unconfirmed:
+    if exposure.state is ExposureState.OPEN and sends_unconfirmed:
         return Step.UNCONFIRMED
     return None  # it is decided already, or not confirmed yet
 

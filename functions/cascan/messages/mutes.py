@@ -53,9 +53,9 @@ def is_ending(mute: StoredMute, now: datetime) -> bool:
 
 
 def came_and_went(exposure: Exposure, mute: StoredMute, latest: Statement | None, audience: Audience) -> bool:
-    """Whether it was confirmed and resolved, and the channel's reader knows of neither.
+    """Whether it was confirmed and resolved, and the channel has a message of neither.
 
-    `latest`: what was said last in its thread on the channel.
+    `latest`: the last statement of its thread on the channel.
     """
     if exposure.is_active or exposure.is_new or is_suppressed(exposure):
         return False
@@ -90,7 +90,7 @@ def _rank(exposure: PassedExposure) -> tuple[int, str, str]:
 
 
 def build_summary(mute: StoredMute, passed: PassedExposures) -> Fields:
-    """The fields of the notice that says what came and went."""
+    """The fields of the notice about what came and went."""
     exposures = "1 exposure" if passed.count == 1 else f"{passed.count} exposures"
     excess = passed.count - len(passed.worst)
     lines = [*(exposure.line for exposure in passed.worst), *([f"and {excess} more"] if excess > 0 else [])]

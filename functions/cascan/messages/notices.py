@@ -1,6 +1,6 @@
 """Notices: messages about something that happened once. Each occurrence has a key of its own.
 
-What an event says by itself is here. What has to be read from the table once a scan has ended is in
+The notices that follow from an event alone are here. What has to be read from the table once a scan has ended is in
 review_scan.py.
 
 ScheduleSkipped                     a scheduled scan did not start in time, or not at all

@@ -46,7 +46,7 @@ def end_lease(thread: MessageThread, now: datetime, *, drops_repeats: bool) -> M
 def begin_attempt(thread: MessageThread, decide: Decide, now: datetime, *, retries: bool = False) -> MessageThread:
     """The thread with an attempt to send its next message; unchanged if there is none.
 
-    A message that has not arrived, and is not true any more, is forgotten: the next one says what is
+    A message that has not arrived, and is not true any more, is forgotten: the next one has what is
     true now. `retries`: a parked message, and one that may have arrived, is sent again.
     """
     attempt = thread.attempt

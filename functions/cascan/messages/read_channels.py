@@ -16,7 +16,7 @@ channels:
       ${title}
       ${sentence}
 
-mutes:                                   # during maintenance nothing begins; afterwards, what is still true is said
+mutes:                                   # their messages wait; `cascan messages set` stores these mutes
   - hosts: [10.0.0.0/24]                 # addresses and networks; absent: all
     owners: [payments@example.com]       # absent: all
     from: 2026-12-01T22:00:00Z           # absent: now
@@ -102,7 +102,10 @@ class _Mute(msgspec.Struct, frozen=True):
 
 
 def to_stored_channels(text: str, *, version: int, stored_at: datetime, stored_by: str) -> StoredChannels:
-    """The file as it is stored, with what it says. `text`: read_channels has read it without an error."""
+    """The file as it is stored: its text, and what it holds.
+
+    Raises: RequestRefused: as read_channels.
+    """
     parsed = msgspec.json.encode(read_channels(text)).decode()
     return StoredChannels(version=version, stored_at=stored_at, text=text, stored_by=stored_by, parsed=parsed)
 

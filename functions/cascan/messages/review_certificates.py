@@ -1,9 +1,9 @@
-"""Certificates that end soon: what a scan saw of them, and of which something is to be said.
+"""Certificates that end soon: what a scan saw of them, and about which ones a message is due.
 
 They are reviewed when a scan ends, and once a day.
 
 The works are taken before it is stored that they were. So a process that ends in between repeats them,
-and the threads say nothing twice.
+and no thread gets a message twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cascan.gateways import CertificateWatches
 from cascan.limits import MAX_CERTIFICATE_NOTICES, MAX_THREAD_WRITES
 from cascan.messages.fields import Fields
 from cascan.messages.notices import build_notice_fields
-from cascan.messages.say_certificate import KIND
+from cascan.messages.send_certificate_message import KIND
 from cascan.messages.watch_certificates import find_threshold, list_due, mark_announced, update_watch
 from cascan.messages.work import MessageWork
 from cascan.model.certificate import CertificateDay, CertificateWatch, WatchedCertificate
@@ -36,7 +36,7 @@ def review_certificates(
     now: datetime,
     days: Sequence[int],
 ) -> Iterator[MessageWork]:
-    """Store what a scan saw; the threads in which something may have to be said.
+    """Store what a scan saw. Yields the threads in which a message may be due.
 
     `cause`: the work of the summary. `seen`: nothing at the daily check, which is planned from the first
     watched certificate on.

@@ -16,7 +16,7 @@ from cascan.limits import MAX_OWNED_HOSTS, MAX_REVIEWED_FINDINGS, MIN_JUDGING_S
 from cascan.messages.compare_series import SeriesComparison, compare_series
 from cascan.messages.notices import OWNER_LABEL
 from cascan.messages.review_certificates import CERTIFICATES, review_certificates
-from cascan.messages.say import Listener
+from cascan.messages.send_next import Listener
 from cascan.messages.series_notices import build_coverage_key, build_digest, build_loss, build_recovery, find_base_id
 from cascan.messages.watch_certificates import CATEGORY, read_certificate
 from cascan.messages.work import MessageWork
@@ -112,7 +112,7 @@ class ScanReview:
     def _list_latest(self, key: str) -> Iterator[Statement | None]:
         """The statement of the last message on each channel."""
         for listener in self.listeners:
-            thread = listener.speaker.threads.get_thread(key, listener.settings.name)
+            thread = listener.sender.threads.get_thread(key, listener.settings.name)
             yield thread.latest if thread else None
 
     def _to_work(self, key: str, notice: dict[str, str], detail: str = "") -> MessageWork:

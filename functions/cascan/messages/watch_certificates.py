@@ -108,7 +108,7 @@ def find_threshold(not_after: datetime, now: datetime, days: Iterable[int]) -> i
 
 
 def list_due(watch: CertificateWatch, now: datetime, days: Sequence[int]) -> list[WatchedCertificate]:
-    """The certificates of which something is to be said, those that end first at the front."""
+    """The certificates about which a message is due, those that end first at the front."""
     if not days:
         return []
     return [certificate for certificate in watch.certificates if _is_due(certificate, now, days)]

@@ -9,7 +9,7 @@ from cascan.errors import MalformedMessage
 from cascan.events import BUS_EVENTS, ExposureEvent, Message, MessageReady, ScanCompleted, parse_event
 from cascan.messages.fields import build_exposure_key
 from cascan.messages.notices import build_notices
-from cascan.messages.say import Turn
+from cascan.messages.send_next import Turn
 
 EVENTS = {kind.__name__: kind for kind in BUS_EVENTS}
 Notice = dict[str, str]

@@ -17,7 +17,7 @@ EXPOSURE_PREFIX = "exposure/"  # of the key of a thread about an exposure
 
 
 class Step(StrEnum):
-    """What a message says of its subject."""
+    """What a message reports of its subject."""
 
     UNCONFIRMED = "unconfirmed"  # one look shows it, and no second one is to be expected soon
     CONFIRMED = "confirmed"
@@ -35,7 +35,7 @@ CLOSED_STEPS = frozenset({Step.RESOLVED, Step.WITHDRAWN})
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """What a message says. Two equal statements in a row are one."""
+    """What a message reports. Two equal statements in a row are one."""
 
     step: Step
     episode: int = 0  # of the exposure
@@ -115,4 +115,4 @@ class StoredChannels(msgspec.Struct, frozen=True, kw_only=True):
     stored_at: datetime
     text: str
     stored_by: str = ""  # a principal
-    parsed: str = ""  # what the text says, as JSON of the version that stored it
+    parsed: str = ""  # what was read from the text, as JSON of the version that stored it

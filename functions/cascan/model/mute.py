@@ -1,6 +1,6 @@
 """Mutes: the messages about some exposures and notices are held for a time.
 
-What would have been said is held: the key of each thread, with the fields of a notice. After the end
+The messages that would have been sent are held: the key of each thread, with the fields of a notice. After the end
 the held threads take their turns, and what came and went is counted for each channel.
 """
 
@@ -14,6 +14,7 @@ import msgspec
 from cascan.model.finding import Severity
 
 MUTE_PREFIX = "mute/"  # of the key of a thread with the summary of a mute
+MUTE_ID_BYTES = 4  # of a random id
 MUTE_SUMMARY = "mute-ended"  # the kind of its notice
 
 
@@ -71,7 +72,7 @@ class StoredMute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A thread in which something may have to be said when the mute ends."""
+    """A thread in which a message may be due when the mute ends."""
 
     key: str
     notice: dict[str, str] = {}  # its fields; empty: it is about an exposure

@@ -178,6 +178,7 @@ def test_a_channel_on_the_bus_is_an_event_and_one_that_came_back_is_put_there_ag
     [
         ("{topic: true}", "the stack has no topic"),
         ("{command: [/bin/true]}", "commands run on one machine alone"),
+        ("{apprise: /etc/apprise.yaml}", "services of Apprise run on one machine alone"),
         ("{parameter: /elsewhere/url}", "reads no parameters outside"),
     ],
 )

@@ -19,7 +19,7 @@ from cascan.messages.channel_settings import ChannelFile, ChannelSettings, Mute
 from cascan.messages.decide_exposure import Audience
 from cascan.messages.file_mutes import store_file_mutes
 from cascan.messages.notices import build_notice_fields
-from cascan.messages.say import Listener, Speaker
+from cascan.messages.send_next import Listener, Sender
 from cascan.messages.work import MessageWork
 from cascan.model.certificate import CertificateWatch, WatchedCertificate
 from cascan.model.exposure import Exposure, ExposureSubject, JudgedLook
@@ -95,7 +95,7 @@ class World:
                 notices=name != "quiet",
                 quiet=self.quiet.get(name, ()),
             )
-            listeners.append(Listener(settings, Speaker(name, channel, self.threads, lambda: self.now)))
+            listeners.append(Listener(settings, Sender(name, channel, self.threads, lambda: self.now)))
         return ChannelFile(), tuple(listeners)
 
     def mute(self, mute_id: str = "m1", minutes: int = 60, **selection: Any) -> StoredMute:

@@ -17,9 +17,9 @@ from cascan.messages.decide_exposure import Audience
 from cascan.messages.read_channels import read_channels
 from cascan.messages.render import Format
 from cascan.messages.review_certificates import review_certificates
-from cascan.messages.say import Listener, Speaker
-from cascan.messages.say_certificate import say_certificate
-from cascan.messages.say_notice import say_notice
+from cascan.messages.send_certificate_message import send_certificate_message
+from cascan.messages.send_next import Listener, Sender
+from cascan.messages.send_notice import send_notice
 from cascan.messages.watch_certificates import read_certificate, update_watch
 from cascan.messages.work import MessageWork
 from cascan.model.certificate import CertificateDay, CertificateWatch, WatchedCertificate
@@ -40,7 +40,7 @@ class Stack:
         self.now = START
         self.heard: list[OutgoingMessage] = []
         settings = ChannelSettings(name="team", webhook="https://a.test")
-        self.listener = Listener(settings, Speaker("team", self, self.store, lambda: self.now))
+        self.listener = Listener(settings, Sender("team", self, self.store, lambda: self.now))
 
     def send(self, message: OutgoingMessage) -> Delivery:
         self.heard.append(message)
@@ -53,14 +53,14 @@ class Stack:
         certificates = [replace(certificate, seen_at=self.now) for certificate in seen]
         for work in review_certificates(CAUSE, certificates, self.store, self.now, days):
             if work.notice:
-                say_notice(work.key, work.notice, self.listener)
+                send_notice(work.key, work.notice, self.listener)
             else:
                 self.take_turn(work.key, days)
         return [message.title for message in self.heard[before:]]
 
     def take_turn(self, key: str, days: Sequence[int] = CERTIFICATE_DAYS) -> None:
         (certificate,) = (entry for entry in self.store.watch.certificates if entry.key == key)
-        say_certificate(certificate, self.listener, days)
+        send_certificate_message(certificate, self.listener, days)
 
 
 @pytest.fixture
@@ -136,20 +136,21 @@ def test_a_certificate_is_said_to_the_owner_of_its_host_and_to_everybody_without
     stack: Stack, owner: str, titles: int
 ) -> None:
     settings = replace(stack.listener.settings, audience=Audience(owners=("ann",)))
-    say_certificate(a_certificate(5, owner=owner), replace_settings(stack.listener, settings), CERTIFICATE_DAYS)
+    listener = replace_settings(stack.listener, settings)
+    send_certificate_message(a_certificate(5, owner=owner), listener, CERTIFICATE_DAYS)
     assert [json.loads(message.body).get("owner", "") for message in stack.heard] == [owner] * titles
 
 
 def test_a_thread_of_a_certificate_goes_on_after_its_host_has_another_owner(stack: Stack) -> None:
     settings = replace(stack.listener.settings, audience=Audience(owners=("ann",)))
     listener = replace_settings(stack.listener, settings)
-    say_certificate(a_certificate(5, owner="ann"), listener, CERTIFICATE_DAYS)
-    say_certificate(a_certificate(400, owner="bob"), listener, CERTIFICATE_DAYS)
+    send_certificate_message(a_certificate(5, owner="ann"), listener, CERTIFICATE_DAYS)
+    send_certificate_message(a_certificate(400, owner="bob"), listener, CERTIFICATE_DAYS)
     assert ["renewed" in message.title for message in stack.heard] == [False, True]
 
 
 def replace_settings(listener: Listener, settings: ChannelSettings) -> Listener:
-    return Listener(settings, listener.speaker)
+    return Listener(settings, listener.sender)
 
 
 def test_of_many_certificates_a_scan_says_a_bounded_number_and_counts_the_others(stack: Stack) -> None:
@@ -201,8 +202,8 @@ def test_the_name_of_a_certificate_is_inert_in_the_message(stack: Stack) -> None
     hostile = found(names=["<!channel>\x1b[31m https://evil.test " + "x" * 5_000], not_after="2026-11-05T00:00:00Z")
     certificate = read_certificate(hostile, "default", START)
     assert certificate
-    slack = Listener(replace(stack.listener.settings, format=Format.SLACK), stack.listener.speaker)
-    say_certificate(certificate, slack, CERTIFICATE_DAYS)
+    slack = Listener(replace(stack.listener.settings, format=Format.SLACK), stack.listener.sender)
+    send_certificate_message(certificate, slack, CERTIFICATE_DAYS)
     (message,) = stack.heard
     assert "<!channel>" not in message.body
     assert "\\u001b" not in message.body

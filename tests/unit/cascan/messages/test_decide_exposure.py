@@ -41,12 +41,12 @@ def live(pattern: str, exposure: Exposure | None = None) -> Exposure:
     return exposure
 
 
-def list_steps(*exposures: Exposure, audience: Audience = EVERYONE, says_unconfirmed: bool = False) -> list[str]:
+def list_steps(*exposures: Exposure, audience: Audience = EVERYONE, sends_unconfirmed: bool = False) -> list[str]:
     """The steps that are said of an exposure in these states, one after the other."""
     latest: Statement | None = None
     steps = []
     for exposure in exposures:
-        statement = decide_exposure(exposure, latest, audience, says_unconfirmed=says_unconfirmed)
+        statement = decide_exposure(exposure, latest, audience, sends_unconfirmed=sends_unconfirmed)
         if statement:
             steps.append(statement.step.value)
             latest = statement
@@ -55,7 +55,7 @@ def list_steps(*exposures: Exposure, audience: Audience = EVERYONE, says_unconfi
 
 def test_one_look_says_nothing_unless_the_channel_wants_it() -> None:
     assert list_steps(live("+")) == []
-    assert list_steps(live("+"), says_unconfirmed=True) == ["unconfirmed"]
+    assert list_steps(live("+"), sends_unconfirmed=True) == ["unconfirmed"]
 
 
 def test_a_thread_is_confirmed_and_resolved_once_however_often_it_is_asked() -> None:
@@ -64,8 +64,8 @@ def test_a_thread_is_confirmed_and_resolved_once_however_often_it_is_asked() -> 
 
 
 def test_what_was_said_unconfirmed_is_confirmed_or_withdrawn() -> None:
-    assert list_steps(live("+"), live("++"), says_unconfirmed=True) == ["unconfirmed", "confirmed"]
-    assert list_steps(live("+"), live("+-"), says_unconfirmed=True) == ["unconfirmed", "withdrawn"]
+    assert list_steps(live("+"), live("++"), sends_unconfirmed=True) == ["unconfirmed", "confirmed"]
+    assert list_steps(live("+"), live("+-"), sends_unconfirmed=True) == ["unconfirmed", "withdrawn"]
 
 
 def test_a_change_that_came_and_went_unheard_is_not_said() -> None:
@@ -133,13 +133,13 @@ def test_a_thread_that_has_begun_goes_on_to_its_end_for_a_milder_exposure_too() 
 @settings(max_examples=50)
 @given(st.lists(st.text("+-", min_size=1, max_size=3), max_size=12), st.booleans())
 def test_a_thread_opens_before_it_closes_and_never_says_the_same_twice(
-    batches: list[str], says_unconfirmed: bool
+    batches: list[str], sends_unconfirmed: bool
 ) -> None:
     exposure, states = start_exposure(TELNET), []
     for batch in batches:
         exposure = live(batch, exposure)
         states += [exposure, exposure]
-    steps = [Step(step) for step in list_steps(*states, says_unconfirmed=says_unconfirmed)]
+    steps = [Step(step) for step in list_steps(*states, sends_unconfirmed=sends_unconfirmed)]
     closings = [step in CLOSED_STEPS for step in steps]
     assert not steps or not closings[0]
     for earlier, later in pairwise(steps):

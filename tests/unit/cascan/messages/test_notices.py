@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from cascan.errors import MalformedMessage
 from cascan.events import MessageReady, ScanCompleted, ScanFailed, ScheduleSkipped
 from cascan.messages.channel_settings import ChannelSettings
-from cascan.messages.say import Listener, Speaker, Turn
-from cascan.messages.say_notice import say_notice
+from cascan.messages.send_next import Listener, Sender, Turn
+from cascan.messages.send_notice import send_notice
 from cascan.messages.series_notices import DIGEST, build_digest
 from cascan.messages.work import MessageWork, continue_on, read_message_work
 from cascan.model.message import Delivery, DeliveryState, OutgoingMessage
@@ -106,10 +106,10 @@ class CountingChannel:
 def test_a_notice_is_said_once_to_channels_that_want_it(kind: str, options: dict[str, Any], count: int) -> None:
     channel = CountingChannel()
     settings = ChannelSettings(name="team", webhook="https://a.test", **options)
-    listener = Listener(settings, Speaker("team", channel, MemoryMessageThreads(), lambda: NOON))
+    listener = Listener(settings, Sender("team", channel, MemoryMessageThreads(), lambda: NOON))
     notice = {"title": "a", "kind": kind, "severity": "LOW", "sentence": "b", "step": "notice"}
     for _ in range(2):
-        say_notice("scan/s/x", notice, listener)
+        send_notice("scan/s/x", notice, listener)
     assert len(channel.titles) == count
 
 

@@ -16,8 +16,8 @@ from cascan.ids import derive_scan_id
 from cascan.messages import compare_series
 from cascan.messages.channel_settings import ChannelSettings
 from cascan.messages.review_scan import ScanReview
-from cascan.messages.say import Listener, Speaker
-from cascan.messages.say_notice import say_notice
+from cascan.messages.send_next import Listener, Sender
+from cascan.messages.send_notice import send_notice
 from cascan.messages.work import MessageWork
 from cascan.model.certificate import CertificateWatch, WatchedCertificate
 from cascan.model.message import Delivery, DeliveryState, OutgoingMessage
@@ -37,8 +37,8 @@ class Reader:
     def __init__(self, **settings: Any) -> None:
         self.heard: list[str] = []
         self.deliveries = [Delivery(DeliveryState.DELIVERED)]
-        speaker = Speaker("team", self, MemoryMessageThreads(), lambda: at(20))
-        self.listener = Listener(ChannelSettings(name="team", webhook="https://a.test", **settings), speaker)
+        sender = Sender("team", self, MemoryMessageThreads(), lambda: at(20))
+        self.listener = Listener(ChannelSettings(name="team", webhook="https://a.test", **settings), sender)
 
     def send(self, message: OutgoingMessage) -> Delivery:
         self.heard.append(message.title)
@@ -48,7 +48,7 @@ class Reader:
         """The titles that these works say."""
         before = len(self.heard)
         for work in works:
-            say_notice(work.key, work.notice, self.listener, detail=work.detail)
+            send_notice(work.key, work.notice, self.listener, detail=work.detail)
         return self.heard[before:]
 
 
@@ -165,7 +165,7 @@ def test_a_second_loss_is_said_in_the_same_thread(world: World, reader: Reader) 
     reader.hear(*review(world, scan(world, 1, ssh, asked="22"), reader))
     titles = reader.hear(*review(world, scan(world, 2, {"10.0.0.1": (22,)}, asked="22", **LESS), reader))
     assert titles == ["Coverage shrank: lan: 3 hosts (MEDIUM)"]
-    base_ids = {thread.last.detail.split("/")[-1] for thread in reader.listener.speaker.threads.threads.values()}  # type: ignore[attr-defined]
+    base_ids = {thread.last.detail.split("/")[-1] for thread in reader.listener.sender.threads.threads.values()}  # type: ignore[attr-defined]
     assert base_ids == {derive_scan_id("scan at 0")}
 
 

@@ -38,7 +38,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("cascan scan --fail-on ", {"new", "high", "open", "changed"}),
         ("cascan scan 10.0.0.1 --policy-profile in", {"intrusive"}),
         ("cascan schedule p", {"pause"}),
-        ("cascan local ", {"up", "down", "status"}),
+        ("cascan local ", {"up", "down", "status", "unit"}),
         ("cascan completion ", {"bash", "zsh", "fish"}),
         ("cascan scan --nosuch", {""}),
     ],

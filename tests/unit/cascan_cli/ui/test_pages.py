@@ -141,6 +141,18 @@ def test_a_list_is_sorted_as_far_as_the_limit_and_says_so(site: Site, monkeypatc
     assert "Only the first 2 rows are sorted" in site.text("/scans?sort=name")
 
 
+def test_a_choice_that_leaves_a_filter_out_says_what_is_shown_then(scanned: Site) -> None:
+    assert '<option value="">what is open now</option>' in scanned.get("/inventory").text
+    assert '<option value="">' not in scanned.get("/changes").text.partition('id="filter-days"')[2]
+
+
+def test_a_host_links_to_what_else_is_known_of_it(scanned: Site) -> None:
+    page = scanned.get("/hosts/10.0.0.1").text
+    for place in re.findall(r'<a href="(/[a-z]+\?(?:host|targets)=10.0.0.1)"', page):
+        assert "10.0.0.1" in scanned.get(place).text
+    assert page.count("=10.0.0.1") == 5
+
+
 def test_a_list_is_replaced_in_place_and_a_form_works_without_scripts(site: Site) -> None:
     page = site.get("/audit").text
     assert '<form id="filters" class="filters" method="get" role="search" hx-get="/audit"' in page

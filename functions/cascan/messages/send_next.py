@@ -25,7 +25,7 @@ STOPPED = frozenset({AttemptState.PARKED, AttemptState.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
-class Speaker:
+class Sender:
     """A channel, and where its threads are stored."""
 
     name: str
@@ -40,7 +40,7 @@ class Listener:
     """A channel as the file describes it, and the way to it."""
 
     settings: ChannelSettings
-    speaker: Speaker
+    sender: Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ class Turn:
     is_sent: bool = False
     parked: str = ""  # why a message will not be sent again by itself; empty: none was parked
     again_at: datetime | None = None  # when the next turn is due; None: with the next event
-    waits_for_look: bool = False  # the next turn may say what only one look has shown
+    waits_for_look: bool = False  # the next turn may send what only one look has shown
 
 
-def say(
+def send_next(
     key: str,
-    speaker: Speaker,
+    sender: Sender,
     decide: Decide,
     render: Render,
     *,
@@ -72,9 +72,9 @@ def say(
     """
     parked = ""
     for _ in range(MAX_THREAD_WRITES):
-        stored = speaker.threads.get_thread(key, speaker.name) or MessageThread(key=key, channel=speaker.name)
-        now = speaker.clock()
-        thread = end_lease(stored, now, drops_repeats=speaker.drops_repeats)
+        stored = sender.threads.get_thread(key, sender.name) or MessageThread(key=key, channel=sender.name)
+        now = sender.clock()
+        thread = end_lease(stored, now, drops_repeats=sender.drops_repeats)
         if thread == stored:
             thread = begin_attempt(stored, decide, now, retries=retries)
         if thread == stored:
@@ -85,23 +85,23 @@ def say(
             attempt = replace(thread.attempt, title=message.title, notice=notice or {})
             thread = replace(thread, attempt=attempt)
         thread = replace(thread, revision=stored.revision + 1)
-        if not speaker.threads.put_thread(thread):
+        if not sender.threads.put_thread(thread):
             continue
         if message:
-            return _send(thread, message, speaker)
+            return _send(thread, message, sender)
         parked = parked or _find_parked(thread)
-    raise GatewayUnavailable(f"{key} on {speaker.name}: other writers kept changing the thread")
+    raise GatewayUnavailable(f"{key} on {sender.name}: other writers kept changing the thread")
 
 
-def _send(thread: MessageThread, message: OutgoingMessage, speaker: Speaker) -> Turn:
-    delivery = speaker.channel.send(message)
+def _send(thread: MessageThread, message: OutgoingMessage, sender: Sender) -> Turn:
+    delivery = sender.channel.send(message)
     for _ in range(MAX_THREAD_WRITES):
-        ended = end_attempt(thread, delivery, speaker.clock(), drops_repeats=speaker.drops_repeats)
+        ended = end_attempt(thread, delivery, sender.clock(), drops_repeats=sender.drops_repeats)
         ended = replace(ended, revision=thread.revision + 1)
-        if speaker.threads.put_thread(ended):
+        if sender.threads.put_thread(ended):
             return Turn(is_sent=ended.attempt is None, parked=_find_parked(ended), again_at=find_next_turn(ended))
         # This took longer than the lease, and another turn has marked the attempt
-        current = speaker.threads.get_thread(thread.key, thread.channel)
+        current = sender.threads.get_thread(thread.key, thread.channel)
         if current is None or current.attempt is None or current.attempt.message_id != message.message_id:
             break
         thread = current

@@ -9,7 +9,7 @@ import pytest
 
 from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_SEND_TRIES, SEND_LEASE_S
-from cascan.messages.say import Speaker, Turn, say
+from cascan.messages.send_next import Sender, Turn, send_next
 from cascan.model.message import (
     AttemptState,
     Delivery,
@@ -49,10 +49,10 @@ class World:
         self.target: Statement | None = CONFIRMED
         self.channel = ScriptedChannel(*deliveries)
         self.threads = MemoryMessageThreads()
-        self.speaker = Speaker("team", self.channel, self.threads, lambda: self.now, drops_repeats=drops_repeats)
+        self.sender = Sender("team", self.channel, self.threads, lambda: self.now, drops_repeats=drops_repeats)
 
     def turn(self, *, retries: bool = False) -> Turn:
-        return say(KEY, self.speaker, self.decide, render, retries=retries)
+        return send_next(KEY, self.sender, self.decide, render, retries=retries)
 
     def decide(self, latest: Statement | None) -> Statement | None:
         return None if self.target == latest else self.target
@@ -172,7 +172,7 @@ class DyingChannel(ScriptedChannel):
 
 def kill_while_sending(world: World) -> None:
     with pytest.raises(Killed):
-        say(KEY, replace(world.speaker, channel=DyingChannel(DELIVERED)), world.decide, render)
+        send_next(KEY, replace(world.sender, channel=DyingChannel(DELIVERED)), world.decide, render)
 
 
 def test_while_a_process_may_still_send_another_one_waits() -> None:
@@ -219,7 +219,7 @@ class RacingThreads(MemoryMessageThreads):
 def test_of_two_processes_that_take_the_same_turn_one_sends() -> None:
     world = World(DELIVERED)
     world.threads = RacingThreads(world)
-    world.speaker = replace(world.speaker, threads=world.threads)
+    world.sender = replace(world.sender, threads=world.threads)
     assert world.turn() == Turn()
     assert len(world.channel.sent) == 1
 
@@ -230,7 +230,7 @@ def test_a_thread_that_others_keep_changing_fails_the_turn() -> None:
             return False
 
     world = World(DELIVERED)
-    world.speaker = replace(world.speaker, threads=Stubborn())
+    world.sender = replace(world.sender, threads=Stubborn())
     with pytest.raises(GatewayUnavailable, match="kept changing"):
         world.turn()
     assert world.channel.sent == []
@@ -246,6 +246,6 @@ def test_an_answer_that_comes_after_the_lease_is_stored_over_the_mark() -> None:
             assert world.state is AttemptState.UNKNOWN
             return super().send(message)
 
-    turn = say(KEY, replace(world.speaker, channel=SlowChannel(DELIVERED)), world.decide, render)
+    turn = send_next(KEY, replace(world.sender, channel=SlowChannel(DELIVERED)), world.decide, render)
     assert turn.is_sent
     assert (world.thread.last, world.thread.attempt) == (CONFIRMED, None)

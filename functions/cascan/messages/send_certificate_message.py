@@ -1,4 +1,4 @@
-"""A certificate that ends soon, said on a channel: once for each threshold, and once that it is renewed."""
+"""The messages about a certificate that ends soon: one for each threshold, and one when it is renewed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cascan.messages.channel_settings import ChannelSettings
 from cascan.messages.fields import Fields, build_attempt_fields
 from cascan.messages.notices import build_notice_fields
 from cascan.messages.render import render_message
-from cascan.messages.say import Listener, Turn, say
+from cascan.messages.send_next import Listener, Turn, send_next
 from cascan.messages.watch_certificates import find_threshold
 from cascan.model.certificate import WatchedCertificate
 from cascan.model.finding import Severity
@@ -20,14 +20,14 @@ KIND = "certificate-ending"
 SOON_DAYS = 7  # before that, a notice is of low severity
 
 
-def say_certificate(
+def send_certificate_message(
     certificate: WatchedCertificate, listener: Listener, days: Sequence[int], *, retries: bool = False
 ) -> Turn:
     """Take a turn of the thread of the certificate's place. `days`: the thresholds."""
     settings = listener.settings
     if not settings.notices:
         return Turn()
-    now = listener.speaker.clock()
+    now = listener.sender.clock()
 
     def decide(latest: Statement | None) -> Statement | None:
         if latest is None and not _concerns(certificate, settings):
@@ -40,7 +40,7 @@ def say_certificate(
             fields | build_attempt_fields(certificate.key, attempt), settings.format, settings.template
         )
 
-    return say(certificate.key, listener.speaker, decide, render, retries=retries)
+    return send_next(certificate.key, listener.sender, decide, render, retries=retries)
 
 
 def _concerns(certificate: WatchedCertificate, settings: ChannelSettings) -> bool:
@@ -52,7 +52,7 @@ def _concerns(certificate: WatchedCertificate, settings: ChannelSettings) -> boo
 def decide_certificate(
     certificate: WatchedCertificate, latest: Statement | None, now: datetime, days: Sequence[int]
 ) -> Statement | None:
-    """The next statement; None: there is nothing to say. `latest`: what was said last.
+    """The next statement; None: nothing has changed. `latest`: the last one of the thread.
 
     The detail of a statement is the certificate's end and the threshold: `2026-12-20T00:00:00.000Z/7`.
     """

@@ -9,7 +9,7 @@ from cascan.limits import MAX_MESSAGE_FIELD_CHARS
 from cascan.messages.channel_settings import ChannelSettings
 from cascan.messages.fields import Fields, build_attempt_fields
 from cascan.messages.render import render_message
-from cascan.messages.say import Listener, Turn, say
+from cascan.messages.send_next import Listener, Turn, send_next
 from cascan.messages.series_notices import DIGEST
 from cascan.model.finding import Severity
 from cascan.model.message import CLOSED_STEPS, MessageAttempt, OutgoingMessage, Statement, Step
@@ -18,7 +18,7 @@ from cascan.model.mute import MUTE_SUMMARY
 MAX_NOTICE_FIELDS = 32
 
 
-def say_notice(key: str, notice: Fields, listener: Listener, *, detail: str = "", retries: bool = False) -> Turn:
+def send_notice(key: str, notice: Fields, listener: Listener, *, detail: str = "", retries: bool = False) -> Turn:
     """Take a turn of the notice's thread. `notice`: its fields. `detail`: of its statement."""
     settings = listener.settings
     if not _wants_notice(settings, notice):
@@ -35,13 +35,13 @@ def say_notice(key: str, notice: Fields, listener: Listener, *, detail: str = ""
         fields = kept | build_attempt_fields(key, attempt)
         return render_message(fields, settings.format, settings.template)
 
-    return say(key, listener.speaker, decide, render, retries=retries, notice=kept)
+    return send_next(key, listener.sender, decide, render, retries=retries, notice=kept)
 
 
 def decide_notice(latest: Statement | None, statement: Statement) -> Statement | None:
-    """The statement, if it is to be said; None: it was said, it is late, or nothing is to be resolved.
+    """The statement, if a message with it is due. None: it was sent, it is late, or there is nothing to resolve.
 
-    `latest`: what was said last. The detail without its last part is in the order of time.
+    `latest`: the last statement of the thread. The detail without its last part is in the order of time.
     """
     if latest is None:
         return None if statement.step in CLOSED_STEPS else statement
