@@ -96,9 +96,7 @@ def main(hosts: int) -> None:
             cpu[name] = measure(name, command, url)
     beyond = (cpu[JSON_LINES] - cpu[READ_ALONE] - cpu[TIMES_ALONE]) / findings * 1e6
     times = cpu[TIMES_ALONE] / findings * 1e6
-    print(
-        f"  1,000 JSON lines take {beyond:.1f} ms of CPU beyond the table's reads, of which {times:.1f} ms are for times"
-    )
+    print(f"  1,000 JSON lines take {beyond:.1f} ms of CPU beyond the table's reads, that of the times {times:.1f} ms")
 
 
 def measure(name: str, command: tuple[str, ...], url: str) -> float:
