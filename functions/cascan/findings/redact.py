@@ -124,7 +124,7 @@ def _may_have_secrets(attributes: dict[str, Any]) -> bool:
     for outputs in map(get, SCRIPT_OUTPUTS):
         if isinstance(outputs, dict) and any(map(shows_credentials, outputs)):
             return True
-    return any(may_hold_secrets(value) for key, value in attributes.items() if key not in SAFE_ATTRIBUTES)
+    return may_hold_secrets([value for key, value in attributes.items() if key not in SAFE_ATTRIBUTES])
 
 
 def redact_script_output(script_id: str, output: str) -> str:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 REDACTED = "(redacted)"
 MAX_VALUE_CHARS = 256  # of a password; what follows stays
 MAX_DEPTH = 32  # of structured output; what is deeper is left out
@@ -17,9 +19,9 @@ PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
 KEY_END = "-----END "
 # One of these, in lower case, is in every text that has a secret
 MARKS = (
-    *("://", "pass", "pwd", "secret", "token", "community", "authorization", "bearer"),
-    *("_key", "-key", "apikey", "accesskey", "privatekey", "encryptionkey", "authkey", "private key"),
-    *("akia", "asia", "eyj", "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
+    *(b"://", b"pass", b"pwd", b"secret", b"token", b"community", b"authorization", b"bearer"),
+    *(b"_key", b"-key", b"apikey", b"accesskey", b"privatekey", b"encryptionkey", b"authkey", b"private key"),
+    *(b"akia", b"asia", b"eyj", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_"),
 )
 # What is said of passwords, and is none
 HARMLESS = (
@@ -63,16 +65,10 @@ def redact_text(text: str) -> str:
     return text if redacted == text else redacted
 
 
-def may_hold_secrets(value: Any, depth: int = MAX_DEPTH) -> bool:
+def may_hold_secrets(value: Any) -> bool:
     """Of a text or structured output. False: to redact it would change nothing. It takes a tenth of the time."""
-    if isinstance(value, str):
-        lowered = value.lower()
-        return any(mark in lowered for mark in MARKS)
-    if isinstance(value, dict):
-        return depth == 0 or any(may_hold_secrets(entry, depth - 1) for pair in value.items() for entry in pair)
-    if isinstance(value, Sequence):
-        return depth == 0 or any(may_hold_secrets(entry, depth - 1) for entry in value)
-    return False
+    lowered = msgspec.json.encode(value).lower()
+    return any(mark in lowered for mark in MARKS)
 
 
 def redact_data(value: Any, depth: int = MAX_DEPTH) -> Any:

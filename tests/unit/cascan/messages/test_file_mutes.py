@@ -68,6 +68,14 @@ def test_a_mute_that_was_ended_early_begins_again_when_the_file_is_stored_again(
     assert [(other.begins_at, other.ends_at) for other in again] == [(NOON + 2 * HOUR, NOON + DAY)]
 
 
+def test_a_mute_with_another_begin_is_another_mute() -> None:
+    table = MemoryMutes()
+    store(table, Mute(begins_at=NOON + HOUR, ends_at=NOON + DAY))
+    store(table, Mute(begins_at=NOON + 2 * HOUR, ends_at=NOON + DAY))
+    spans = {(mute.begins_at, mute.ends_at) for mute in table.list_mutes()}
+    assert spans == {(NOON + HOUR, NOON), (NOON + 2 * HOUR, NOON + DAY)}
+
+
 def test_another_writer_at_the_same_moment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     table = MemoryMutes()
     monkeypatch.setattr(table, "put_mute", lambda _: False)
