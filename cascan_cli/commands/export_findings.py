@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from cascan.clock import utc_now
 from cascan.formats.change_records import select_change_records
-from cascan.formats.first_seen import add_first_seen
+from cascan.formats.first_seen import add_first_seen, select_dated_records
 from cascan.formats.hub_product import read_product_of
 from cascan.formats.records import Export
 from cascan.formats.registry import render_records
-from cascan.formats.select_records import select_current_records, select_scan_records
+from cascan.formats.select_records import select_current_records
 from cascan.formats.series_records import Series
 from cascan_cli.errors import BadInput
 from cascan_cli.output.export_file import ExportProgress, write_document
@@ -60,7 +60,7 @@ def _export_scan(query: FindingQuery, args: Namespace, stack: StackGateways) -> 
     if args.changes:
         records = _select_changes(stack.table, scan, query)
     else:
-        records = add_first_seen(select_scan_records(stack.table, scan, query), stack.table)
+        records = select_dated_records(stack.table, scan, query)
     title = f"{scan.name}, {'changes of ' if args.changes else ''}scan {scan.scan_id}"
     write_records(records, args, title=title, vantage="" if scan.members else scan.vantage)
     return scan

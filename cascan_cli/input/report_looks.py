@@ -58,7 +58,10 @@ class ReportLooks:
 
 
 def read_report_looks(files: Iterable[str]) -> ReportLooks:
-    """Raises: BadInput: a file cannot be read, or is not a report of nmap."""
+    """Of looks in one second, the one of the later file counts as the newer one.
+
+    Raises: BadInput: a file cannot be read, or is not a report of nmap.
+    """
     looks: defaultdict[str, list[Look]] = defaultdict(list)
     names: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for name in files:
@@ -66,7 +69,7 @@ def read_report_looks(files: Iterable[str]) -> ReportLooks:
             looks[look.address].append(look)
             names[look.address].update((known.name, None) for known in host.hostnames if known.kind == "user")
     ordered = {
-        address: sorted(of_address, key=lambda look: look.order, reverse=True) for address, of_address in looks.items()
+        address: sorted(of_address, key=lambda look: look.seen_at)[::-1] for address, of_address in looks.items()
     }
     return ReportLooks(ordered, {address: tuple(of_address) for address, of_address in names.items()})
 

@@ -19,8 +19,9 @@ def add_search_command(commands: Commands, stack: ArgumentParser, output: Argume
         parents=[stack, output],
         help="search the findings of all scans for words",
         description="List the findings of all ended scans that have the words, the newest scan first. Letters and "
-        "digits count, without regard to case; the last word may be the beginning of a longer one, unless TEXT is a "
-        "single letter or digit. A TEXT of several words has to occur as it is; of several TEXTs each has to occur.",
+        "digits count, without regard to case; the last word may be the beginning of a longer one, unless it is a "
+        "single letter or digit that is all of TEXT or ends an address. A TEXT of several words has to occur as it is; "
+        "of several TEXTs each has to occur.",
         epilog="On this machine an index is kept beside the data of the stack. It is made and brought up to date by "
         "the search itself. A stack in AWS has none: there the findings of the latest scans are read.",
     )

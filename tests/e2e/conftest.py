@@ -32,8 +32,8 @@ def lab() -> Iterator[dict[str, int]]:
         serving.stdin.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cascan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cascan]:
-    """The command, with its stack up."""
+    """The command, with its stack up until the last test of this folder: a stack that idles takes a part of a core."""
     with stack_up(Cascan(tmp_path_factory.mktemp("stack"))) as command:
         yield command

@@ -8,5 +8,6 @@ messages.py       100 scans with 20 changes: what a reader is sent, counted at a
 lossy_network.py  real hosts in a namespace, and nft that drops packets
 lab.py            real rounds: nmap scans the lossy network
 message_lab.py    messages.py with the real nmap, in real time
+stack_lab.py      the same on a whole stack of this machine
 unconfirmed.py    what only raw sockets can confirm, on a stack of this machine, in real time
 """

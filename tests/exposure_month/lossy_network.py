@@ -78,7 +78,14 @@ def build_network(addresses: Iterable[str], percent: int) -> Iterator[LossyNetwo
     ):
         _run(f"ip {command}")
     _drop_packets(percent)
-    argv = ["ip", "netns", "exec", "target", sys.executable, "-c", LISTEN]
+    with listen_here(("ip", "netns", "exec", "target")) as network:
+        yield network
+
+
+@contextmanager
+def listen_here(prefix: tuple[str, ...] = ()) -> Iterator[LossyNetwork]:
+    """A process that opens ports on this machine. `prefix`: of its command, as to run it in a namespace."""
+    argv = [*prefix, sys.executable, "-c", LISTEN]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as listener:
         try:
             yield LossyNetwork(listener)

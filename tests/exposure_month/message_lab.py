@@ -62,7 +62,7 @@ class MessageLab(MessageMonth):
         super().__init__(trial.seed, Faults(refusals=trial.refused_percent / 100), sink)
         self.scans = trial.scans
         self.network, self.folder, self.addresses = network, folder, ADDRESSES[: trial.hosts]
-        self.drifts = draw_port_changes(self.random, trial)
+        self.drifts = draw_port_changes(self.random, trial, self.addresses)
         self.longest_delay = timedelta(seconds=trial.scans * SECONDS_OF_REPEATS)
         self.scanned_at = START  # the moment of the changes, which are as far apart as nightly scans
 
@@ -119,9 +119,9 @@ class MessageLab(MessageMonth):
         super()._take_turn(wakeup)
 
 
-def draw_port_changes(random: Random, trial: Trial) -> list[Drift]:
+def draw_port_changes(random: Random, trial: Trial, addresses: tuple[str, ...]) -> list[Drift]:
     """Half of them ports that open, half of them ports that close, each at a place of its own."""
-    scans, openings, addresses = trial.scans, trial.changes // 2, ADDRESSES[: trial.hosts]
+    scans, openings = trial.scans, trial.changes // 2
     places = [(address, UNEXPECTED_PORT) for address in random.sample(addresses, openings)]
     expected = [(address, port) for address in addresses for port in EXPECTED]
     places += random.sample(expected, trial.changes - openings)

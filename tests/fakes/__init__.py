@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from io import BytesIO
 from ipaddress import ip_address
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,7 +21,7 @@ from msgspec.structs import replace
 from cascan.clock import to_wire
 from cascan.errors import MalformedMessage
 from cascan.events import BusEvent, ShardQueued, ShardReturned
-from cascan.findings.by_host import address_key, find_address
+from cascan.findings.by_host import address_key, find_address, read_address_key
 from cascan.findings.truncate_finding import truncate_finding
 from cascan.gateways import FindingReplacement, Launch, Lookup, ScanPlace
 from cascan.ids import ReportKey, results_key
@@ -203,12 +204,21 @@ class MemoryScanTable(
 
     def findings(self, scan_id: str) -> Iterator[Finding]:
         self._reach()
+        yield from (finding for _, finding in self._list_findings(scan_id))
+
+    def _list_findings(self, scan_id: str) -> Iterator[tuple[str, Finding]]:
+        """Each finding with the key of its host's address."""
         elements = sorted(key for key in self.findings_by_element if key[0] == scan_id)
         latest = {(key[1][0], finding.id): key for key in elements for finding in self.findings_by_element[key]}
         for key in elements:
             for finding in self.findings_by_element[key]:
                 if latest[key[1][0], finding.id] == key:
-                    yield finding
+                    yield key[1][0], finding
+
+    def findings_by_host(self, scan_id: str) -> Iterator[tuple[str, Iterable[Finding]]]:
+        self._reach()
+        for key, group in groupby(self._list_findings(scan_id), key=itemgetter(0)):
+            yield read_address_key(key), [finding for _, finding in group]
 
     def findings_at(self, scan_id: str, addresses: Collection[str]) -> dict[str, list[Finding]]:
         found: defaultdict[str, list[Finding]] = defaultdict(list)

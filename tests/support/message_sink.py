@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from time import time
 from typing import Any, NamedTuple
 
 NO_ANSWER = 0  # of `choose`: the message is kept, and the connection is closed without an answer
@@ -16,6 +17,7 @@ class Post(NamedTuple):
     message_id: str
     document: dict[str, Any]
     headers: dict[str, str]
+    received_at: float  # seconds since the epoch
 
 
 class MessageSink(ThreadingHTTPServer):
@@ -44,7 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
             document = (
                 json.loads(body) if self.headers["Content-Type"] == "application/json" else {"text": body.decode()}
             )
-            self.server.posts.append(Post(self.headers["Idempotency-Key"], document, dict(self.headers)))
+            self.server.posts.append(Post(self.headers["Idempotency-Key"], document, dict(self.headers), time()))
         else:
             self.server.refused += 1
         if status == NO_ANSWER:

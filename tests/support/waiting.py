@@ -8,6 +8,7 @@ from typing import TypeVar
 
 POLL_S = 0.02
 MAX_POLL_S = 0.5
+PAUSES = 4  # times what a check took
 WITHIN_S = 60.0  # many times what anything here takes: only what never comes waits so long
 T = TypeVar("T")
 
@@ -15,7 +16,7 @@ T = TypeVar("T")
 def eventually(check: Callable[[], T], timeout_s: float = WITHIN_S) -> T:
     """What `check` gives, once that is true. Raises: AssertionError: it never was, in `timeout_s`.
 
-    Between two checks passes the time that a check takes: one that runs a command leaves the core to what it waits for.
+    A check that takes long, such as one that runs a command, comes less often: it leaves the core to what it waits for.
     """
     deadline = time.monotonic() + timeout_s
     while True:
@@ -25,7 +26,7 @@ def eventually(check: Callable[[], T], timeout_s: float = WITHIN_S) -> T:
         now = time.monotonic()
         if now > deadline:
             raise AssertionError(f"still {found!r} after {timeout_s:g} s: {check}")
-        time.sleep(min(max(POLL_S, now - started), MAX_POLL_S))
+        time.sleep(min(max(POLL_S, PAUSES * (now - started)), MAX_POLL_S))
 
 
 def await_another_second() -> None:

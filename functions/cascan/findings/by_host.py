@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from ipaddress import IPv4Address, IPv6Address
 from itertools import groupby
 from urllib.parse import quote
 
@@ -26,6 +27,15 @@ def address_key(address: str) -> str:
     except ValueError:
         return NO_ADDRESS + _escape(address)
     return f"{number.version}.{int(number):0{HEX_DIGITS[number.version]}x}"
+
+
+def read_address_key(key: str) -> str:
+    """The address of which this is the key; empty for another text."""
+    version, _, digits = key.partition(".")
+    if version not in ("4", "6"):
+        return ""
+    number = int(digits, 16)
+    return str(IPv4Address(number) if version == "4" else IPv6Address(number))
 
 
 def find_address(finding: Finding) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 
 from cascan.findings.access import http_default_accounts, iscsi_info, smb_enum_shares
 from cascan.findings.brute import brute_findings, is_brute_script, netbus_brute
@@ -53,8 +53,7 @@ def read_script(run: ScriptRun) -> Iterator[Finding]:
     finding.
     """
     if not run.output.lstrip().startswith("ERROR:"):
-        findings = chain.from_iterable(reader(run) for reader in _find_readers(run))
-        yield from islice(findings, MAX_FINDINGS_PER_SCRIPT)
+        yield from islice(_read_findings(run), MAX_FINDINGS_PER_SCRIPT)
     if run.port and run.port.state not in CATEGORIES:
         yield _output_finding(run, run.port.state)
 
@@ -70,15 +69,15 @@ def _output_finding(run: ScriptRun, state: str) -> Finding:
     )
 
 
-def _find_readers(run: ScriptRun) -> Iterator[ScriptReader]:
-    """The script's own reader, and those of the libraries that it reports through."""
+def _read_findings(run: ScriptRun) -> Iterator[Finding]:
+    """The findings of the script's own reader, and those of the libraries that it reports through."""
     reader = READERS.get(run.script.id)
     if reader:
-        yield reader
+        yield from reader(run)
     if has_vulnerabilities(run):
-        yield vulns_library
+        yield from vulns_library(run)
     if is_brute_script(run.script.id):
-        yield brute_findings
+        yield from brute_findings(run)
 
 
 READERS: dict[str, ScriptReader] = {

@@ -3,7 +3,8 @@
 A guessed password is in more than one place: in the account of its finding, and in the output of
 the script, which the finding of the port carries as well. A script of CREDENTIAL_SCRIPTS loses its
 whole output: it may have any form, so looking for the password in it would leave some in.
-Names of accounts stay, and so does the fact that a password is empty.
+Names of accounts stay, and so does the fact that a password is empty. The output of other scripts
+loses what has the form of a secret (redact_text.py).
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from cascan.findings.brute import is_brute_script
+from cascan.findings.redact_text import REDACTED, may_hold_secrets, redact_data, redact_text
 from cascan.model.finding import Finding
 
-REDACTED = "(redacted)"
 SCRIPT_OUTPUTS = ("scripts", "scripts_data")  # attributes: by script
 # Their output has passwords, hashes or community strings, beside that of the brute scripts.
 CREDENTIAL_SCRIPTS = frozenset(
@@ -120,14 +121,15 @@ def _may_have_secrets(attributes: dict[str, Any]) -> bool:
     script = get("script")
     if isinstance(script, str) and shows_credentials(script):
         return True
-    return any(
-        any(map(shows_credentials, outputs)) for outputs in map(get, SCRIPT_OUTPUTS) if isinstance(outputs, dict)
-    )
+    for outputs in map(get, SCRIPT_OUTPUTS):
+        if isinstance(outputs, dict) and any(map(shows_credentials, outputs)):
+            return True
+    return may_hold_secrets([value for key, value in attributes.items() if key not in SAFE_ATTRIBUTES])
 
 
 def redact_script_output(script_id: str, output: str) -> str:
-    """The output of a script, or REDACTED if the script shows credentials."""
-    return REDACTED if output and shows_credentials(script_id) else output
+    """The output of a script without secrets: REDACTED if the script shows credentials."""
+    return REDACTED if output and shows_credentials(script_id) else redact_text(output)
 
 
 def redact_parameters(parameters: Iterable[str]) -> tuple[str, ...]:
@@ -154,8 +156,11 @@ def _redact_attribute(key: str, value: Any) -> Any:
     if key == "accounts" and isinstance(value, Sequence) and not isinstance(value, str):
         return [_redact_account(account) for account in value]
     if key in SCRIPT_OUTPUTS and isinstance(value, dict):
-        return {name: _redact_value(output) if shows_credentials(name) else output for name, output in value.items()}
-    return value
+        return {
+            name: _redact_value(output) if shows_credentials(name) else redact_data(output)
+            for name, output in value.items()
+        }
+    return value if key in SAFE_ATTRIBUTES else redact_data(value)
 
 
 def _redact_account(account: Any) -> Any:

@@ -115,7 +115,7 @@ def iter_unnamed_rows(data: Any) -> Iterator[dict[str, Any]]:
 
 def get_text(data: Any, key: str) -> str:
     """The text under a key. Empty if there is none."""
-    value = get_table(data).get(key)
+    value = data.get(key) if isinstance(data, dict) else ""
     return value if isinstance(value, str) else ""
 
 

@@ -130,11 +130,13 @@ def _validity_flaws(certificate: Certificate, now: datetime) -> Iterator[Flaw]:
         yield Flaw("Certificate not yet valid", description, Severity.MEDIUM, {"not_before": start})
     if not_after is None:
         return
-    end, remaining = _wire(not_after), not_after - now
+    remaining = not_after - now
     if not_after < now:
+        end = _wire(not_after)
         description = f"the certificate expired at {end}"
         yield Flaw("Expired Certificate", description, Severity.MEDIUM, {"not_after": end})
     elif remaining < EXPIRES_SOON:
+        end = _wire(not_after)
         description = f"the certificate expires in {remaining.days} days, at {end}"
         facts = {"not_after": end, "days_left": remaining.days}
         yield Flaw("Certificate expires soon", description, Severity.LOW, facts, "TLS Certificate")

@@ -56,9 +56,11 @@ def has_vulnerabilities(run: ScriptRun) -> bool:
 
     Without structured output its text is searched.
     """
-    if next(_find_entries(run.script.data), None):
+    if _has_entries(run.script.data):
         return True
-    return not run.script.data and VULNERABLE_STATE.search(run.output) is not None
+    if run.script.data or "VULNERABLE" not in run.output:
+        return False
+    return VULNERABLE_STATE.search(run.output) is not None
 
 
 def vulns_library(run: ScriptRun) -> Iterator[Finding]:
@@ -71,6 +73,18 @@ def vulns_library(run: ScriptRun) -> Iterator[Finding]:
         state = get_text(entry, "state")
         if "VULNERABLE" in state and not state.startswith("NOT"):
             yield _entry_finding(run, entry, blocks.get(get_text(entry, "title"), ""))
+
+
+def _has_entries(data: Any) -> bool:
+    """Whether `_find_entries` finds one. It is asked of every script, most of which have none."""
+    if isinstance(data, dict):
+        title, state = data.get("title"), data.get("state")
+        if title and isinstance(title, str) and isinstance(state, str) and STATE.match(state):
+            return True
+        data = data.values()
+    elif not isinstance(data, list):
+        return False
+    return any(_has_entries(element) for element in data if isinstance(element, dict | list))  # most are texts
 
 
 def _find_entries(data: Any) -> Iterator[dict[str, Any]]:

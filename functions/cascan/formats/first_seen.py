@@ -11,12 +11,17 @@ from msgspec.structs import replace
 from cascan.findings.by_host import find_address, find_port_key
 from cascan.findings.hosts import CATEGORY as HOST
 from cascan.findings.ports import OPEN_PORT
-from cascan.formats.records import Record
+from cascan.formats.records import Record, ScanFields, build_record
+from cascan.formats.select_records import ExportTable, select_scan_records
 from cascan.gateways import Inventory
+from cascan.model.finding import Finding
 from cascan.model.inventory import HostRecord, PortKey
+from cascan.model.scan import Scan
 from cascan.nmap.addresses import is_address
+from cascan.queries.finding_query import ALL_FINDINGS, FindingQuery
 
-RECORDS_AT_ONCE = 1_000  # whose hosts are read together: about 100, as many as one call reads
+HOSTS_AT_ONCE = 100  # as many as one call reads
+RECORDS_AT_ONCE = 1_000  # whose hosts are read together
 PLACES = frozenset({HOST, OPEN_PORT})
 HostKey = tuple[str, str]  # vantage and address
 FirstSeen = dict[PortKey | None, datetime]  # by port, and of the host under None
@@ -33,7 +38,27 @@ def add_first_seen(records: Iterable[Record], table: Inventory) -> Iterator[Reco
         hosts = _read_hosts(filter(None, keys), table)
         for record, key in zip(batch, keys, strict=True):
             times = hosts.get(key) if key else None
-            yield _add(record, times) if times else record
+            first_seen = _find_time(record.finding, times) if times else None
+            yield replace(record, first_seen=first_seen) if first_seen else record
+
+
+def select_dated_records(table: ExportTable, scan: Scan, query: FindingQuery) -> Iterator[Record]:
+    """The records of the scan, likewise.
+
+    Of all findings, hosts are looked up before their findings are decoded: to hold those of a hundred hosts takes
+    longer than to decode them.
+    """
+    if scan.members or query != ALL_FINDINGS:
+        yield from add_first_seen(select_scan_records(table, scan, query), table)
+        return
+    fields = ScanFields.of(scan)
+    hosts = table.findings_by_host(scan.scan_id)
+    while batch := list(islice(hosts, HOSTS_AT_ONCE)):
+        known = _read_hosts(((scan.vantage, address) for address, _ in batch), table)
+        for address, findings in batch:
+            times = known.get((scan.vantage, address), {})
+            for finding in findings:
+                yield build_record(finding, scan, fields, _find_time(finding, times))
 
 
 def _find_host(record: Record) -> HostKey | None:
@@ -60,9 +85,9 @@ def _list_times(host: HostRecord) -> FirstSeen:
     return times
 
 
-def _add(record: Record, times: FirstSeen) -> Record:
-    finding = record.finding
+def _find_time(finding: Finding, times: FirstSeen) -> datetime | None:
+    if finding.category not in PLACES:
+        return None
     first_seen = times.get(None if finding.category == HOST else find_port_key(finding))
     # The inventory may be younger than a scan, such as after addresses were forgotten
-    is_earlier = first_seen is not None and first_seen <= finding.parsed_at
-    return replace(record, first_seen=first_seen) if is_earlier else record
+    return first_seen if first_seen is not None and first_seen <= finding.parsed_at else None

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from cascan.findings.redact import REDACTED, redact_parameters, shows_credentials
+from cascan.findings.redact import redact_parameters, shows_credentials
+from cascan.findings.redact_text import REDACTED, may_hold_secrets, redact_data, redact_text
 from cascan.model.host import Host, Port, Script
 from cascan.model.report import Head, HostHint, Item, Output, PostScripts, PreScripts
 from cascan.nmap.addresses import parse_address
@@ -103,8 +104,14 @@ def _redact_scripts(element: WithScripts) -> WithScripts:
 
 
 def _redact_script(script: Script) -> Script:
-    return Script(script.id, REDACTED) if shows_credentials(script.id) else script
+    if shows_credentials(script.id):
+        return Script(script.id, REDACTED)
+    output, data = redact_text(script.output), redact_data(script.data)
+    if (output, data) == (script.output, script.data):
+        return script
+    return Script(script.id, output, data)  # without nodes, which say the same as data
 
 
 def _has_secrets(scripts: tuple[Script, ...]) -> bool:
-    return any(shows_credentials(script.id) for script in scripts)
+    """False: `_redact_script` would change nothing."""
+    return any(shows_credentials(script.id) or may_hold_secrets((script.output, script.data)) for script in scripts)

@@ -84,12 +84,13 @@ def find_status(finding: Finding) -> Status:
     return Status.SUPPRESSED if is_silenced else Status.OPEN
 
 
-def build_record(finding: Finding, scan: Scan, fields: ScanFields) -> Record:
+def build_record(finding: Finding, scan: Scan, fields: ScanFields, first_seen: datetime | None = None) -> Record:
     """The record of a finding that the scan reports. `fields` are those of the scan."""
     return Record(
         finding=finding,
         scan=fields,
         status=find_status(finding),
         vantage=scan.vantage,
+        first_seen=first_seen,
         labels=scan.labels,
     )

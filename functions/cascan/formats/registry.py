@@ -37,6 +37,8 @@ FORMATS = {
         Format("sarif", "SARIF 2.1.0", ".sarif", "application/sarif+json", "render_sarif", "sarif"),
         Format("ocsf", "OCSF 1.6 events", ".ocsf.jsonl", "application/x-ndjson", "render_ocsf", "ocsf"),
         Format("defectdojo", "Generic Findings Import", ".json", "application/json", "render_defectdojo", "defectdojo"),
+        Format("cyclonedx", "CycloneDX 1.6", ".cdx.json", "application/json", "render_cyclonedx", "cyclonedx"),
+        Format("elastic", "ECS 8 bulk lines", ".ndjson", "application/x-ndjson", "render_elastic", "elastic"),
         Format("asff", "AWS Security Hub", ".json", "application/json", "render_asff", "asff"),
     )
 }

@@ -7,7 +7,7 @@ from itertools import tee
 from typing import Protocol
 
 from cascan.formats.records import Record, ScanFields, build_record, find_status
-from cascan.gateways import Findings, History, Inventory, Scans
+from cascan.gateways import Findings, FindingsByHost, History, Inventory, Scans
 from cascan.model.scan import Scan
 from cascan.queries.current_findings import find_current_findings
 from cascan.queries.finding_query import FindingQuery
@@ -18,7 +18,7 @@ from cascan.queries.since_last_scan import find_earlier_scan
 REMOVED = "from the inventory alone: the scan that saw the port last is removed"
 
 
-class ExportTable(Scans, Findings, Inventory, History, Protocol):
+class ExportTable(Scans, Findings, FindingsByHost, Inventory, History, Protocol):
     """The table that exports read."""
 
 

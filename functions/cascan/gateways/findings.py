@@ -41,7 +41,14 @@ class Findings(Protocol):
 
 
 class FindingsByHost(Protocol):
-    """The findings of a scan, of some hosts alone."""
+    """The findings of a scan, host by host, or of some hosts alone."""
+
+    def findings_by_host(self, scan_id: str) -> Iterator[tuple[str, Iterable[Finding]]]:
+        """Each host's address, and its findings, which are decoded when they are iterated over.
+
+        All of them are the scan's findings in the order of `findings`. An address is empty if it is not known, and
+        may occur again.
+        """
 
     def findings_at(self, scan_id: str, addresses: Collection[str]) -> dict[str, list[Finding]]:
         """The scan's findings of hosts that share a /24 of IPv4 or a /120 of IPv6, by address.

@@ -1,11 +1,12 @@
 """The mutes of the file of channels become stored mutes, like those of commands.
 
-The id of such a mute derives from its fields in the file. So a file that is stored again leaves it
-as it is; one that is changed or left out ends, and its end is like that of every mute.
+A file that is stored again leaves its mutes as they are, unless one was ended early: that one begins
+again. A mute that is changed or left out ends, and its end is like that of every mute.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
@@ -14,12 +15,9 @@ from msgspec.structs import replace
 from cascan.clock import to_wire
 from cascan.errors import GatewayUnavailable
 from cascan.gateways import Mutes
-from cascan.ids import derive_fingerprint
 from cascan.limits import MAX_ACTIVE_MUTES, MAX_MUTE_DAYS
 from cascan.messages.channel_settings import Mute
-from cascan.model.mute import MuteSource, StoredMute
-
-ID_CHARS = 8
+from cascan.model.mute import MUTE_ID_BYTES, MuteSource, StoredMute
 
 
 def find_mute_problems(mutes: Iterable[Mute], stored: Iterable[StoredMute], now: datetime) -> Iterator[str]:
@@ -40,21 +38,26 @@ def store_file_mutes(mutes: Iterable[Mute], table: Mutes, now: datetime, *, by: 
 
     Raises: GatewayUnavailable: another process changed one at the same moment; repeat it.
     """
-    stored = {mute.mute_id: mute for mute in table.list_mutes() if mute.source is MuteSource.FILE}
-    wanted = {mute.mute_id: mute for mute in (_to_stored(mute, now, by) for mute in mutes)}
-    for mute_id, mute in wanted.items():
-        if mute_id not in stored and mute.ends_at > now:
-            _put(mute, table)
-    for mute_id, mute in stored.items():
-        if mute_id not in wanted and mute.closed_at is None and mute.ends_at > now:
-            _put(replace(mute, ends_at=now, revision=mute.revision + 1), table)
+    stored = [mute for mute in table.list_mutes() if mute.source is MuteSource.FILE]
+    active = [mute for mute in stored if mute.closed_at is None and mute.ends_at > now]
+    wanted = [mute for mute in mutes if mute.ends_at > now]
+    for mute in wanted:
+        if not any(_is_same(mute, other) for other in active):
+            _put(_to_stored(mute, now, by), table)
+    for other in active:
+        if not any(_is_same(mute, other) for mute in wanted):
+            _put(replace(other, ends_at=now, revision=other.revision + 1), table)
+
+
+def _is_same(mute: Mute, stored: StoredMute) -> bool:
+    fields = (mute.ends_at, mute.networks, mute.owners, mute.why)
+    has_begin = mute.begins_at in (None, stored.begins_at)
+    return has_begin and fields == (stored.ends_at, stored.networks, stored.owners, stored.reason)
 
 
 def _to_stored(mute: Mute, now: datetime, by: str) -> StoredMute:
-    begins_at = to_wire(mute.begins_at) if mute.begins_at else ""
-    texts = (begins_at, to_wire(mute.ends_at), mute.why, *mute.networks, "owners", *mute.owners)
     return StoredMute(
-        mute_id=derive_fingerprint(*texts)[:ID_CHARS],
+        mute_id=secrets.token_hex(MUTE_ID_BYTES),
         begins_at=mute.begins_at or now,
         ends_at=mute.ends_at,
         networks=mute.networks,

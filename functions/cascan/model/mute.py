@@ -14,6 +14,7 @@ import msgspec
 from cascan.model.finding import Severity
 
 MUTE_PREFIX = "mute/"  # of the key of a thread with the summary of a mute
+MUTE_ID_BYTES = 4  # of a random id
 MUTE_SUMMARY = "mute-ended"  # the kind of its notice
 
 

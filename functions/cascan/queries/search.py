@@ -24,6 +24,7 @@ from cascan.queries.read_findings import read_own_findings
 from cascan.rules.severity import to_count_key
 
 NOT_ASCII_WORD = re.compile(r"[^0-9a-z]+")
+WORDS_OF_ADDRESS = 3  # numbers, from which on a phrase of numbers alone is the beginning of an address
 NOT_WORD = re.compile(r"[\W_]+")
 
 
@@ -47,7 +48,7 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class SearchText(msgspec.Struct, frozen=True):
     """Phrases that have to occur, each as words that follow one another. The last word of a phrase
-    may be the beginning of a longer one, unless the phrase is a single letter from a to z or a digit.
+    may be the beginning of a longer one, except where `may_be_beginning` says otherwise.
     """
 
     phrases: tuple[str, ...]  # words of `normalize_text`, at least one in each; without phrases all findings match
@@ -73,10 +74,15 @@ class SearchText(msgspec.Struct, frozen=True):
 def may_be_beginning(phrase: str) -> bool:
     """Whether the last word of the phrase may be the beginning of a longer one.
 
-    The words that begin with a certain letter from a to z are those of most findings, and an index would have to read
-    all of them.
+    The words that begin with a certain letter from a to z, or with a digit, are those of most findings, and an index
+    would have to read all of them. So a phrase that is one such letter is a whole word. So is a single digit at the
+    end of an address: `10.0.1` finds 10.0.1.7 and not 10.0.17.1.
     """
-    return len(phrase) > 1 or not phrase.isascii()
+    words = phrase.split(" ")
+    if len(words[-1]) > 1 or not phrase.isascii():
+        return True
+    is_address = len(words) >= WORDS_OF_ADDRESS and all(map(str.isdigit, words))
+    return len(words) > 1 and not is_address
 
 
 def normalize_text(text: str) -> str:

@@ -50,6 +50,8 @@ class TestFindings:
         table.put_findings(SCAN_ID, (a_host(*findings, address=address) for address, findings in shuffled))
         table.put_findings(derive_scan_id("another"), [a_host(a_finding(999))])
         assert list(table.findings(SCAN_ID)) == [finding for _, findings in hosts for finding in findings]
+        by_host = [(address, list(findings)) for address, findings in table.findings_by_host(SCAN_ID)]
+        assert by_host == [("" if address == "no/address" else address, findings) for address, findings in hosts]
 
     def test_a_report_recorded_twice_has_its_findings_once_as_they_were_put_last(self, table: ScanTable) -> None:
         table.put_findings(SCAN_ID, [a_host(a_finding(0), a_finding(1))], FIRST)

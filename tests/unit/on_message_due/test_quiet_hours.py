@@ -43,6 +43,14 @@ def test_a_message_waits_for_the_end_of_the_quiet_hours_on_its_channel_alone(wor
     assert list_steps(world) == (["confirmed", "notice"], ["confirmed", "notice"])
 
 
+def test_the_end_of_quiet_hours_concerns_no_other_channel(world: World) -> None:
+    world.look(True, True)
+    (quiet,) = world.mutes.list_mutes()
+    world.wait(61)
+    world.say(quiet.key)
+    assert {MessageWork.from_wire(body).channel for body in world.queue.sent} == {"ops"}
+
+
 def test_what_came_and_went_is_said_once_at_the_end_on_the_quiet_channel(world: World) -> None:
     world.look(True, True, False, False)
     world.wait(60)

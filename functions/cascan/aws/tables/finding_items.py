@@ -47,7 +47,7 @@ from cascan.aws.dynamodb.wire import (
 from cascan.aws.tables.items import LAYOUT, ScanLayout
 from cascan.aws.tables.scan_layouts import ScanLayouts
 from cascan.errors import GatewayUnavailable
-from cascan.findings.by_host import address_key
+from cascan.findings.by_host import address_key, find_address, read_address_key
 from cascan.findings.truncate_finding import truncate_finding
 from cascan.gateways import FindingReplacement
 from cascan.ids import ReportKey
@@ -91,6 +91,15 @@ class FindingItems(ScanLayouts):
         items = self._items_by_address(scan_id, layout.spread)
         groups = groupby(items, key=_address_part)
         return chain.from_iterable(_merge_items(list(group)) for _, group in groups)
+
+    def findings_by_host(self, scan_id: str) -> Iterator[tuple[str, Iterable[Finding]]]:
+        layout = self._find_layout(scan_id)
+        if layout.findings < LAYOUT:
+            for finding in self._single_findings(scan_id, layout):
+                yield find_address(finding), (finding,)
+            return
+        for key, group in groupby(self._items_by_address(scan_id, layout.spread), key=_address_part):
+            yield read_address_key(key), _merge_items(list(group))
 
     def findings_at(self, scan_id: str, addresses: Collection[str]) -> dict[str, list[Finding]]:
         layout = self._find_layout(scan_id)

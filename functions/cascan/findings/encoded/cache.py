@@ -26,7 +26,7 @@ from cascan.findings.scripts import script_findings_at
 from cascan.findings.subject import Subject
 from cascan.limits import MAX_ENCODED_FINDINGS_BYTES, MAX_RECENT_HASHES
 from cascan.model.finding import Finding, Severity
-from cascan.model.host import Port, Script
+from cascan.model.host import Port, Script, Service
 
 BLANK = "\x00cascan\x00"  # in a location; no reader writes it
 MIN_TEMPLATE_BYTES = 400  # of an entry, beside the text that differs
@@ -42,6 +42,9 @@ class EncodedFindingCache:
         self._parsed_at = parsed_at
         # By `id(port)`, which stays unique since the entry holds the port.
         self._ports: BoundedCache[int, tuple[Port, FindingTemplate | None]] = BoundedCache(MAX_ENCODED_FINDINGS_BYTES)
+        self._attributes: BoundedCache[tuple[object, ...], tuple[Service | None, bytes]] = BoundedCache(
+            MAX_ENCODED_FINDINGS_BYTES
+        )
         self._starts: BoundedCache[tuple[int, str, str, str], Start] = BoundedCache(MAX_ENCODED_FINDINGS_BYTES)
         self._scripts: BoundedCache[tuple[int, str, int, str], tuple[Script, Templates | None]] = BoundedCache(
             MAX_ENCODED_FINDINGS_BYTES
@@ -58,16 +61,34 @@ class EncodedFindingCache:
     def _encode_port(self, port: Port) -> tuple[Port, FindingTemplate | None]:
         """The entry of a port that is not cached. Its template is None if the port's state has no category."""
         category = CATEGORIES.get(port.state)
+        if port.scripts:
+            return self._encode_scripted_port(port, category)
         end, template = b"", None
         if category is not None:
-            scripts = b"," + encode(script_attributes(port.scripts))[1:] if port.scripts else NO_SCRIPTS
-            end = b"," + encode(PortAttributes.of(port))[1:-1] + scripts + b"}"
+            end = _encode_attributes(port) + NO_SCRIPTS + b"}"
             template = FindingTemplate(*self._get_start(port, category), end)
-        outputs = [script.output for script in port.scripts]
-        if outputs and not self._seen.was_seen(hash(tuple(outputs))):
+        return self._ports.keep(id(port), (port, template), MIN_TEMPLATE_BYTES + len(end))
+
+    def _encode_scripted_port(self, port: Port, category: str | None) -> tuple[Port, FindingTemplate | None]:
+        """The same of a port with scripts: it is cached once another one like it was seen."""
+        end, template = b"", None
+        if category is not None:
+            scripts = b"," + encode(script_attributes(port.scripts))[1:]
+            end = self._get_attributes(port) + scripts + b"}"
+            template = FindingTemplate(*self._get_start(port, category), end)
+        outputs = tuple([script.output for script in port.scripts])
+        if not self._seen.was_seen(hash((outputs, port.number, port.reason_ttl, id(port.service)))):
             return port, template
         weight = MIN_TEMPLATE_BYTES + len(end) + sum(map(len, outputs))
         return self._ports.keep(id(port), (port, template), weight)
+
+    def _get_attributes(self, port: Port) -> bytes:
+        """The JSON of the port's attributes. Ports whose scripts differ share them, with their service."""
+        key = id(port.service), port.number, port.protocol, port.state, port.reason, port.reason_ttl, port.reason_ip
+        if cached := self._attributes.get(key):  # of this very service, since the entry holds it
+            return cached[1]
+        attributes = _encode_attributes(port)
+        return self._attributes.keep(key, (port.service, attributes), MIN_TEMPLATE_BYTES + len(attributes))[1]
 
     def _get_start(self, port: Port, category: str) -> Start:
         """The part of a port's template that does not depend on its version."""
@@ -111,6 +132,10 @@ def cache_for(parsed_at: datetime) -> EncodedFindingCache:
 
 def weigh(template: FindingTemplate) -> int:
     return len(template.before_name) + len(template.after_name) + len(template.end)
+
+
+def _encode_attributes(port: Port) -> bytes:
+    return b"," + encode(PortAttributes.of(port))[1:-1]
 
 
 def build_start(port: Port, category: str) -> Start:

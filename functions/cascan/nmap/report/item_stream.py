@@ -69,8 +69,8 @@ class ItemStream:
         self._readable = ""  # the text that was parsed last
         self._source: str | Element = ""  # the item that was returned last
         self._origin: int | None = None  # the byte at which the batch begins; None: unknown
-        # First byte and number of bytes of the host that was returned last; None: unknown
-        self.host_place: tuple[int, int] | None = None
+        # What `host_place` is found from: the text that ends with the host that was returned last
+        self._located: str | None = None
         for remark in start.remarks:
             self.warn(remark)
 
@@ -102,20 +102,22 @@ class ItemStream:
         has_same_bytes = text.isascii() or len(text.encode()) == len(batch)
         return self._batches.offset - len(batch) if has_same_bytes else None
 
-    def _locate(self, text: str) -> None:
-        """Note the place of the host whose element the text ends with, without its `</host>`. The
-        batch is read up to it.
+    @property
+    def host_place(self) -> tuple[int, int] | None:
+        """First byte and number of bytes of the host that was returned last. None: unknown.
+
+        The batch is read up to the text that ends with the host, without its `</host>`.
         """
-        if self._origin is None:
-            self.host_place = None
-            return
-        start = HOST_START.search(text)
+        if self._origin is None or self._located is None:
+            return None
+        start = HOST_START.search(self._located)
         before = start.start() if start else 0
-        offset = self._origin + _count_bytes(text[:before])
-        self.host_place = offset, _count_bytes(text[before:]) + len(HOST_END)
+        offset = self._origin + _count_bytes(self._located[:before])
+        return offset, _count_bytes(self._located[before:]) + len(HOST_END)
 
     def _pass_over(self, text: str) -> None:
         """The text and a `</host>` are read."""
+        self._located = None
         if self._origin is not None:
             self._origin += _count_bytes(text) + len(HOST_END)
 
@@ -125,21 +127,19 @@ class ItemStream:
         for start, element in _split_hosts(text, stop):
             host = self._read_fast(element) if is_ascii else None
             if host is not None:
-                self._source = element
-                self._locate(element)
+                self._source = self._located = element
                 yield host
                 self._pass_over(element)
                 continue
             position, sections = start, element.split(HOST_END)
             for section in sections:
                 if is_ascii and len(sections) > 1 and (host := self._read_fast(section)):
-                    self._source = section
-                    self._locate(section)
+                    self._source = self._located = section
                     yield host
                 elif _has_markup(section) and self._batches.careful(text[position:]):
                     return
                 else:
-                    self._locate(section)
+                    self._located = section
                     yield from self._read_any_host(section)
                 self._pass_over(section)
                 position += len(section) + len(HOST_END)

@@ -7,7 +7,7 @@ from string import printable
 
 import pytest
 
-from cascan.findings.by_host import address_key, find_address, group_by_host
+from cascan.findings.by_host import address_key, find_address, group_by_host, read_address_key
 from tests.integration.gateways.examples import a_finding
 
 IN_ORDER = [
@@ -33,6 +33,11 @@ def test_what_is_no_address_sorts_last_under_a_short_key_without_slashes(text: s
     assert "/" not in key
     assert key.isascii()
     assert len(key) < 100
+
+
+def test_the_key_of_an_address_tells_the_address_and_no_other_key_does() -> None:
+    assert [read_address_key(address_key(address)) for address in IN_ORDER] == IN_ORDER
+    assert {read_address_key(address_key(text)) for text in ("", "4.x", "a/b", "6.", "AA:BB:CC:DD:EE:FF")} == {""}
 
 
 def test_distinct_texts_have_distinct_keys() -> None:

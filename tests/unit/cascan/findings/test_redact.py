@@ -9,11 +9,11 @@ import pytest
 
 from cascan.findings.redact import (
     CREDENTIAL_SCRIPTS,
-    REDACTED,
     redact_finding,
     redact_parameters,
     redact_script_output,
 )
+from cascan.findings.redact_text import REDACTED
 from cascan.model.finding import Finding
 from cascan.model.host import Address, Host, Port, Script
 from tests.data.documented import documented, installed
@@ -129,3 +129,21 @@ def test_values_of_script_arguments_that_are_secret_are_redacted(
     parameters: tuple[str, ...], redacted: tuple[str, ...]
 ) -> None:
     assert redact_parameters(parameters) == redacted
+
+
+@pytest.mark.parametrize(
+    ("script", "output"),
+    [
+        ("http-comments-displayer", f"<!-- TODO: admin password={SECRET} -->"),
+        ("http-grep", f"ftp://anna:{SECRET}@files.test/"),
+        ("http-robots.txt", f"/api?token={SECRET}"),
+        ("snmp-info", f"community: {SECRET}"),
+        ("banner", f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----"),
+    ],
+)
+def test_what_has_the_form_of_a_secret_is_in_no_finding_of_any_script(script: str, output: str) -> None:
+    for data in (None, {"comments": [output]}, {"password": SECRET}):
+        findings = find_all(script, output, data)
+        assert SECRET in msgspec.json.encode(findings).decode()
+        assert SECRET not in encode(findings)
+    assert SECRET not in redact_script_output(script, output)

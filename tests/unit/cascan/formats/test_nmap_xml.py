@@ -14,7 +14,8 @@ from libnmap.parser import NmapParser
 from msgspec.structs import replace
 
 from cascan.clock import utc_now
-from cascan.findings.redact import REDACTED, shows_credentials
+from cascan.findings.redact import shows_credentials
+from cascan.findings.redact_text import REDACTED
 from cascan.formats.nmap_xml import NmapXmlSelection
 from cascan.model.host import Host, Script
 from cascan.model.report import Head

@@ -1,4 +1,4 @@
-"""SARIF, OCSF, DefectDojo and Markdown: a thousand varied findings are valid by what each format prescribes."""
+"""Formats with a schema: a thousand varied findings are valid by what each format prescribes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections import Counter
 from functools import cache
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from markdown_it import MarkdownIt
 from msgspec.structs import replace
@@ -23,6 +26,7 @@ from cascan.formats.records import VIOLATION, Record, Status
 from cascan.formats.registry import FORMATS, render_records
 from cascan.model.finding import Severity
 from tests.support.defectdojo import read_import
+from tests.support.elastic import Index
 from tests.support.varied_findings import COUNT, EXPORT, list_varied_records
 
 RECORDS = list_varied_records()
@@ -32,7 +36,7 @@ OCSF_CLASSES = {
     2003: "compliance_finding",
     2004: "detection_finding",
 }
-IDENTIFIED = ("sarif", "defectdojo", "ocsf")
+IDENTIFIED = ("sarif", "defectdojo", "ocsf", "cyclonedx", "elastic")
 
 
 @cache
@@ -124,6 +128,82 @@ class TestDefectDojo:
             assert finding.get("is_mitigated", False) is (record.status is Status.GONE)
             assert finding.get("risk_accepted", False) is (record.status is Status.SUPPRESSED)
             assert ("not-covered" in finding["tags"]) is not record.is_covered
+
+
+class TestCycloneDx:
+    def test_the_document_is_valid_and_every_reference_leads_somewhere(self) -> None:
+        text = render("cyclonedx").decode()
+        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+        bom = json.loads(text)
+        elements = [*bom["components"], *bom["services"], *bom["vulnerabilities"], *bom["annotations"]]
+        refs = Counter(element["bom-ref"] for element in elements)
+        assert refs.most_common(1)[0][1] == 1
+        used = {ref for entry in bom["dependencies"] for ref in (entry["ref"], *entry["dependsOn"])}
+        used |= {affected["ref"] for entry in bom["vulnerabilities"] for affected in entry["affects"]}
+        used |= {subject for entry in bom["annotations"] for subject in entry["subjects"]}
+        assert used <= refs.keys()
+        endpoints = [urlsplit(uri) for service in bom["services"] for uri in service["endpoints"]]
+        assert all(endpoint.port is not None and endpoint.hostname for endpoint in endpoints)
+        assert min(map(len, (bom["services"], bom["vulnerabilities"], bom["annotations"]))) > 20
+
+    def test_the_validator_refuses_what_is_wrong(self) -> None:
+        bom = json.loads(render("cyclonedx"))
+        bom["components"] = [bom["components"][0] | {"type": "toaster"}]
+        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bom))
+
+    def test_a_document_of_nothing_is_valid(self) -> None:
+        text = b"".join(render_records("cyclonedx", [], EXPORT)).decode()
+        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+
+    def test_a_host_is_a_device_with_its_services_and_their_software(self) -> None:
+        record = next(
+            record
+            for record in map(be_current, RECORDS)
+            if record.finding.attributes.get("cpe") and record.finding.category == "Open Port"
+        )
+        place = find_place(record.finding)
+        bom = json.loads(b"".join(render_records("cyclonedx", [record, record], EXPORT)))
+        device, software = bom["components"]
+        (service,) = bom["services"]
+        assert (device["type"], device["name"], service["endpoints"]) == ("device", place.host, [place.uri])
+        assert software["cpe"] in record.finding.attributes["cpe"]
+        assert bom["dependencies"] == [
+            {"ref": service["bom-ref"], "dependsOn": [device["bom-ref"], software["bom-ref"]]}
+        ]
+
+    def test_a_host_whose_records_are_in_two_places_is_one_device(self) -> None:
+        first, *others = (record for record in map(be_current, RECORDS) if find_place(record.finding).port)
+        other = next(record for record in others if place(record) != place(first))
+        bom = json.loads(b"".join(render_records("cyclonedx", [first, other, first], EXPORT)))
+        assert sum(component["type"] == "device" for component in bom["components"]) == 2
+
+    def test_what_is_gone_is_left_out(self) -> None:
+        gone = [replace(record, status=Status.GONE) for record in RECORDS]
+        bom = json.loads(b"".join(render_records("cyclonedx", gone, EXPORT)))
+        assert [bom[name] for name in ("services", "vulnerabilities", "annotations")] == [[], [], []]
+        assert {component["type"] for component in bom["components"]} == {"device"}, "hosts of ports that closed"
+
+
+def be_current(record: Record) -> Record:
+    return replace(record, status=Status.OPEN, change="", vantage="default")
+
+
+class TestElastic:
+    def test_every_document_has_fields_of_the_schema_and_each_finding_is_one(self) -> None:
+        index = Index()
+        index.load(render("elastic"))
+        assert index.documents.keys() == {record.uid for record in RECORDS}
+        kinds = Counter(document["event"]["kind"] for document in index.documents.values())
+        assert min(kinds["state"], kinds["alert"]) > 100
+
+    def test_loading_a_newer_export_replaces_the_documents_and_ends_what_is_gone(self) -> None:
+        index = Index()
+        index.load(render("elastic"))
+        newer = [replace(record, status=Status.GONE, finding=replace(record.finding, id="new")) for record in RECORDS]
+        index.load(b"".join(render_records("elastic", newer, EXPORT)))
+        assert len(index.documents) == len({record.uid for record in RECORDS})
+        assert all(document["cascan"]["status"] == "gone" for document in index.documents.values())
+        assert all("end" in document["event"] for document in index.documents.values())
 
 
 class Tags(HTMLParser):

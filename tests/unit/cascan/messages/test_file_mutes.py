@@ -57,6 +57,25 @@ def test_a_mute_that_is_left_out_ends_and_those_of_commands_stay() -> None:
     assert {mute.reason: mute.ends_at for mute in table.list_mutes()} == ends | {"b": NOON + 2 * HOUR}
 
 
+def test_a_mute_that_was_ended_early_begins_again_when_the_file_is_stored_again() -> None:
+    table, mute = MemoryMutes(), Mute(ends_at=NOON + DAY)
+    store(table, mute)
+    (stored,) = table.list_mutes()
+    assert table.put_mute(replace(stored, ends_at=NOON + HOUR, revision=2))
+    for _ in range(2):
+        store(table, mute, now=NOON + 2 * HOUR)
+    again = [other for other in table.list_mutes() if other.mute_id != stored.mute_id]
+    assert [(other.begins_at, other.ends_at) for other in again] == [(NOON + 2 * HOUR, NOON + DAY)]
+
+
+def test_a_mute_with_another_begin_is_another_mute() -> None:
+    table = MemoryMutes()
+    store(table, Mute(begins_at=NOON + HOUR, ends_at=NOON + DAY))
+    store(table, Mute(begins_at=NOON + 2 * HOUR, ends_at=NOON + DAY))
+    spans = {(mute.begins_at, mute.ends_at) for mute in table.list_mutes()}
+    assert spans == {(NOON + HOUR, NOON), (NOON + 2 * HOUR, NOON + DAY)}
+
+
 def test_another_writer_at_the_same_moment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     table = MemoryMutes()
     monkeypatch.setattr(table, "put_mute", lambda _: False)

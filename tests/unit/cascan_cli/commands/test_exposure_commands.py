@@ -13,6 +13,7 @@ from cascan.exposure.read_exposure_file import read_exposure_file
 from cascan.formats.registry import FORMATS
 from cascan.model.exposure import StoredExpectations
 from cascan_cli.commands import exposure_check, exposure_init
+from cascan_cli.input.report_looks import read_report_looks
 from cascan_cli.main import main
 from tests.support.command_world import open_world
 from tests.support.scanned_network import World, at, xml
@@ -253,6 +254,14 @@ class TestCheckOfReports:
         write("expected:\n- {who: 10.0.0.0/24, ports: [22]}\n")
         assert [row[6] for row in printed("check", "--report", "first.xml", "copy.xml", code=4)] == ["one look"]
         assert [row[6] for row in printed("check", "--report", "first.xml", "second.xml", code=4)] == ["two looks"]
+
+    def test_of_reports_in_one_second_the_later_file_is_the_newer_one(self, folder: Path) -> None:
+        start = b'<nmaprun start="1796000000" args="nmap -p %d" '
+        for port in (22, 80):
+            Path(f"{port}.xml").write_bytes(xml({"10.0.0.1": (port,)}).replace(b"<nmaprun ", start % port))
+        for files in (["22.xml", "80.xml"], ["80.xml", "22.xml"]):
+            newest, *_ = read_report_looks(files).looks["10.0.0.1"]
+            assert [f"{group.ports}.xml" for group in newest.open_ports] == files[1:]
 
     def test_the_vantage_of_reports_is_named(self, folder: Path, printed: Printed) -> None:
         Path("scan.xml").write_bytes(xml({"10.0.0.1": (22,)}))

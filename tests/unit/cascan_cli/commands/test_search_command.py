@@ -117,6 +117,15 @@ def either(request: pytest.FixtureRequest, machine: Machine) -> Machine:
     return machine
 
 
+def test_a_digit_at_the_end_of_an_address_is_a_whole_word(either: Machine) -> None:
+    either.scan("lan", a_banner("one", "10.0.1.7"), a_banner("seventeen", "10.0.17.1"), a_banner("long", "10.0.0.12"))
+    assert either.names("10.0.1") == ["one"]
+    assert either.names("10.0.0.1") == []
+    assert sorted(either.names("10.0.1", "7")) == ["one"]
+    assert either.names("10.0.17") == ["seventeen"]
+    assert either.names("10.0.0.12") == either.names("10.0.0") == ["long"]
+
+
 def test_results_name_scan_address_port_severity_and_time(either: Machine) -> None:
     finding = a_finding(
         "Log4Shell",

@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from functools import lru_cache
 
-from cascan.model.host import Address, Hostname
+from cascan.model.host import Address, Host, Hostname
 from cascan.nmap.report.fast.script import UnusualMarkup, unescape
 from cascan.nmap.report.fast.tail import ATTRIBUTES, FILLED, VALUE
 from cascan.nmap.report.tree.values import parse_timestamp
@@ -19,6 +19,11 @@ COMMON = re.compile(  # one address, perhaps a MAC address, perhaps a name
     rf'(?:<address addr="([0-9A-F:]+)" addrtype="mac"(?: vendor={VALUE})?/>\s*)?'
     rf'<hostnames>\s*(?:<hostname name={FILLED} type="(user|PTR)"/>\s*)?</hostnames>\s*'
 )
+DOWN = re.compile(  # a host that is down, as a whole: -v lists each of them
+    rf'\s*<host><status state="down" reason={VALUE} reason_ttl="([0-9]{{1,9}})"/>\s*'
+    r'<address addr="([0-9A-Fa-f.:]+)" addrtype="(ipv4|ipv6)"/>\s*'
+)
+MAX_DOWN_CHARS = 250  # of such a host: longer elements are not tried
 HEAD = (
     rf'\s*<host(?: starttime="([0-9]{{1,10}})" endtime="([0-9]{{1,10}})")?>\s*{STATUS}'
     rf"((?:<address{ATTRIBUTES}/>\s*)+)"
@@ -39,6 +44,14 @@ HostHead = tuple[
     tuple[Address, ...],
     tuple[Hostname, ...],
 ]
+
+
+def read_down_host(text: str) -> Host | None:
+    """The host of an element that says only that it is down, without its `</host>`. None: it says more."""
+    if len(text) > MAX_DOWN_CHARS or (match := DOWN.fullmatch(text)) is None:
+        return None
+    reason, ttl, address, kind = match.groups()
+    return Host(state="down", reason=unescape(reason), reason_ttl=int(ttl), addresses=(Address(address, kind),))
 
 
 def read_head(text: str) -> HostHead:

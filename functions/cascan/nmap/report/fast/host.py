@@ -22,7 +22,7 @@ from __future__ import annotations
 from cascan.cache import BoundedCache
 from cascan.limits import MAX_CACHED_REPORT_CHARS
 from cascan.model.host import ExtraPorts, Host, OsMatch, Script
-from cascan.nmap.report.fast.head import read_head
+from cascan.nmap.report.fast.head import read_down_host, read_head
 from cascan.nmap.report.fast.ports import FastPortReader
 from cascan.nmap.report.fast.script import UnusualMarkup, reject_markup
 from cascan.nmap.report.fast.system import FastSystemReader, parse_xml
@@ -49,6 +49,8 @@ class FastHostReader:
 
         Raises: UnusualMarkup: the element is not written as nmap writes it.
         """
+        if host := read_down_host(text):
+            return host
         head = read_head(text)
         end, started_at, finished_at, state, reason, reason_ttl, addresses, hostnames = head
         extraports, ports, tail = _split_ports(text[end:])

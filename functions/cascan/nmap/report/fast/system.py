@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 from xml.etree.ElementTree import XML, ParseError
 
-from cascan.cache import BoundedCache
-from cascan.limits import MAX_CACHED_REPORT_CHARS
+from cascan.cache import BoundedCache, RecentHashes
+from cascan.limits import MAX_CACHED_REPORT_CHARS, MAX_RECENT_HASHES
 from cascan.model.host import OsMatch
 from cascan.nmap.report.fast.script import UnusualMarkup, reject_markup
 from cascan.nmap.report.fast.tail import VALUE
@@ -20,6 +20,7 @@ from cascan.nmap.report.tree.os_matches import parse_os_match, parse_os_matches
 from cascan.patterns import compile_pattern
 
 System = tuple[dict[str, Any], tuple[OsMatch, ...]]  # an `os` element as data, and its matches
+Guesses = tuple[list[dict[str, Any]], tuple[OsMatch, ...]]  # all `osmatch` elements of a host as data, and the matches
 
 MATCH_START, MATCH_END = "<osmatch ", "</osmatch>"
 MATCH_DEPTH = 3  # an `osmatch` is in an `os`, which is in a host
@@ -43,6 +44,9 @@ class FastSystemReader:
 
     def __init__(self) -> None:
         self._matches = BoundedCache[str, tuple[dict[str, Any], OsMatch]](MAX_CACHED_REPORT_CHARS)
+        # All matches of a host, which hosts of the same system share
+        self._guesses = BoundedCache[str, Guesses](MAX_CACHED_REPORT_CHARS)
+        self._seen = RecentHashes(MAX_RECENT_HASHES)  # of their texts, which are long
 
     def read(self, element: str) -> System:
         """An `os` element, from `<os>` to `</os>`, as data, and its matches.
@@ -52,18 +56,30 @@ class FastSystemReader:
         start = compile_pattern(PORTS_USED).match(element)
         if start is None or "&" in start[1]:
             return _read_system(element)
-        *matches, end = element[start.end() :].split(MATCH_END)
-        if end.strip() != OS_END or not all(match.lstrip().startswith(MATCH_START) for match in matches):
-            return _read_system(element)  # such as one with an `osfingerprint`
+        text = element[start.end() :]
+        guesses = self._guesses.get(text) or self._read_guesses(text)
+        if guesses is None:
+            return _read_system(element)
         system: dict[str, Any] = {}
         if ports := compile_pattern(PORT_USED).findall(start[1]):
             system["portused"] = [
                 {"state": state, "proto": protocol, "portid": number} for state, protocol, number in ports
             ]
-        pairs = [self._read_match(match) for match in matches]
-        if pairs:
-            system["osmatch"] = [data for data, _ in pairs]
-        return system, tuple([match for _, match in pairs])
+        data, matches = guesses
+        if data:
+            system["osmatch"] = data
+        return system, matches
+
+    def _read_guesses(self, text: str) -> Guesses | None:
+        """The `osmatch` elements up to `</os>`. None: there is something else, such as an `osfingerprint`."""
+        *texts, end = text.split(MATCH_END)
+        if end.strip() != OS_END or not all(match.lstrip().startswith(MATCH_START) for match in texts):
+            return None
+        pairs = [self._read_match(match) for match in texts]
+        guesses = [data for data, _ in pairs], tuple([match for _, match in pairs])
+        if self._seen.was_seen(hash(text)):
+            self._guesses.keep(text, guesses, len(text))
+        return guesses
 
     def _read_match(self, text: str) -> tuple[dict[str, Any], OsMatch]:
         """An `osmatch` element, without its end, as data, and the match."""

@@ -43,13 +43,13 @@ def read_flat(text: str, start: int, details: Details) -> int:
         srtt, rttvar, timeout = _get_groups(times)
         _add(details, "times", {"srtt": srtt, "rttvar": rttvar, "to": timeout})
         return times.end()
-    if guesses := compile_pattern(GUESSES).match(text, start):
-        _read_guesses(guesses, details)
-        return guesses.end()
     if trace := compile_pattern(TRACE).match(text, start):
         hops = _read_hops(trace[2])
         _add(details, "trace", read_attributes(trace[1]) | ({"hop": hops} if hops else {}))
         return trace.end()
+    if guesses := compile_pattern(GUESSES).match(text, start):
+        _read_guesses(guesses, details)
+        return guesses.end()
     if flat := compile_pattern(FLAT).match(text, start):
         _add(details, flat[1], read_attributes(flat[2]))
         return flat.end()
@@ -84,7 +84,10 @@ def _read_hops(text: str) -> Rows:
         if len(hops) != text.count("<"):
             raise UnusualMarkup
         return [read_attributes(hop) for hop in hops]
-    return [_to_hop(*row) for row in rows]
+    return [
+        {"ttl": ttl, "ipaddr": address, "rtt": rtt} if rtt and not host else _to_hop(ttl, address, rtt, host)
+        for ttl, address, rtt, host in rows
+    ]
 
 
 def _to_hop(ttl: str, address: str, rtt: str, host: str) -> dict[str, Any]:

@@ -53,6 +53,22 @@ def test_what_nmap_writes_is_read_quickly(name: str) -> None:
         assert FastHostReader().read(text)
 
 
+@pytest.mark.parametrize(
+    "element",
+    [
+        '<host><status state="down" reason="none" reason_ttl="0"/>\n<address addr="10.0.0.9" addrtype="ipv4"/>\n',
+        '<host><status state="down" reason="a&amp;b" reason_ttl="7"/><address addr="2001:db8::9" addrtype="ipv6"/>',
+        '<host><status state="down" reason="" reason_ttl="0"/><address addr="02:00:5E:00:00:01" addrtype="mac"/>',
+        '<host><status state="down" reason="x" reason_ttl="0"/><address addr="10.0.0.9" addrtype="ipv4"/><hostnames/>',
+        '<host comment="c"><status state="down" reason="x" reason_ttl="0"/><address addr="10.0.0.9" addrtype="ipv4"/>',
+    ],
+)
+def test_both_readings_of_a_host_that_is_down_are_the_same(element: str) -> None:
+    data = f"<nmaprun>{element}</host></nmaprun>".encode()
+    reader = read_report(io.BytesIO(data))
+    assert (list(reader), reader.warnings) == by_parser(data)
+
+
 def test_a_piece_read_before_is_not_read_again() -> None:
     quick, (text, _, again) = FastHostReader(), host_texts(report("hosts"))
     assert quick.read(text).ports[0] is quick.read(again).ports[0]
