@@ -23,6 +23,8 @@ from cascan_cli.version import VERSION
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from cascan.model.saved_filter import SavedFilter
+
 SEVERITY_RANKS = {"CRITICAL": 0, "HIGH": 1, "MEDIUM": 2, "LOW": 3, "INFORMATIONAL": 4}
 NUMBER = re.compile("([0-9]+)")
 MAX_PAGE = MAX_CONSOLE_ROWS // CONSOLE_PAGE_ROWS
@@ -123,6 +125,8 @@ class Page(NamedTuple):
     following: str
     exports: dict[str, str]
     path: str
+    query: str  # of the address: the filters and the order
+    saved: list[SavedFilter]
     sort: str  # the field of the address; empty: the list is as it was read
     status: str  # how many rows are shown, in one sentence
 
@@ -170,9 +174,19 @@ def build_page(request: Request, listing: Listing) -> Page:
         following=following,
         exports=exports,
         path=request.url.path,
+        query=_address(request).partition("?")[2],
+        saved=_list_saved(request, listing),
         sort=request.query_params.get("sort", ""),
         status=_describe_rows(number, len(shown), has_more=has_more),
     )
+
+
+def _list_saved(request: Request, listing: Listing) -> list[SavedFilter]:
+    """Those of the page, if it is one with filters that is in the navigation."""
+    page = request.url.path.strip("/")
+    if not listing.filters or "/" in page or request.headers.get("hx-request"):  # a list alone is replaced
+        return []
+    return get_console(request).stack.table.list_saved_filters(page)
 
 
 def _describe_rows(number: int, count: int, *, has_more: bool) -> str:
