@@ -96,9 +96,7 @@ def test_a_stack_is_started_to_go_on_with_the_messages_of_its_queues(tmp_path: P
         assert stacks.running == 1
 
 
-def test_a_message_that_comes_again_after_the_stack_would_have_ended_is_waited_for_by_none(
-    tmp_path: Path, stacks: LocalStacks
-) -> None:
+def test_no_stack_is_started_for_a_message_that_comes_again_after_its_end(tmp_path: Path, stacks: LocalStacks) -> None:
     save_scan(tmp_path, ScanState.DONE, message_in_s=600)
     with open_stack(arguments(tmp_path, "scans")):
         assert stacks.running == 0
