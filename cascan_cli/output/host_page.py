@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cascan.clock import utc_now
 from cascan.findings.to_json import scan_fields, to_json
+from cascan.queries.routes import find_route
 from cascan_cli.output.fields import print_fields, print_lines, print_title
 from cascan_cli.output.findings import build_finding_row, print_finding_rows
 from cascan_cli.output.history import describe_service, format_look, format_port, format_time, look_to_json
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from cascan.queries.history import Span
     from cascan.queries.host_page import HostView, ScanOfHost
     from cascan.queries.moved_hosts import IdentifiedHost
+    from cascan.queries.routes import Hop
 
 PORT_COLUMNS = ("PORT", "STATE", "SERVICE", "PRODUCT", "OPEN SINCE", "LAST SEEN OPEN", "SCAN")
 SPAN_COLUMNS = ("PORT", "STATE", "FROM", "TO", "LOOKS", "SERVICE")
 SCAN_COLUMNS = ("SCAN", "NAME", "LOOKED AT", "HOST")
+ROUTE_COLUMNS = ("HOP", "ADDRESS", "NAME", "TIME")
 EXPOSURE_COLUMNS = ("ID", "SEVERITY", "STATE", "PORT", "KIND")
 
 
@@ -57,6 +60,9 @@ def _print_tables(view: HostView) -> None:
     if view.exposures:
         print_title("Exposures")
         print_table(EXPOSURE_COLUMNS, map(_build_exposure_row, view.exposures))
+    if route := find_route(finding for finding, _ in view.findings):
+        print_title("Route")
+        print_table(ROUTE_COLUMNS, map(_build_hop_row, route))
     if view.spans:
         print_title("History")
         print_table(SPAN_COLUMNS, map(_build_span_row, view.spans), drop=("LOOKS", "SERVICE"))
@@ -105,6 +111,10 @@ def _build_scan_row(seen: ScanOfHost) -> tuple[object, ...]:
     return seen.scan_id, name, format_time(seen.seen_at), "up" if seen.is_up else "not up"
 
 
+def _build_hop_row(hop: Hop) -> tuple[object, ...]:
+    return hop.number, hop.address, hop.name, "" if hop.rtt_ms is None else f"{hop.rtt_ms:g} ms"
+
+
 def _build_exposure_row(exposure: Exposure) -> tuple[object, ...]:
     subject = exposure.subject
     port = format_port(subject.key) if subject.protocol else "host"
@@ -130,6 +140,7 @@ def host_view_to_json(address: str, view: HostView) -> dict[str, Any]:
         "scans": [_scan_to_json(seen) for seen in view.scans],
         "scansUnlisted": view.scans_unlisted,
         "findings": [to_json(finding, scan_fields(scan)) for finding, scan in view.findings],
+        "route": [_hop_to_json(hop) for hop in find_route(finding for finding, _ in view.findings)],
         "exposures": [_exposure_to_json(exposure) for exposure in view.exposures],
     }
 
@@ -159,6 +170,10 @@ def _scan_to_json(seen: ScanOfHost) -> dict[str, Any]:
         "isUp": seen.is_up,
         "isRemoved": seen.scan is None,
     }
+
+
+def _hop_to_json(hop: Hop) -> dict[str, Any]:
+    return {"hop": hop.number, "address": hop.address, "name": hop.name, "ms": hop.rtt_ms}
 
 
 def _exposure_to_json(exposure: Exposure) -> dict[str, Any]:

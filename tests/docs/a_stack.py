@@ -56,14 +56,16 @@ UNREADABLE = {**SCHEDULE, "metadata": {"name": "strange"}, "spec": {"schedule": 
 
 
 def detailed(hosts: Hosts) -> bytes:
-    """A report in which hosts have a name, and services all that nmap knows of them."""
+    """A report in which hosts have a name and a route, and services all that nmap knows of them."""
     named = b'<hostnames><hostname name="db" type="PTR"/></hostnames><ports>'
     service = (
         b'<service name="ssh" product="OpenSSH" version="9.2" extrainfo="protocol 2.0" tunnel="ssl" method="probed"'
         b' conf="10"><cpe>cpe:/a:openbsd:openssh:9.2</cpe></service>'
     )
     bare = b'<service name="ssh" method="probed" conf="10"/>'
-    return xml(hosts).replace(b"<ports>", named).replace(bare, service)
+    hop = b'<hop ttl="1" ipaddr="10.9.0.1" rtt="0.31" host="gate.example"/>'
+    route = b'</ports><trace port="22" proto="tcp">' + hop + b"</trace>"
+    return xml(hosts).replace(b"<ports>", named).replace(bare, service).replace(b"</ports>", route)
 
 
 class Stack:

@@ -123,6 +123,12 @@ def a_certificate() -> Finding:
     return replace(a_finding(3, port=443, not_after=until, subject=subject), category="TLS Certificate")
 
 
+def a_traced_host() -> Finding:
+    hops = [{"ttl": "1", "ipaddr": "10.9.0.1", "host": "gate.example"}, {"ttl": "3", "ipaddr": "10.0.0.5"}]
+    host = a_finding(5, details={"trace": [{"port": "80", "proto": "tcp", "hop": hops}]})
+    return replace(host, category="Host", name="Host: 10.0.0.5")
+
+
 def open_report(browser: Browser, path: Path, **options: Any) -> OpenedReport:
     return OpenedReport(browser.new_context(**{"viewport": {"width": 1366, "height": 768}, **options}), path)
 
@@ -175,9 +181,13 @@ def test_hostile_banners_are_text_and_nothing_else(browser: Browser, hostile: li
 
 
 def test_the_small_report_is_accessible_in_light_and_dark(browser: Browser, tmp_path: Path) -> None:
-    path = write_report(tmp_path, SMALL)
+    path = write_report(tmp_path, [*SMALL, a_traced_host()])
     for scheme in ("light", "dark"):
         opened = open_report(browser, path, color_scheme=scheme)
+        assert opened.page.locator("#topology svg text").all_text_contents()[2:4] == [
+            "10.9.0.1",
+            "gate.example, 1 host",
+        ]
         of_page = Axe().run(opened.page)
         assert of_page.violations_count == 0, of_page.generate_report()
         opened.page.click("#finding-list button[data-row='0']")

@@ -12,7 +12,8 @@ from cascan.queries.moved_hosts import ListedHost, list_hosts
 from cascan.queries.reach import list_vantages
 from cascan_cli.input.inventory_query import parse_inventory_selection
 from cascan_cli.ui.console import format_time, get_console
-from cascan_cli.ui.listing import Cell, Filter, Listing, read_query, show_listing
+from cascan_cli.ui.list_page import show_listing
+from cascan_cli.ui.listing import Cell, Filter, Listing, read_query
 from cascan_cli.ui.pages.cells import host_link, scan_link
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from cascan.gateways import CascadeTable, Exposures, Findings, History, Scans, S
 from cascan.html_report.finding_columns import FindingColumns
 from cascan.html_report.overview import clean_tree, describe_exposure, describe_scan, list_gaps, list_series
 from cascan.html_report.texts import TextTable
+from cascan.html_report.topology import Topology
 from cascan.limits import (
     MAX_COMPARED_FINDINGS,
     MAX_REPORT_EXPOSURES,
@@ -64,7 +65,8 @@ def build_report(
     texts = TextTable()
     findings = FindingColumns(texts, shows_secrets=shows_secrets)
     since = SinceLastScan.open(scan, table, max_compared)
-    unlisted = _read_findings(scan, table, findings, since)
+    topology = Topology()
+    unlisted = _read_findings(scan, table, findings, since, topology)
     gone = since.judge_gone()
     exposures = list(_read_exposures(scan, table, findings))
     tree = CascadeReader(table, cascades, MAX_REPORT_TREE_SCANS)
@@ -82,6 +84,7 @@ def build_report(
         "exposures": exposures[:MAX_REPORT_EXPOSURES],
         "series": list_series(scan, table.list_scans(MAX_SERIES_SCANS)),
         "gaps": list_gaps(scan, table),
+        "topology": topology.describe(),
         "cascade": clean_tree(msgspec.to_builtins(tree.read(scan)), shows_secrets=shows_secrets),
     }
     notes = list(_list_notes(findings, unlisted, exposures, tree))
@@ -89,10 +92,13 @@ def build_report(
     return Report(texts, findings, sections, f"Series {name}" if of_series else f"Scan {name}", notes)
 
 
-def _read_findings(scan: Scan, table: ReportTable, findings: FindingColumns, since: SinceLastScan) -> int:
+def _read_findings(
+    scan: Scan, table: ReportTable, findings: FindingColumns, since: SinceLastScan, topology: Topology
+) -> int:
     """Returns how many findings are not listed."""
     unlisted = 0
     for vantage, finding, standing in since.compare(read_findings_by_vantage(scan, table)):
+        topology.add(finding, vantage)
         if len(findings) < MAX_REPORT_FINDINGS:
             findings.add(finding, vantage, standing=standing)
         else:

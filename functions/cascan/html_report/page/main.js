@@ -122,6 +122,7 @@ buildSeverities(list);
 buildExposures();
 buildMatrix();
 buildServices(list);
+buildTopology();
 list.build();
 buildCascade();
 buildTimeline();

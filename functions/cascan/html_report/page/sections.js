@@ -145,6 +145,50 @@ const buildServices = (list) => {
     new VirtualTable({ id: "service-list", caption: pluralize(rows.length, "service"), columns, rows, open: showFindings, unit: "service" }).element);
 };
 
+const NODE_WIDTH = 190, NODE_HEIGHT = 46;
+
+// Columns by hop; within one, nodes are near those that they are reached over
+const placeNodes = ({ nodes, edges }) => {
+  const columns = [...new Set(nodes.map((node) => node.hop))].sort((a, b) => a - b);
+  const parents = nodes.map((_, index) => edges.filter((edge) => edge[1] === index).map((edge) => edge[0]));
+  const rows = nodes.map(() => 0);
+  let height = 1;
+  for (const hop of columns) {
+    const mean = (index) => parents[index].reduce((sum, parent) => sum + rows[parent], 0) / (parents[index].length || 1);
+    const inColumn = nodes.map((_, index) => index).filter((index) => nodes[index].hop === hop).sort((a, b) => mean(a) - mean(b) || a - b);
+    inColumn.forEach((index, row) => { rows[index] = row; });
+    height = Math.max(height, inColumn.length);
+  }
+  const places = nodes.map((node, index) => ({ x: 16 + columns.indexOf(node.hop) * NODE_WIDTH, y: 20 + rows[index] * NODE_HEIGHT }));
+  return { places, width: columns.length * NODE_WIDTH, height: height * NODE_HEIGHT + 8 };
+};
+
+const makeTopology = (topology, label) => {
+  const { places, width, height } = placeNodes(topology);
+  const lines = topology.edges.map(([start, end, isGap]) => makeSvg("line", { class: isGap ? "edge gap" : "edge", x1: places[start].x, y1: places[start].y, x2: places[end].x, y2: places[end].y }));
+  const marks = topology.nodes.flatMap((node, index) => {
+    const { x, y } = places[index];
+    const below = [node.name, node.hosts ? pluralize(node.hosts, "host") : ""].filter(Boolean).join(", ");
+    const title = makeSvg("title", {}, [node.address, below].filter(Boolean).join(": "));
+    const shown = (text) => (text.length > 26 ? `${text.slice(0, 25)}…` : text);
+    return [makeSvg("circle", { class: node.hop ? "node" : "node vantage", cx: x, cy: y, r: 5 }, title),
+      makeSvg("text", { class: "tick", x: x + 10, y: y - 3 }, shown(node.address)), makeSvg("text", { class: "tick", x: x + 10, y: y + 11 }, shown(below))];
+  });
+  return makeSvg("svg", { class: "topology", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, ...lines, ...marks);
+};
+
+const buildTopology = () => {
+  const { topology } = plain;
+  if (!topology.nodes.length) return; // nmap traced no route
+  const section = makeSection("topology", "Topology");
+  const routers = topology.nodes.filter((node) => node.hop).sort((a, b) => a.hop - b.hop || b.hosts - a.hosts);
+  const label = `Routes from the vantages over ${pluralize(routers.length, "router")}. The table below has them.`;
+  section.append(make("p", {}, "Routes as nmap traced them. Hosts are counted at the last router before them; a dashed line stands for hops that did not answer."));
+  if (topology.cut) section.append(make("p", { class: "note" }, `${pluralize(topology.cut, "route")} ${topology.cut === 1 ? "is" : "are"} not drawn to the end: there are too many routers.`));
+  section.append(make("figure", { class: "scroller", tabindex: 0, role: "region", "aria-label": "Picture of the topology" }, makeTopology(topology, label)));
+  if (routers.length) section.append(makePlainTable("Routers", ["Hop", "Address", "Name", "Hosts directly behind it"], routers.map((node) => [String(node.hop), node.address, node.name, formatNumber(node.hosts)])));
+};
+
 const describeDecision = (scan) => {
   const parts = [scan.state, scan.outcome, "findings" in scan ? pluralize(scan.findings, "finding") : "", scan.errorDescription];
   return parts.filter(Boolean).join(", ");

@@ -90,8 +90,10 @@ def test_a_host_has_its_ports_their_history_its_scans_findings_and_exposures(sta
     assert len(host["scans"]) == 2
     assert {finding["name"] for finding in host["findings"]} >= {"Open Port: 22 (ssh)", "Open Port: 23 (ssh)"}
     assert [exposure["kind"] for exposure in host["exposures"]] == ["unexpected-open"]
+    assert host["route"] == [{"hop": 1, "address": "10.9.0.1", "name": "gate.example", "ms": 0.31}]
     out = page("host 10.0.0.1")
-    for title in ("Ports now", "Findings", "Exposures", "History", "Seen by"):
+    assert "1\t10.9.0.1\tgate.example\t0.31 ms" in out
+    for title in ("Ports now", "Findings", "Exposures", "Route", "History", "Seen by"):
         assert f"\n{title}\n" in out
 
 

@@ -134,8 +134,19 @@ def test_a_list_is_sorted_by_a_column_and_its_file_too(site: Site) -> None:
     assert "sort 'x': must be one of scan, name" in site.text("/scans?sort=x", 400)
 
 
+def test_a_list_is_sorted_whatever_its_texts_are(site: Site) -> None:
+    names = ["", "²", "1", "007", "8", "9" * 5_000, "x²", "\x00", "severity", "HIGH"]
+    for number, name in enumerate(names):
+        site.table.create_scan(a_scan(scan_id=derive_scan_id(str(number)), name=name))
+    for sort in ("name", "-name", "findings", "remark"):
+        listed = [row["name"] for row in json.loads(site.get(f"/scans?sort={sort}&as=json").text)]
+        assert sorted(listed) == sorted(names)
+    listed = [row["name"] for row in json.loads(site.get("/scans?sort=name&as=json").text)]
+    assert listed.index("1") < listed.index("007") < listed.index("8") < listed.index("9" * 5_000)
+
+
 def test_a_list_is_sorted_as_far_as_the_limit_and_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cascan_cli.ui.listing.MAX_CONSOLE_SORTED", 2)
+    monkeypatch.setattr("cascan_cli.ui.list_page.MAX_CONSOLE_SORTED", 2)
     for number in range(3):
         site.table.create_scan(a_scan(scan_id=derive_scan_id(str(number)), name=f"lan {number}"))
     assert "Only the first 2 rows are sorted" in site.text("/scans?sort=name")
