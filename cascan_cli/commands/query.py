@@ -41,17 +41,23 @@ def run(args: Namespace) -> int:
         is_complete = _fill(database, list_tables(sql), args)
         database.lock()
         if form == PARQUET:
-            database.store_result(sql)
-            write_parquet_file(database.write_parquet(RESULT), args.output)
-            return 0 if is_complete else EXIT_PARTIAL
-        with database.run(sql) as result:
-            if form:
-                write_document(RENDERERS[form](result), args.output)
-            else:
-                print_result(result)
-    if result.is_cut:
+            is_cut = not database.store_result(sql)
+            write_parquet_file(database.write_parquet(RESULT, MAX_RESULT_ROWS), args.output)
+        else:
+            is_cut = _write_rows(database, sql, form, args.output)
+    if is_cut:
         print_message(f"only the first {MAX_RESULT_ROWS:,} rows are written: add a LIMIT, or group more")
-    return 0 if is_complete and not result.is_cut else EXIT_PARTIAL
+    return 0 if is_complete and not is_cut else EXIT_PARTIAL
+
+
+def _write_rows(database: Database, sql: str, form: str, output: str) -> bool:
+    """Run the SQL, and write its rows. True: there are more than MAX_RESULT_ROWS."""
+    with database.run(sql) as result:
+        if form:
+            write_document(RENDERERS[form](result), output)
+        else:
+            print_result(result)
+    return result.is_cut
 
 
 def _check_options(args: Namespace, form: str) -> None:

@@ -112,19 +112,28 @@ class Database:
             columns = [Column(str(name), str(kind)) for name, kind, *_ in cursor.description or ()]
             yield Result(columns, _fetch(cursor))
 
-    def store_result(self, sql: str) -> None:
-        """Store the rows of a SELECT as the table RESULT. Raises: as `run` does."""
+    def store_result(self, sql: str) -> bool:
+        """Store the rows of a SELECT as the table RESULT. Raises: as `run` does.
+
+        False: there are more than MAX_RESULT_ROWS, of which it stores one.
+        """
         with self._translate_errors():
             self._connection.execute(
-                f"CREATE TABLE {RESULT} AS SELECT * FROM (\n{sql}\n) LIMIT {MAX_RESULT_ROWS}"  # noqa: S608 - the user's own
+                f"CREATE TABLE {RESULT} AS SELECT * FROM (\n{sql}\n) LIMIT {MAX_RESULT_ROWS + 1}"  # noqa: S608 - the user's own
             )
+            counted = self._connection.execute(f"SELECT count(*) FROM {RESULT}").fetchone()  # noqa: S608 - our name
+        return counted is not None and counted[0] <= MAX_RESULT_ROWS
 
-    def write_parquet(self, table: str) -> Path:
-        """Write a table to a Parquet file in the private folder. The database cannot be used any more."""
+    def write_parquet(self, table: str, max_rows: int = MAX_TABLE_ROWS) -> Path:
+        """Write the first rows of a table to a Parquet file in the private folder.
+
+        The database cannot be used any more.
+        """
         self._connection.close()
         path = self._folder / "rows.parquet"
         with connect(self._file, self._folder) as connection:
-            connection.execute(f"COPY {table} TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+            rows = f"SELECT * FROM {table} LIMIT {max_rows}"  # noqa: S608 - a name and a number of ours
+            connection.execute(f"COPY ({rows}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
         return path
 
     def close(self) -> None:

@@ -77,8 +77,16 @@ def _encode_row(names: list[str], result: Result, row: tuple[Any, ...]) -> bytes
 
 def _to_json(value: Any, column: Column) -> Any:
     if column.type == JSON_TYPE and isinstance(value, str):
-        return msgspec.Raw(value.encode())
+        return _to_raw(value)
     return _to_plain(value)
+
+
+def _to_raw(text: str) -> msgspec.Raw | str:
+    """The JSON on one line. DuckDB also takes what is none, such as NaN: that stays a text."""
+    try:
+        return msgspec.Raw(msgspec.json.format(text.encode(), indent=-1))
+    except msgspec.DecodeError:
+        return text
 
 
 def _to_plain(value: Any) -> Any:

@@ -27,7 +27,21 @@ def check_statement(sql: str) -> str:
     kind = statements[0].type.name
     if kind != READING:
         raise BadInput(f"a query is one SELECT statement, which reads tables; {kind} is refused")
-    return statements[0].query.strip().rstrip(";")
+    return _cut_end(statements[0].query)
+
+
+def _cut_end(sql: str) -> str:
+    """The statement without its semicolon and the comments after it, so that it can be part of another one."""
+    import duckdb
+
+    encoded = sql.encode()
+    end = len(encoded)
+    for offset, kind in reversed(duckdb.tokenize(sql)):
+        if encoded[offset : offset + 1] == b";":
+            end = offset
+        elif kind.name != "comment":
+            break
+    return encoded[:end].decode().strip()
 
 
 def list_tables(sql: str) -> list[str]:

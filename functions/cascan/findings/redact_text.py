@@ -31,26 +31,29 @@ NAME = (
     r"(?:password|passwd|passphrase|passcode|(?<![a-z])(?:pass|pwd)(?![a-z])|secret|token"
     r"|community(?:[ _-](?:string|name))?|(?:api|access|private|encryption|auth)[_-]?key)"
 )
-# A quote may be cut off; an empty one is no secret
-VALUE = r"""(?:"[^"\n]+"?|'[^'\n]+'?|[^\s,;"'&<>]+)"""
+# A quote may be cut off; an empty one is no secret. Quotes are escaped in text that holds JSON
+QUOTE = r"""\\{0,3}["']"""
+EMPTY = r"""(?!\\{0,3}"\\{0,3}"|\\{0,3}'\\{0,3}')"""
+VALUE = rf"""{EMPTY}(?:\\{{0,3}}"[^"\n]+"?|\\{{0,3}}'[^'\n]+'?|[^\s,;"'&<>]+)"""
+SCHEME = r"(?:basic|bearer|digest|negotiate|ntlm|token|api-?key|key|oauth|dpop|aws4-hmac-sha256)"
 # Group 1 of each is kept. No pattern looks at a character again and again: its parts cannot match the same text
 PATTERNS = (
     # scheme://user:password@host; the password ends with the last @ before a slash
     re.compile(r"(://[^\s/@:]*:)[^\s/]+(?=@)"),
     # https://token@host
     re.compile(r"(https?://)[^\s/@:]{20,}(?=@)"),
-    # Authorization: Basic dXNlcjpwYXNz
-    re.compile(
-        r"(authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:(?:basic|bearer|digest|negotiate|ntlm)\s{1,3})?)[^\s\"',;]+",
-        re.IGNORECASE,
-    ),
     re.compile(r"((?<![\w-])bearer\s{1,3})[\w.~+/=-]{20,}", re.IGNORECASE),
     # The forms of keys of AWS, of tokens of GitHub, and of JSON Web Tokens
     re.compile(r"((?<![A-Za-z0-9]))(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
     re.compile(r"((?<!\w))gh[pousr]_[A-Za-z0-9]{20,}"),
     re.compile(r"((?<![\w-]))eyJ[\w-]{10,}\.eyJ[\w-]{4,}\.[\w-]*"),
     # password=…, "api_key": "…"
-    re.compile(rf"({NAME}[\w-]{{0,20}}[\"']?\s{{0,3}}(?:=>|[:=])\s{{0,3}}){HARMLESS}{VALUE}", re.IGNORECASE),
+    re.compile(rf"({NAME}[\w-]{{0,20}}(?:{QUOTE})?\s{{0,3}}(?:=>|[:=])\s{{0,3}}){HARMLESS}{VALUE}", re.IGNORECASE),
+    # Authorization: Basic dXNlcjpwYXNz; after the line above, for token="…" may follow
+    re.compile(
+        rf"(authorization(?:{QUOTE})?\s{{0,3}}[:=]\s{{0,3}}(?:{QUOTE})?(?:{SCHEME}\s{{1,3}})?)[^\s\"',;\\]+",
+        re.IGNORECASE,
+    ),
 )
 NAMED_SECRET = re.compile(rf"[\w.-]{{0,40}}{NAME}s?", re.IGNORECASE)
 

@@ -100,6 +100,34 @@ def test_parquet_holds_the_result_of_a_query_or_the_findings_of_a_selection(
     assert stat.S_IMODE(findings.stat().st_mode) == 0o600
 
 
+def test_a_result_in_parquet_is_cut_as_in_other_formats(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (databases, query):
+        monkeypatch.setattr(module, "MAX_RESULT_ROWS", 3)
+    path = tmp_path / "x.parquet"
+    assert main(["query", "SELECT range AS rowid FROM range(9)", "--as", "parquet", "-o", str(path)]) == 1
+    assert "only the first 3 rows are written" in capsys.readouterr().err
+    assert main(["query", "SELECT 1 FROM range(3)", "--as", "parquet", "-o", str(tmp_path / "whole")]) == 0
+    with duckdb.connect() as reader:
+        assert reader.execute(f"FROM '{path}'").fetchall() == [(0,), (1,), (2,)]
+
+
+@pytest.mark.parametrize("sql", ["SELECT ';' AS a; -- ü;", ";SELECT ';' AS a ; /* b; */", "SELECT ';' AS a -- c;"])
+def test_a_comment_may_follow_the_semicolon(sql: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(ask(capsys, sql, "--json")) == [{"a": ";"}]
+    ask(capsys, sql, "--as", "parquet", "-o", str(tmp_path / "x.parquet"))
+    with duckdb.connect() as reader:
+        assert reader.execute(f"FROM '{tmp_path}/x.parquet'").fetchall() == [(";",)]
+
+
+def test_what_duckdb_takes_for_json_is_one_line_of_valid_json(capsys: pytest.CaptureFixture[str]) -> None:
+    sql = """SELECT unnest(['{"a":\n 12345678901234567890.10}', 'NaN', '{"a": NaN}'])::JSON AS j"""
+    lines = ask(capsys, sql, "--as", "jsonl").splitlines()
+    assert lines[0] == '{"j":{"a":12345678901234567890.10}}'
+    assert [json.loads(line)["j"] for line in lines[1:]] == ["NaN", '{"a": NaN}']
+
+
 def test_text_of_a_host_is_printable_in_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
