@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import json
 import os
 import signal
@@ -51,7 +53,7 @@ def save(table: EmulatedTable, folder: Path, *, within_s: float = 60.0) -> Path:
     state = folder / "emulator"
     state.mkdir(exist_ok=True)
     (state / EMULATOR_FILE).write_text("{}")
-    save_table(table.tables, 0, state, folder / "table.sqlite", time.monotonic() + within_s)
+    save_table(table.tables, None, state, folder / "table.sqlite", time.monotonic() + within_s)
     return folder / "table.sqlite"
 
 
@@ -177,7 +179,7 @@ def state(tmp_path: Path) -> StateDir:
     table = EmulatedTable(TABLE)
     table.put([build_item("a", "a"), build_item("a", "b")])
     (state.emulator_state / EMULATOR_FILE).write_text("{}")
-    save_table(table.tables, 0, state.emulator_state, state.saved_table, time.monotonic() + 60)
+    save_table(table.tables, None, state.emulator_state, state.saved_table, time.monotonic() + 60)
     state.exit_status.write_text("0")
     return state
 
@@ -290,7 +292,7 @@ def test_a_kill_while_it_is_written_leaves_nothing_that_is_read(tmp_path: Path, 
         try:
             vars(save_module)[step] = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
             (state.emulator_state / EMULATOR_FILE).write_text("{}")
-            save_table(table.tables, 0, state.emulator_state, state.saved_table, time.monotonic() + 60)
+            save_table(table.tables, None, state.emulator_state, state.saved_table, time.monotonic() + 60)
         finally:
             os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
@@ -298,3 +300,27 @@ def test_a_kill_while_it_is_written_leaves_nothing_that_is_read(tmp_path: Path, 
     assert [path.name.rpartition(".")[0] for path in tmp_path.glob("table.sqlite*")] == [f"table.sqlite.{pid}"]
     state.begin_run()
     assert list(tmp_path.glob("table.sqlite*")) == []
+
+
+def test_the_next_message_of_the_queues_is_the_one_that_can_be_received_first() -> None:
+    sqs: Any = importlib.import_module("ministack.services.sqs")
+    queues, sqs._queues = sqs._queues, type(sqs._queues)()
+    try:
+        assert save_module.find_next_message(sqs._queues) is None
+        for name, delay_s in (("first", 0), ("second", 600)):
+            url = call_sqs(sqs, "CreateQueue", {"QueueName": name})["QueueUrl"]
+            call_sqs(sqs, "SendMessage", {"QueueUrl": url, "MessageBody": "x", "DelaySeconds": delay_s})
+        assert abs((save_module.find_next_message(sqs._queues) or 0) - time.time()) < 60
+        url = call_sqs(sqs, "GetQueueUrl", {"QueueName": "first"})["QueueUrl"]
+        call_sqs(sqs, "ReceiveMessage", {"QueueUrl": url, "VisibilityTimeout": 300})
+        assert abs((save_module.find_next_message(sqs._queues) or 0) - time.time() - 300) < 60
+    finally:
+        sqs._queues = queues
+
+
+def call_sqs(sqs: Any, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    headers = {"x-amz-target": f"AmazonSQS.{operation}", "content-type": "application/x-amz-json-1.0"}
+    status, _, body = asyncio.run(sqs.handle_request("POST", "/", headers, json.dumps(request).encode(), {}))
+    assert status == 200, body
+    answer: dict[str, Any] = json.loads(body)
+    return answer
