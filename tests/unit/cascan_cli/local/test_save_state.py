@@ -12,9 +12,9 @@ import pytest
 
 from cascan_cli.local.save_state import save_at_once
 
-app = importlib.import_module("ministack.app")
-dynamodb = importlib.import_module("ministack.services.dynamodb")
-persistence = importlib.import_module("ministack.core.persistence")
+app: Any = importlib.import_module("ministack.app")
+dynamodb: Any = importlib.import_module("ministack.services.dynamodb")
+persistence: Any = importlib.import_module("ministack.core.persistence")
 ITEM = {"pk": {"S": "scan#1"}, "sk": {"S": "é\u2028"}, "body": {"B": b"\x00\xff"}, "ports": {"L": [{"N": "22"}]}}
 
 
