@@ -29,6 +29,7 @@ from cascan_cli.ui.pages import (
     overview,
     reach,
     rules,
+    saved_filters,
     scan,
     scans,
     schedules,
@@ -69,6 +70,7 @@ ROUTES = (
     Route("/coverage", coverage.show_coverage),
     Route("/reach", reach.show_reach),
     Route("/audit", audit.show_audit),
+    Route("/saved-filters", saved_filters.change_saved_filters, methods=["POST"]),
     Mount("/static", StaticFiles(directory=STATIC)),
 )
 

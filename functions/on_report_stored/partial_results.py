@@ -11,7 +11,7 @@ from cascan.gateways import FindingReplacement, History, SeverityRules
 from cascan.ids import ReportKey
 from cascan.model.finding import Finding, HostFindings
 from cascan.model.history import Look, NetworkQuery
-from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
+from cascan.model.inventory import Change, FirstSeen, HostRecord, HostUpdate, InventoryQuery, Sighting
 from cascan.model.recording import Recording
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval
@@ -41,6 +41,9 @@ class FindingsAlone:
         return False
 
     def known_hosts(self, addresses: Iterable[str], *, vantage: str = DEFAULT_VANTAGE) -> dict[str, HostRecord]:
+        return {}
+
+    def first_seen(self, addresses: Iterable[str], *, vantage: str = DEFAULT_VANTAGE) -> dict[str, FirstSeen]:
         return {}
 
     def save_hosts(

@@ -38,6 +38,7 @@ from tests.fakes.exposures import MemoryExposures
 from tests.fakes.history import MemoryHistory
 from tests.fakes.inventory import MemoryInventory
 from tests.fakes.recordings import MemoryRecordings
+from tests.fakes.saved_filters import MemorySavedFilters
 from tests.fakes.shards import Breakable, MemoryOperatorItems, MemoryShards, add_closing
 
 Element = tuple[str, int, int, int]  # address, shard, attempt, place
@@ -52,6 +53,7 @@ class MemoryScanTable(
     MemoryHistory,
     MemoryExposures,
     MemoryAuditList,
+    MemorySavedFilters,
     MemoryInventory,
 ):
     """ScanTable in dicts."""

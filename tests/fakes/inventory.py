@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
 from cascan.ids import ReportKey
-from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
+from cascan.model.inventory import Change, FirstSeen, HostRecord, HostUpdate, InventoryQuery, Sighting
 from cascan.model.migration import MigrationResult, TellMigration
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval
@@ -35,6 +35,9 @@ class MemoryInventory:
         self._reach()
         known = self.hosts_by_vantage[vantage]
         return {address: known[address] for address in addresses if address in known}
+
+    def first_seen(self, addresses: Iterable[str], *, vantage: str = DEFAULT_VANTAGE) -> dict[str, FirstSeen]:
+        return {address: record.times for address, record in self.known_hosts(addresses, vantage=vantage).items()}
 
     def save_hosts(
         self, source: ReportKey, updates: Iterable[HostUpdate], *, vantage: str = DEFAULT_VANTAGE

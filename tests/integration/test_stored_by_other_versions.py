@@ -32,6 +32,7 @@ from cascan.aws.tables import (
     mute_table,
     recording_items,
     rule_table,
+    saved_filter_items,
     schedule_table,
 )
 from cascan.aws.tables.cascade_table import DynamoCascadeTable
@@ -54,6 +55,7 @@ from cascan.model.inventory import Change, HostRecord, InventoryQuery, PortRecor
 from cascan.model.migration import MigrationCursor
 from cascan.model.mute import HeldMessage, StoredMute
 from cascan.model.recording import Recording
+from cascan.model.saved_filter import SavedFilter
 from cascan.model.scan import Scan, ScanState
 from cascan.model.schedule import ScanTypes, ScheduledRun
 from cascan.model.shard import NmapRun, Shard
@@ -128,6 +130,7 @@ LATER_KINDS = (
     Kind("exposures/", "", exposures._read_exposure, {"body": Exposure}),
     Kind("stack", "expectations", exposures._read_expectations, {"body": StoredExpectations}),
     Kind("stack", "exposure-day", exposures._read_day, {"body": ExposureDay}),
+    Kind("saved-filters", "", saved_filter_items.read_saved_filter, {"body": SavedFilter}),
     Kind("mutes/", "", mute_table._read_held, {"body": HeldMessage}),
     Kind("mutes", "", mute_table._read_mute, {"body": StoredMute}),
     Kind("looks/", "", read_looks, {}),  # the parts of its body refer to each other

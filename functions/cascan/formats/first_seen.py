@@ -15,7 +15,7 @@ from cascan.formats.records import Record, ScanFields, build_record
 from cascan.formats.select_records import ExportTable, select_scan_records
 from cascan.gateways import Inventory
 from cascan.model.finding import Finding
-from cascan.model.inventory import HostRecord, PortKey
+from cascan.model.inventory import FirstSeen
 from cascan.model.scan import Scan
 from cascan.nmap.addresses import is_address
 from cascan.queries.finding_query import ALL_FINDINGS, FindingQuery
@@ -24,7 +24,6 @@ HOSTS_AT_ONCE = 100  # as many as one call reads
 RECORDS_AT_ONCE = 1_000  # whose hosts are read together
 PLACES = frozenset({HOST, OPEN_PORT})
 HostKey = tuple[str, str]  # vantage and address
-FirstSeen = dict[PortKey | None, datetime]  # by port, and of the host under None
 
 
 def add_first_seen(records: Iterable[Record], table: Inventory) -> Iterator[Record]:
@@ -73,16 +72,10 @@ def _read_hosts(keys: Iterable[HostKey], table: Inventory) -> dict[HostKey, Firs
         if is_address(address):
             by_vantage.setdefault(vantage, []).append(address)
     return {
-        (vantage, address): _list_times(host)
+        (vantage, address): times
         for vantage, addresses in by_vantage.items()
-        for address, host in table.known_hosts(addresses, vantage=vantage).items()
+        for address, times in table.first_seen(addresses, vantage=vantage).items()
     }
-
-
-def _list_times(host: HostRecord) -> FirstSeen:
-    times: FirstSeen = {(port.protocol, port.port): port.first_seen for port in host.ports}
-    times[None] = host.first_seen
-    return times
 
 
 def _find_time(finding: Finding, times: FirstSeen) -> datetime | None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cascan.gateways.recordings import Recordings
     from cascan.gateways.report_store import ReportStore
     from cascan.gateways.resolver import Lookup, Resolver
+    from cascan.gateways.saved_filters import SavedFilters
     from cascan.gateways.scan_gateways import ScanGateways
     from cascan.gateways.scan_table import ReportResults, ScanLifecycle, ScanTable
     from cascan.gateways.scans import ScanPlace, Scans
@@ -80,6 +81,7 @@ __all__ = [
     "Resolver",
     "ReturnedShards",
     "RuleTable",
+    "SavedFilters",
     "ScanGateways",
     "ScanLifecycle",
     "ScanPlace",
@@ -129,6 +131,7 @@ _HOMES = {
     "Resolver": "resolver",
     "ReturnedShards": "queues",
     "RuleTable": "cascades",
+    "SavedFilters": "saved_filters",
     "ScanGateways": "scan_gateways",
     "ScanLifecycle": "scan_table",
     "ScanPlace": "scans",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from cascan.ids import ReportKey
-from cascan.model.inventory import Change, HostRecord, HostUpdate, InventoryQuery, Sighting
+from cascan.model.inventory import Change, FirstSeen, HostRecord, HostUpdate, InventoryQuery, Sighting
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval
 
@@ -22,6 +22,9 @@ class Inventory(Protocol):
 
         `addresses` may have identities among them, whose records are by identity.
         """
+
+    def first_seen(self, addresses: Iterable[str], *, vantage: str = DEFAULT_VANTAGE) -> dict[str, FirstSeen]:
+        """Since when the hosts that have a record are up, and their ports open."""
 
     def save_hosts(
         self, source: ReportKey, updates: Iterable[HostUpdate], *, vantage: str = DEFAULT_VANTAGE

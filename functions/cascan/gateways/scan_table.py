@@ -16,6 +16,7 @@ from cascan.gateways.history import History
 from cascan.gateways.inventory import Inventory
 from cascan.gateways.network_identities import NetworkIdentities
 from cascan.gateways.recordings import Recordings
+from cascan.gateways.saved_filters import SavedFilters
 from cascan.gateways.scans import Scans
 from cascan.gateways.severity_rules import SeverityRules
 from cascan.gateways.shards import Shards
@@ -32,7 +33,9 @@ class ReportResults(Findings, Inventory, History, Recordings, SeverityRules, Pro
     """What a function needs to record a report, apart from its scan and its shard."""
 
 
-class ScanTable(ScanLifecycle, ReportResults, FindingsByHost, Exposures, StackSwitch, AuditList, Protocol):
+class ScanTable(
+    ScanLifecycle, ReportResults, FindingsByHost, Exposures, StackSwitch, AuditList, SavedFilters, Protocol
+):
     """The whole table. Only the command and the code that builds gateways use all of it."""
 
     def needs_migration(self) -> bool:

@@ -19,6 +19,7 @@ NOT_OPEN = "closed|filtered"  # nmap's state for one of the two: not open
 
 PortKey = tuple[str, int]  # protocol and number
 Version = tuple[datetime, str]
+FirstSeen = dict[PortKey | None, datetime]  # open, by port; None: the host itself, up
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -165,6 +166,12 @@ class HostRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     identity: str = ""
     places: tuple[Place, ...] = ()  # of an identity: the newest, oldest first
     missed: tuple[Missed, ...] = ()  # of an address: identities that may be elsewhere now
+
+    @property
+    def times(self) -> FirstSeen:
+        times: FirstSeen = {port.key: port.first_seen for port in self.ports}
+        times[None] = self.first_seen
+        return times
 
     @property
     def key(self) -> str:

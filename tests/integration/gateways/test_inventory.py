@@ -13,6 +13,7 @@ from botocore.exceptions import EndpointConnectionError
 from msgspec.structs import replace
 
 from cascan.aws import clients
+from cascan.aws.tables.inventory_items import PORTS_PER_PAGE
 from cascan.aws.tables.scan_table import DynamoScanTable
 from cascan.errors import GatewayUnavailable
 from cascan.gateways import ScanTable
@@ -53,6 +54,16 @@ class TestRecords:
         host = a_host(coverage=(*a_host().coverage, shared))
         store(table, host, a_host("2001:db8::1", ports=(), hostname=""))
         assert table.known_hosts(["10.0.0.5", "10.0.0.6"]) == {"10.0.0.5": host}
+
+    @pytest.mark.parametrize("count", [0, 3, 2 * PORTS_PER_PAGE])
+    def test_the_times_since_when_a_host_and_its_ports_are_open_are_read_alone(
+        self, table: ScanTable, count: int
+    ) -> None:
+        ports = tuple(replace(a_port(number), first_seen=AT - timedelta(days=number)) for number in range(1, 1 + count))
+        host = a_host(ports=ports, first_seen=AT - timedelta(days=900))
+        store(table, host)
+        times = table.first_seen(["10.0.0.5", "10.0.0.6"])
+        assert times == {"10.0.0.5": {None: host.first_seen} | {port.key: port.first_seen for port in ports}}
 
     def test_a_host_has_a_record_by_address_and_one_by_identity(self, table: ScanTable) -> None:
         here, identity = a_host(), "mac:52:54:00:12:34:56"

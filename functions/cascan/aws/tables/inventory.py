@@ -43,6 +43,7 @@ from cascan.aws.tables.inventory_items import (
     read_host,
     read_pages_prefix,
     read_ports,
+    read_times,
     split_by_network,
     to_hex,
 )
@@ -57,7 +58,7 @@ from cascan.aws.tables.port_sets import PortSets
 from cascan.aws.tables.vantage_keys import network_partition
 from cascan.errors import GatewayUnavailable
 from cascan.ids import ReportKey
-from cascan.model.inventory import Change, ChangeKind, HostRecord, HostUpdate, InventoryQuery, Sighting
+from cascan.model.inventory import Change, ChangeKind, FirstSeen, HostRecord, HostUpdate, InventoryQuery, Sighting
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.intervals import Interval
 
@@ -78,6 +79,13 @@ class InventoryItems(TablePart):
         items = self._host_items(addresses, vantage)
         records = (read_item(item, self._read_record) for item in items)
         return {record.key: record for record in records}
+
+    def first_seen(self, addresses: Iterable[str], *, vantage: str = DEFAULT_VANTAGE) -> dict[str, FirstSeen]:
+        items = self._host_items(addresses, vantage)
+        return {_address_of(item): read_item(item, self._read_times) for item in items}
+
+    def _read_times(self, item: Item) -> FirstSeen:
+        return self._read_record(item).times if read_pages_prefix(item) else read_times(item)
 
     def _host_items(self, addresses: Iterable[str], vantage: str) -> Iterator[Item]:
         """The items of the records that exist, in no particular order."""

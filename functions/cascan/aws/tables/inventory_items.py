@@ -47,7 +47,7 @@ from msgspec.structs import replace
 from cascan.aws.dynamodb.wire import Item, add_body, build_key, encode_body, format_instant, to_values, unpack_text
 from cascan.aws.tables.vantage_keys import host_partition, network_partition
 from cascan.ids import ReportKey
-from cascan.model.inventory import Change, HostRecord, PortRecord, Sighting
+from cascan.model.inventory import Change, FirstSeen, HostRecord, PortRecord, Sighting
 from cascan.model.vantage import DEFAULT_VANTAGE
 from cascan.nmap.addresses import parse_address
 from cascan.nmap.intervals import Interval
@@ -88,6 +88,28 @@ class PortPages(NamedTuple):
 
 def read_host(item: Item) -> HostRecord:
     return msgspec.json.decode(unpack_text(item["body"]), type=HostRecord)
+
+
+class _PortTimes(msgspec.Struct):
+    protocol: str
+    port: int
+    first_seen: datetime
+
+
+class _HostTimes(msgspec.Struct):
+    first_seen: datetime
+    ports: tuple[_PortTimes, ...] = ()
+
+
+_decode_times = msgspec.json.Decoder(_HostTimes).decode
+
+
+def read_times(item: Item) -> FirstSeen:
+    """The times in a record whose ports are in the item. To read all of the record takes twice as long."""
+    record = _decode_times(unpack_text(item["body"]))
+    times: FirstSeen = {(port.protocol, port.port): port.first_seen for port in record.ports}
+    times[None] = record.first_seen
+    return times
 
 
 def pages_prefix(record: HostRecord, source: ReportKey) -> str:

@@ -44,6 +44,7 @@ from cascan.aws.tables.items import (
 )
 from cascan.aws.tables.operator_items import OperatorItems
 from cascan.aws.tables.recording_items import RecordingItems
+from cascan.aws.tables.saved_filter_items import SavedFilterItems
 from cascan.aws.tables.shard_actions import COUNTER, count_closed_action, state_condition
 from cascan.aws.tables.shard_items import ShardItems
 from cascan.clock import Clock, utc_now
@@ -61,7 +62,15 @@ LISTING_PAGE = 100  # scans; an item may hold a request of 256 KB
 
 
 class DynamoScanTable(
-    ShardItems, FindingItems, OperatorItems, InventoryItems, HistoryItems, ExposureItems, RecordingItems, AuditItems
+    ShardItems,
+    FindingItems,
+    OperatorItems,
+    InventoryItems,
+    HistoryItems,
+    ExposureItems,
+    RecordingItems,
+    AuditItems,
+    SavedFilterItems,
 ):
     """ScanTable on DynamoDB. The table has the keys `pk` and `sk`, and the index `listing`."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -276,3 +277,24 @@ def test_of_two_tables_none_is_saved(tmp_path: Path) -> None:
     table.create("another")
     with pytest.raises(NotSaved, match="2 tables"):
         save(table, tmp_path)
+
+
+@pytest.mark.parametrize("step", ["_build_rows", "_sync", "identify"])
+def test_a_kill_while_it_is_written_leaves_nothing_that_is_read(tmp_path: Path, step: str) -> None:
+    state = StateDir(tmp_path)
+    table = EmulatedTable(TABLE)
+    table.put([build_item("a", "a")])
+    state.exit_status.write_text("0")  # as if it were the last thing that was missing
+    pid = os.fork()
+    if pid == 0:
+        try:
+            vars(save_module)[step] = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+            (state.emulator_state / EMULATOR_FILE).write_text("{}")
+            save_table(table.tables, 0, state.emulator_state, state.saved_table, time.monotonic() + 60)
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    assert not opens(state)
+    assert [path.name.rpartition(".")[0] for path in tmp_path.glob("table.sqlite*")] == [f"table.sqlite.{pid}"]
+    state.begin_run()
+    assert list(tmp_path.glob("table.sqlite*")) == []

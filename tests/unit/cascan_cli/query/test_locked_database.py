@@ -61,6 +61,7 @@ def test_a_select_reads_no_file_and_no_network(sql: str, locked: Database) -> No
 def test_a_table_is_no_file_and_no_variable_of_the_process(name: str, locked: Database) -> None:
     with pytest.raises(BadInput, match=r"Table with name .* does not exist"):
         rows(locked, f"SELECT * FROM {name}")
+    assert rows(locked, "SELECT current_setting('python_enable_replacements')") == [(False,)]
 
 
 REFUSED = [

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 import yaml
+from httpx import Response
 from msgspec.structs import replace
 
 from cascan.errors import GatewayUnavailable
@@ -15,6 +16,7 @@ from cascan.events.control import Action, ControlRequested
 from cascan.model.audit import BEGUN, AuditEntry
 from cascan.model.exposure import Exposure, ExposureState
 from cascan.model.message import AttemptState, MessageAttempt, MessageThread, Statement, Step
+from cascan.model.saved_filter import SavedFilter
 from cascan.model.scan import ScanState
 from cascan.model.vantage import Vantage
 from tests.support.builders import SCAN_ID, a_scan
@@ -296,6 +298,63 @@ def test_a_schedule_is_paused_resumed_and_run(site: Site) -> None:
     site.post("/schedules/nightly", 400, action="delete")
     site.post("/schedules/guess", 404, action="pause")
     assert [entry.action for entry in site.table.audit.values()] != []
+
+
+# ---- saved filters
+
+
+def save(site: Site, status: int = 303, /, **fields: str) -> Response:
+    plain = {"action": "save", "page": "findings", "name": "web", "query": "port=443&text=&sort=address&page=3&after=9"}
+    return site.post("/saved-filters", status, **(plain | fields))
+
+
+def test_filters_are_saved_under_a_name_offered_above_the_list_and_removed(site: Site) -> None:
+    page = site.get("/findings?port=443&text=&page=1").text
+    assert '<input type="hidden" name="query" value="port=443" form="save-filters">' in page
+    assert save(site).headers["location"] == "/findings?port=443&sort=address"
+    assert '<a href="/findings?port=443&amp;sort=address">web</a>' in site.get("/findings").text
+    assert ">web</a>" not in site.get("/inventory").text
+    assert "there is a saved filter web" in read_text(save(site, 400, query="port=22"))
+    save(site, action="remove")
+    assert ">web</a>" not in site.get("/findings").text
+    entries = [(entry.action, entry.subject.split()[:2], entry.outcome[:7]) for entry in site.table.audit.values()]
+    about = ["findings", "web"]
+    assert sorted(entries) == [
+        ("remove filter", about, "done"),
+        ("save filter", about, "done"),
+        ("save filter", about, "refused"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"name": "<b>"}, "must be 1 to 60 letters"),
+        ({"name": ""}, "must be 1 to 60 letters"),
+        ({"name": "x" * 61}, "must be 1 to 60 letters"),
+        ({"page": "../etc"}, "has no saved filters"),
+        ({"page": ""}, "has no saved filters"),
+        ({"query": "text=&page=2"}, "there is nothing to save"),
+        ({"query": "text=" + "x" * 2_000}, "more than 2000 characters"),
+        ({"action": "sing"}, "must be one of save, remove"),
+    ],
+)
+def test_filters_that_cannot_be_saved_are_refused(fields: dict[str, str], problem: str, site: Site) -> None:
+    assert problem in read_text(save(site, 400, **fields))
+    assert not site.table.saved_filters
+
+
+def test_no_more_filters_are_saved_than_the_limit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cascan_cli.ui.pages.saved_filters.MAX_SAVED_FILTERS", 1)
+    save(site)
+    assert "has 1 saved filters; remove one first" in read_text(save(site, 400, name="another"))
+
+
+def test_a_reader_follows_saved_filters_and_changes_none(reader: Site) -> None:
+    reader.table.save_filter(SavedFilter(page="findings", name="web", query="port=443", saved_at=NOON))
+    page = reader.get("/findings").text
+    assert '<a href="/findings?port=443">web</a>' in page
+    assert "Remove the saved filter" not in page
 
 
 # ---- audit list
