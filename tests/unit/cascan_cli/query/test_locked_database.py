@@ -64,6 +64,11 @@ def test_a_table_is_no_file_and_no_variable_of_the_process(name: str, locked: Da
     assert rows(locked, "SELECT current_setting('python_enable_replacements')") == [(False,)]
 
 
+def test_secrets_that_the_user_has_stored_for_duckdb_are_not_loaded(locked: Database) -> None:
+    assert rows(locked, "SELECT current_setting('allow_persistent_secrets')") == [(False,)]
+    assert rows(locked, "SELECT * FROM duckdb_secrets()") == []
+
+
 REFUSED = [
     ("COPY findings TO '{folder}/out.csv'", "COPY"),
     ("COPY (SELECT 1) TO '{folder}/out.parquet' (FORMAT parquet)", "COPY"),
