@@ -274,8 +274,8 @@ def _save_table(app: Any, path: Path, deadline: float) -> None:
         # Its API reads a megabyte at a time
         tables, queues = (app._get_module("dynamodb")._tables, app._get_module("sqs")._queues)  # noqa: SLF001
         save_table = _load_sibling("save_table")
-        messages = save_table.count_messages(queues)
-        save_table.save_table(tables, messages, Path(os.environ["STATE_DIR"]), path, deadline)
+        next_message_at = save_table.find_next_message(queues)
+        save_table.save_table(tables, next_message_at, Path(os.environ["STATE_DIR"]), path, deadline)
     except Exception as exc:  # noqa: BLE001 - all else is saved, which must not be given up
         print(f"the table is not saved for reading: {exc}", file=sys.stderr, flush=True)
 
