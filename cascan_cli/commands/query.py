@@ -24,7 +24,7 @@ from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.stack.open import StackGateways, open_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from cascan.formats.records import Record
     from cascan_cli.query.rows import Row
@@ -38,8 +38,7 @@ def run(args: Namespace) -> int:
     _check_options(args, form)
     sql = check_statement(_read_sql(args))
     with open_database() as database:
-        with open_stack(args) as stack:
-            is_complete = _fill(database, list_tables(sql), args, stack)
+        is_complete = _fill(database, list_tables(sql), args)
         database.lock()
         if form == PARQUET:
             database.store_result(sql)
@@ -75,13 +74,16 @@ def _read_sql(args: Namespace) -> str:
     return str(args.sql)
 
 
-def _fill(database: Database, tables: Iterable[str], args: Namespace, stack: StackGateways) -> bool:
+def _fill(database: Database, tables: Sequence[str], args: Namespace) -> bool:
     """Read these tables from the stack. False: one of them has more rows than a query can use."""
+    if not tables:
+        return True
     is_complete = True
-    for name in tables:
-        if not database.add(TABLES[name], _read_rows(name, args, stack)):
-            print_message(f"only the first {MAX_TABLE_ROWS:,} rows of {name} are looked at")
-            is_complete = False
+    with open_stack(args) as stack:
+        for name in tables:
+            if not database.add(TABLES[name], _read_rows(name, args, stack)):
+                print_message(f"only the first {MAX_TABLE_ROWS:,} rows of {name} are looked at")
+                is_complete = False
     return is_complete
 
 

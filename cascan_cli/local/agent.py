@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cascan_cli.local.announce import TaskListeners, build_stopped_event
-from cascan_cli.local.aws import aws_environment, bare_environment, client_options, open_session
+from cascan_cli.local.aws import aws_environment, bare_environment
+from cascan_cli.local.ecs_client import EcsClient
 from cascan_cli.local.leftovers import sweep_scratch
 from cascan_cli.local.lock import Lock, try_shared_lock
 from cascan_cli.local.process import Process
@@ -32,8 +32,9 @@ from cascan_cli.local.task import NotRunnable, TaskCommand, task_command
 from cascan_cli.local.vantage_workers import VantageWorkers
 
 if TYPE_CHECKING:
-    from mypy_boto3_ecs import ECSClient
     from mypy_boto3_ecs.type_defs import TaskTypeDef
+
+    from cascan_cli.local.announce import TaskListeners
 
 POLL_S = 0.2
 FIRST_POLL_S = 1.0  # no task is started sooner, and the first scan needs the processor
@@ -86,7 +87,7 @@ class TaskAgent:
     def _run(self) -> None:
         self._closing.wait(FIRST_POLL_S)
         endpoint = self._state.endpoint()
-        ecs = open_session(endpoint).client("ecs", **client_options(endpoint))
+        ecs = EcsClient(endpoint)
         self._vantage_workers = VantageWorkers(endpoint, ecs, self._start)
         busy_at = swept_at = time.monotonic()
         has_warned = False
@@ -115,7 +116,7 @@ class TaskAgent:
         if self._listeners:
             self._listeners.close()
 
-    def _step(self, ecs: ECSClient) -> None:
+    def _step(self, ecs: EcsClient) -> None:
         listed = dict(_running_tasks(ecs))
         self._over.intersection_update(listed)
         with_process = self._processes.keys() | self._over
@@ -138,11 +139,13 @@ class TaskAgent:
             shutil.rmtree(self._scratch(task_id), ignore_errors=True)
 
     def _notify_listeners(self, task: TaskTypeDef, exit_code: int) -> None:
+        from cascan_cli.local.announce import TaskListeners, build_stopped_event  # imports boto3
+
         if self._listeners is None:
             self._listeners = TaskListeners(self._state.endpoint())
         self._listeners.notify(build_stopped_event(task, exit_code))
 
-    def _start_or_stop(self, ecs: ECSClient, task: TaskTypeDef) -> None:
+    def _start_or_stop(self, ecs: EcsClient, task: TaskTypeDef) -> None:
         """Start the process of a new task, or stop a task without a process.
 
         A task has none if its process has ended, or if an earlier stack left the task.
@@ -157,10 +160,9 @@ class TaskAgent:
         else:
             self._start_task(ecs, task)
 
-    def _start_task(self, ecs: ECSClient, task: TaskTypeDef) -> None:
+    def _start_task(self, ecs: EcsClient, task: TaskTypeDef) -> None:
         arn = task["taskArn"]
-        response = ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])
-        definition = response["taskDefinition"]
+        definition = ecs.describe_task_definition(task["taskDefinitionArn"])
         self._started.add(arn)
         try:
             self._processes[arn] = self._start(arn, task_command(task, definition))
@@ -193,7 +195,7 @@ class TaskAgent:
             lock_fds=(self._lock_fd, *((self._tasks_lock.fd,) if self._tasks_lock else ())),
         )
 
-    def _end_all(self, ecs: ECSClient) -> None:
+    def _end_all(self, ecs: EcsClient) -> None:
         for process in self._processes.values():
             process.ask_to_stop()
         deadline = time.monotonic() + CLOSE_WITHIN_S
@@ -204,25 +206,23 @@ class TaskAgent:
                 _stop_task(ecs, arn, MACHINE_STOPPED)
 
 
-def _running_tasks(ecs: ECSClient) -> Iterator[tuple[str, str]]:
+def _running_tasks(ecs: EcsClient) -> Iterator[tuple[str, str]]:
     """The ARNs of every task that should run and of its cluster.
 
     DescribeTasks says whether it runs.
     """
-    for cluster in ecs.list_clusters()["clusterArns"]:
-        pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus="RUNNING")
-        for page in pages:
-            for task in page["taskArns"]:
-                yield task, cluster
+    for cluster in ecs.list_clusters():
+        for task in ecs.list_running_tasks(cluster):
+            yield task, cluster
 
 
-def _described(ecs: ECSClient, arns: Sequence[str]) -> Iterator[TaskTypeDef]:
+def _described(ecs: EcsClient, arns: Sequence[str]) -> Iterator[TaskTypeDef]:
     for arn in arns:  # rarely more than one
-        yield from ecs.describe_tasks(cluster=_cluster(arn), tasks=[arn])["tasks"]
+        yield from ecs.describe_task(_cluster(arn), arn)
 
 
-def _stop_task(ecs: ECSClient, arn: str, reason: str) -> TaskTypeDef:
-    return ecs.stop_task(cluster=_cluster(arn), task=arn, reason=reason)["task"]
+def _stop_task(ecs: EcsClient, arn: str, reason: str) -> TaskTypeDef:
+    return ecs.stop_task(_cluster(arn), arn, reason)
 
 
 def _task_id(arn: str) -> str:

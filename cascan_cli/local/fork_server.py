@@ -4,7 +4,8 @@
 
 A function takes most of its start for imports and AWS clients. This process loads them once, while
 the emulator starts, and each function then begins as a fork of it. It loads whatever the app
-modules import, but no app module, because those read the environment of their function.
+modules import, but no app module, because those read the environment of their function. It serves once
+it has what each scan needs (FIRST), and loads the rest while it has nothing else to do.
 
 The emulator sends a request for each function with the function's standard streams and a control
 socket (forks.py has the other end). The answer on the control socket is the process id, and later
@@ -27,7 +28,7 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,14 @@ MAX_REQUEST_BYTES = 200_000  # mostly the environment of a function, which Lambd
 STREAMS = 3  # standard input, output and error
 SHARED = ("cascan", "on_", "aws_lambda_powertools")  # what app modules import, but for `edge`
 ENTRY_POINTS = ("on_*/app.py", "edge/*.py")
+# Those that every scan uses, in the order in which it does
+FIRST = (
+    "edge/*.py",
+    "on_scan_requested/app.py",
+    "on_shard_queued/app.py",
+    "on_report_stored/app.py",
+    "on_scan_completed/app.py",
+)
 REFUSED = "the code has changed"
 # The variables that the AWS clients were built from
 CLIENT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN", "STACK_REGION")
@@ -50,12 +59,14 @@ def main(folder: str, socket_fd: str) -> None:
     functions = Path(folder)
     sources = dict(_read_stamps(functions))
     sys.path.insert(0, folder)
-    for name in sorted(set(_find_shared_modules(functions))):
+    gc.disable()  # a tenth of the time of the imports
+    for name in _find_shared_modules(functions, FIRST):
         importlib.import_module(name)
     _build_clients()
-    gc.collect()
     gc.freeze()  # the forks share this memory
-    _Server(functions, sources, socket.socket(fileno=int(socket_fd))).serve()
+    gc.enable()
+    others = _find_shared_modules(functions, ENTRY_POINTS)
+    _Server(functions, sources, socket.socket(fileno=int(socket_fd)), others).serve()
 
 
 def _read_stamps(folder: Path) -> Iterator[tuple[Path, Stamp]]:
@@ -65,10 +76,10 @@ def _read_stamps(folder: Path) -> Iterator[tuple[Path, Stamp]]:
         yield path, (status.st_size, status.st_mtime_ns)
 
 
-def _find_shared_modules(functions: Path) -> Iterator[str]:
+def _find_shared_modules(functions: Path, entry_points: Sequence[str]) -> Iterator[str]:
     """The modules that the entry points import at their top, apart from entry points."""
-    for pattern in ENTRY_POINTS:
-        for path in functions.glob(pattern):
+    for pattern in entry_points:
+        for path in sorted(functions.glob(pattern)):
             for node in ast.parse(path.read_bytes()).body:
                 module = node.module if isinstance(node, ast.ImportFrom) else None
                 if module and module.startswith(SHARED) and not module.endswith(".app"):
@@ -84,12 +95,15 @@ def _build_clients() -> None:
 
 
 class _Server:
-    """Forks a process for each request, and reports the end of each."""
+    """Forks a process for each request, and reports the end of each. Imports `modules` in between."""
 
-    def __init__(self, functions: Path, sources: dict[Path, Stamp], requests: socket.socket) -> None:
+    def __init__(
+        self, functions: Path, sources: dict[Path, Stamp], requests: socket.socket, modules: Iterator[str]
+    ) -> None:
         self._functions = functions
         self._sources = sources
         self._requests = requests
+        self._modules: Iterator[str] | None = modules  # None: all are imported
         self._controls: dict[int, socket.socket] = {}  # by process id
         self._signals, self._wakeup = os.pipe()
         os.set_blocking(self._wakeup, False)
@@ -101,7 +115,9 @@ class _Server:
         try:
             while True:
                 inputs: list[Any] = [self._requests, self._signals, *self._controls.values()]
-                ready, _, _ = select.select(inputs, [], [])
+                ready, _, _ = select.select(inputs, [], [], 0 if self._modules else None)
+                if not ready:
+                    self._import_next()
                 if self._signals in ready:
                     os.read(self._signals, 4096)
                     self._reap()
@@ -113,6 +129,16 @@ class _Server:
         finally:
             for pid in self._controls:
                 os.kill(pid, signal.SIGKILL)
+
+    def _import_next(self) -> None:
+        """Import one more module. A function whose modules are missing imports them itself."""
+        name = next(self._modules, None) if self._modules else None
+        if name is None:
+            self._modules = None
+            gc.freeze()
+            return
+        with suppress(Exception):  # its function fails with the same error, and says so
+            importlib.import_module(name)
 
     def _accept(self) -> bool:
         """Handle one request. False: the emulator has ended."""

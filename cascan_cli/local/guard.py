@@ -13,6 +13,7 @@ This script imports nothing of the project but three scripts beside it: two make
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import hmac
 import math
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from logging import LogRecord
+    from logging import Handler, LogRecord
 
     from hypercorn.config import Config
     from hypercorn.typing import (
@@ -218,6 +219,7 @@ def main() -> None:
     functions, saved_table = os.environ.pop(FUNCTIONS_VARIABLE, ""), os.environ.pop(TABLE_VARIABLE, "")
     forks = forks_module.Forks.start(functions) if functions else None
 
+    gc.disable()  # a tenth of the time of the imports
     import ministack.app  # reads the environment, and takes 0.2 s
     import ministack.core.lambda_runtime
     from hypercorn.config import Config
@@ -229,6 +231,8 @@ def main() -> None:
     restore.restore_on_import(ministack.app)
     if forks:
         forks.install(ministack.core.lambda_runtime)
+    gc.freeze()
+    gc.enable()
     application: Any = ministack.app.app
     failures = _SaveFailures()
     failures.listen()
@@ -270,8 +274,8 @@ def _save_table(app: Any, path: Path, deadline: float) -> None:
         # Its API reads a megabyte at a time
         tables, queues = (app._get_module("dynamodb")._tables, app._get_module("sqs")._queues)  # noqa: SLF001
         save_table = _load_sibling("save_table")
-        messages = save_table.count_messages(queues)
-        save_table.save_table(tables, messages, Path(os.environ["STATE_DIR"]), path, deadline)
+        next_message_at = save_table.find_next_message(queues)
+        save_table.save_table(tables, next_message_at, Path(os.environ["STATE_DIR"]), path, deadline)
     except Exception as exc:  # noqa: BLE001 - all else is saved, which must not be given up
         print(f"the table is not saved for reading: {exc}", file=sys.stderr, flush=True)
 
@@ -294,13 +298,15 @@ class _SaveFailures:
     def __init__(self) -> None:
         self.any = False
 
-    def listen(self) -> None:
+    def listen(self) -> Handler:
+        """Returns what has been added to the emulator's loggers."""
         import logging  # late, as above
 
         handler = logging.Handler(logging.WARNING)
         handler.emit = self._look_at  # type: ignore[method-assign]
         for name in ("persistence", "s3"):
             logging.getLogger(name).addHandler(handler)
+        return handler
 
     def _look_at(self, record: LogRecord) -> None:
         self.any = self.any or record.msg.lower().startswith(SAVE_FAILED)

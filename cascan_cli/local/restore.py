@@ -11,6 +11,7 @@ This script imports nothing of the project.
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from collections.abc import Sequence
@@ -37,8 +38,11 @@ def restore_on_import(app: Any) -> None:
     sys.meta_path.insert(0, _Finder(app, {name: keys[name] for name in keys.keys() - restored}))
 
     def load_needed() -> None:
+        gc.disable()  # it would look through a large state again and again, while that is read
         for name in NEEDED:
             app._get_module(name)  # noqa: SLF001
+        gc.freeze()
+        gc.enable()
         # After a look at the queues that found nothing, it waits before it reacts to another message
         app._get_module("lambda_svc")._ESM_IDLE_WAKE_GAP_SECONDS = WAKE_GAP_S  # noqa: SLF001
 

@@ -22,7 +22,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-FORMAT = 1  # of the file; another version of it is not read
+FORMAT = 2  # of the file; another version of it is not read
 MAX_ITEMS = 500_000
 MAX_ITEM_BYTES = 1_000_000_000  # of all items together
 CHECK_EVERY = 1_000  # items, between two looks at the clock
@@ -52,16 +52,21 @@ def identify(state: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
-def count_messages(queues: Any) -> int:
-    """How many messages are in the queues of the emulator, with those that a function has received."""
-    return sum(len(queue["messages"]) for _, queue in queues.all_items())
+def find_next_message(queues: Any) -> float | None:
+    """When the next message of the emulator's queues can be received, in epoch seconds. None: they are empty.
+
+    One that a function had received comes again when its visibility timeout has passed.
+    """
+    return min(
+        (message["visible_at"] for _, queue in queues.all_items() for message in queue["messages"]), default=None
+    )
 
 
-def save_table(tables: Any, messages: int, state: Path, path: Path, deadline: float) -> None:
+def save_table(tables: Any, next_message_at: float | None, state: Path, path: Path, deadline: float) -> None:
     """Write the file, or none at all.
 
-    `tables`: those of the emulator; `messages`: in its queues; `state`: the folder of its saved state;
-    `deadline`: of the monotonic clock.
+    `tables`: those of the emulator; `next_message_at`: of its queues; `state`: the folder of its saved
+    state; `deadline`: of the monotonic clock.
 
     Raises: NotSaved, OSError, sqlite3.Error.
     """
@@ -72,8 +77,8 @@ def save_table(tables: Any, messages: int, state: Path, path: Path, deadline: fl
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL, 0o600))
     try:
         with closing(sqlite3.connect(draft, isolation_level=None)) as file:
-            about = {"format": FORMAT, "table": name, "saved_with": identify(state), "messages": messages}
-            _write(file, table["items"], about, deadline)
+            about = {"format": FORMAT, "table": name, "saved_with": identify(state)}
+            _write(file, table["items"], about | {"next_message_at": next_message_at}, deadline)
         _sync(draft)
         draft.replace(path)
     finally:

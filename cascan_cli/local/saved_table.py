@@ -8,6 +8,7 @@ understand, such as any write, it leaves to the emulator, which is started for i
 from __future__ import annotations
 
 import json
+import math
 import re
 import sqlite3
 import threading
@@ -86,9 +87,10 @@ class SavedTable:
         return frozenset(self._about["scan_states"])
 
     @property
-    def messages(self) -> int:
-        """How many messages were in the queues of the stack."""
-        return int(self._about["messages"])
+    def next_message_at(self) -> float:
+        """When the next message of the stack's queues can be received, in epoch seconds; infinite: they are empty."""
+        at = self._about["next_message_at"]
+        return math.inf if at is None else float(at)
 
     @property
     def name(self) -> str:

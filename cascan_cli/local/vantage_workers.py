@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from cascan.aws.tables.items import VANTAGES, read_vantage
-from cascan_cli.local.aws import client_options, open_session
+from cascan_cli.local.ecs_client import build_client
 from cascan_cli.local.process import Process
 from cascan_cli.local.task import TaskCommand, task_command
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_ecs import ECSClient
     from mypy_boto3_sqs import SQSClient
 
     from cascan.model.vantage import Vantage
+    from cascan_cli.local.ecs_client import EcsClient
     from cascan_cli.local.endpoint import Endpoint
 
 LOOK_EVERY_S = 2.0
@@ -49,11 +49,10 @@ class Place:
 class VantageWorkers:
     """Called by the task agent's thread at each poll. `start` starts a command under a name."""
 
-    def __init__(self, endpoint: Endpoint, ecs: ECSClient, start: Callable[[str, TaskCommand], Process]) -> None:
-        session, options = open_session(endpoint), client_options(endpoint)
+    def __init__(self, endpoint: Endpoint, ecs: EcsClient, start: Callable[[str, TaskCommand], Process]) -> None:
         self._ecs = ecs
-        self._sqs: SQSClient = session.client("sqs", **options)
-        self._dynamodb: DynamoDBClient = session.client("dynamodb", **options)
+        self._sqs: SQSClient = build_client("sqs", endpoint)
+        self._dynamodb: DynamoDBClient = build_client("dynamodb", endpoint)
         self._start = start
         self._tasks: dict[str, TaskCommand] = {}  # of the stack's own workers, by lane
         self._processes: dict[Place, Process] = {}
@@ -110,9 +109,9 @@ class VantageWorkers:
     def _read_tasks(self) -> dict[str, TaskCommand]:
         """The commands of the stack's workers: those of a vantage have the same settings otherwise."""
         if not self._tasks:
-            for family in self._ecs.list_task_definition_families(status="ACTIVE")["families"]:
+            for family in self._ecs.list_families():
                 lane = family.rpartition("-")[2]
-                definition = self._ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
+                definition = self._ecs.describe_task_definition(family)
                 self._tasks[lane] = task_command({}, definition)
         return self._tasks
 

@@ -43,6 +43,7 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "allow_community_extensions": False,
     "allow_unsigned_extensions": False,
+    "allow_persistent_secrets": False,  # those that the user has stored for other work with DuckDB
     "python_enable_replacements": False,  # a name in SQL is no variable of this process
 }
 LOCK = ("SET TimeZone = 'UTC'", "SET enable_external_access = false", "SET lock_configuration = true")

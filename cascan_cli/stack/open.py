@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -265,6 +266,7 @@ def _open_saved(args: Namespace, opened: ExitStack) -> StackGateways | None:
         return None
     from cascan.model.scan import FINAL_STATES, ScanState
     from cascan_cli.local.deployment import TEMPLATE, find_current_outputs
+    from cascan_cli.local.keep import KEEP_S
     from cascan_cli.local.policy import read_policy
     from cascan_cli.local.saved_table import open_saved_table
 
@@ -273,7 +275,8 @@ def _open_saved(args: Namespace, opened: ExitStack) -> StackGateways | None:
     if outputs is None or table is None:
         return None
     opened.callback(table.close)
-    if table.messages or table.scan_states - FINAL_STATES - {ScanState.SUSPENDED}:
+    has_messages = table.next_message_at < time.time() + KEEP_S
+    if has_messages or table.scan_states - FINAL_STATES - {ScanState.SUSPENDED}:
         return None  # a stack that starts goes on with them
     is_started = False
 

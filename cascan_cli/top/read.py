@@ -9,6 +9,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from cascan.clock import to_wire, utc_now
+from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_LIVE_FINDINGS, MAX_SCANS_WATCHED
 from cascan.model.exposure import Exposure, ExposureState
 from cascan.model.scan import FINAL_STATES, Scan, ScanState
@@ -155,18 +156,26 @@ class StackReader:
         return f"{to_wire(self._clock().replace(microsecond=0))}  {scans}{halt}"
 
     def _read_slow_parts(self) -> None:
-        table, stack = self._stack.table, self._stack
+        table = self._stack.table
         self._switch = table.switch()
         undecided = chain.from_iterable(table.list_exposures(state) for state in UNDECIDED)
         now = self._clock()
         self._exposures = [_describe_exposure(exposure, now) for _, exposure in islice(undecided, EXPOSURES_SHOWN)]
+        try:
+            self._queues = f"queues: {self._count_messages()}"
+        except GatewayUnavailable as exc:  # who may read the table need not be permitted to count messages
+            self._queues = f"queues: {exc}"
+
+    def _count_messages(self) -> str:
+        """What waits in the queues that the stack names, and what was given up. Raises: GatewayUnavailable."""
+        stack = self._stack
         names = {title: name for title, name in WORK_QUEUES.items() if f"{name}Url" in stack.outputs}
         counts = {title: stack.queue(name).count() for title, name in names.items()}
         dead = [queue.name for queue in list_queues(stack.outputs) if f"{queue.name}Url" in stack.outputs]
         given_up = sum(stack.queue(name).count() for name in dead)
         waiting = ", ".join(f"{title} {count}" for title, count in counts.items() if count) or "empty"
         letters = f"; {pluralize(given_up, 'dead letter')}: cascan redrive list" if given_up else ""
-        self._queues = f"queues: {waiting}{letters}"
+        return f"{waiting}{letters}"
 
     def _follow(self, running: list[Scan], latest: list[Scan]) -> None:
         """Read what workers say of these scans, and the findings that came since the last time."""

@@ -66,7 +66,7 @@ FILES = {
     "several.yaml": yaml.safe_dump_all([MANIFEST, rule_document("second")]),
     "apply.yaml": yaml.safe_dump_all([MANIFEST, rule_document("second"), SCHEDULE]),
     "scan.yaml": yaml.safe_dump(MANIFEST),
-    "weekly.sql": "SELECT severity, count(*) FROM findings GROUP BY 1",
+    "weekly.sql": "SELECT f.severity, count(*) FROM findings f, inventory, exposures, scans GROUP BY 1",
     "config.toml": VULS,
     "severity.yaml": yaml.safe_dump(SEVERITY),
 }

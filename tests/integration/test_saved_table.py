@@ -73,7 +73,7 @@ def copy_table(folder: Path) -> tuple[EmulatedTable, SavedTable]:
     items = clients.dynamodb().scan(TableName=TABLE)["Items"]
     emulated.put(msgspec.json.decode(msgspec.json.encode(items)))
     (folder / EMULATOR_FILE).write_text("{}")
-    save_table(emulated.tables, 0, folder, folder / "table.sqlite", time.monotonic() + 60)
+    save_table(emulated.tables, None, folder, folder / "table.sqlite", time.monotonic() + 60)
     return emulated, SavedTable(folder / "table.sqlite")
 
 

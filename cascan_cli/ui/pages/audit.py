@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from cascan.limits import AUDIT_DAYS
 from cascan_cli.ui.console import format_time, get_console
-from cascan_cli.ui.listing import Filter, Listing, read_query, show_listing
+from cascan_cli.ui.list_page import show_listing
+from cascan_cli.ui.listing import Filter, Listing, read_query
 
 if TYPE_CHECKING:
     from starlette.requests import Request

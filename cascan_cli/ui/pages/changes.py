@@ -12,7 +12,8 @@ from cascan.queries.recorded_changes import ChangesOfDay, count_by_day
 from cascan_cli.errors import BadInput
 from cascan_cli.input.moments import parse_since
 from cascan_cli.ui.console import Console, get_console
-from cascan_cli.ui.listing import Filter, Listing, read_query, show_listing
+from cascan_cli.ui.list_page import show_listing
+from cascan_cli.ui.listing import Filter, Listing, read_query
 from cascan_cli.ui.pages.cells import CHANGE_COLUMNS, change_row
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from cascan.nmap.intervals import Interval
 from cascan.queries.scope_coverage import ScopeCoverage, find_scope_coverage
 from cascan_cli.stack.permissions import read_permissions
 from cascan_cli.ui.console import get_console
-from cascan_cli.ui.listing import Cell, Filter, Listing, link, read_query, show_listing
+from cascan_cli.ui.list_page import show_listing
+from cascan_cli.ui.listing import Cell, Filter, Listing, link, read_query
 
 if TYPE_CHECKING:
     from starlette.requests import Request

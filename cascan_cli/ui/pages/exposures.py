@@ -17,7 +17,8 @@ from cascan_cli.stack.decide_exposure import ACTIONS, Decision, decide_exposure
 from cascan_cli.ui.audit import act
 from cascan_cli.ui.bulk import act_on_each, go_back, read_picks
 from cascan_cli.ui.console import Console, format_time, get_console, get_form, go_to
-from cascan_cli.ui.listing import Action, ActionField, Filter, Listing, Row, link, read_query, show_listing
+from cascan_cli.ui.list_page import show_listing
+from cascan_cli.ui.listing import Action, ActionField, Filter, Listing, Row, link, read_query
 from cascan_cli.ui.pages.cells import exposure_link, host_link, scan_link, severity_cell, state_cell
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.finding_query import CHOICES, parse_finding_query
 from cascan_cli.stack.search_stack import search_index, search_table
 from cascan_cli.ui.console import Console, format_time, get_console
-from cascan_cli.ui.listing import Filter, Listing, Row, count_needed, read_place, read_query, show_listing
+from cascan_cli.ui.list_page import count_needed, read_place, show_listing
+from cascan_cli.ui.listing import Filter, Listing, Row, read_query
 from cascan_cli.ui.pages.cells import host_link, scan_link, severity_cell
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from cascan_cli.output.history import describe_service, format_port
 from cascan_cli.stack.explain_request import explain_request
 from cascan_cli.ui.audit import act
 from cascan_cli.ui.console import Console, format_time, get_console, go_to
-from cascan_cli.ui.listing import Cell, Listing, Section, link, make_section, show_listing
+from cascan_cli.ui.list_page import show_listing
+from cascan_cli.ui.listing import Cell, Listing, Section, link, make_section
 from cascan_cli.ui.pages.cells import exposure_link, scan_link, severity_cell, state_cell
 from cascan_cli.ui.pages.submit import submit
 

@@ -14,7 +14,8 @@ from cascan_cli.stack.mutes import build_mute, describe_mute, end_mute, find_mut
 from cascan_cli.ui.audit import act
 from cascan_cli.ui.bulk import act_on_each, go_back, read_picks
 from cascan_cli.ui.console import Console, format_time, get_console, get_form
-from cascan_cli.ui.listing import Action, Cell, Filter, Listing, Row, make_section, read_query, show_listing
+from cascan_cli.ui.list_page import show_listing
+from cascan_cli.ui.listing import Action, Cell, Filter, Listing, Row, make_section, read_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,8 @@ from cascan.queries.reach import PortReach, find_reach, list_vantages
 from cascan_cli.input.inventory_query import parse_query
 from cascan_cli.output.history import format_look, format_port
 from cascan_cli.ui.console import Console, get_console
-from cascan_cli.ui.listing import Cell, Filter, Listing, read_query, show_listing
+from cascan_cli.ui.list_page import show_listing
+from cascan_cli.ui.listing import Cell, Filter, Listing, read_query
 from cascan_cli.ui.pages.cells import host_link
 
 if TYPE_CHECKING:

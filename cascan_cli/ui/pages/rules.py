@@ -12,7 +12,8 @@ from cascan.cascades.pinned_rules import load_current_rules
 from cascan_cli.rehearsal.rehearse import describe_decision, rehearse_on_scan
 from cascan_cli.stack.find_scan import find_scan
 from cascan_cli.ui.console import Console, get_console
-from cascan_cli.ui.listing import Cell, Filter, Listing, link, read_query, show_listing
+from cascan_cli.ui.list_page import show_listing
+from cascan_cli.ui.listing import Cell, Filter, Listing, link, read_query
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -30,7 +30,9 @@ from cascan_cli.output.text import shorten_list
 from cascan_cli.stack.control_scan import find_obstacle, send_control
 from cascan_cli.ui.audit import act
 from cascan_cli.ui.console import Console, get_console, get_form, go_to
-from cascan_cli.ui.listing import Listing, link, make_section, send_records, show_listing
+from cascan_cli.ui.list_files import send_records
+from cascan_cli.ui.list_page import show_listing
+from cascan_cli.ui.listing import Listing, link, make_section
 from cascan_cli.ui.live import Part, stream_part
 from cascan_cli.ui.pages.cells import CHANGE_COLUMNS, change_row, find_address, host_link, severity_cell
 

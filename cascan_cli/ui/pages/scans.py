@@ -10,16 +10,8 @@ from cascan.model.scan import Outcome, ScanState
 from cascan.queries.list_scans import find_place, format_cursor, parse_cursor
 from cascan_cli.errors import BadInput
 from cascan_cli.ui.console import get_console
-from cascan_cli.ui.listing import (
-    Filter,
-    Listing,
-    Row,
-    build_page,
-    count_needed,
-    read_place,
-    read_query,
-    show_listing,
-)
+from cascan_cli.ui.list_page import build_page, count_needed, read_place, show_listing
+from cascan_cli.ui.listing import Filter, Listing, Row, read_query
 from cascan_cli.ui.live import Part, stream_part
 from cascan_cli.ui.pages.cells import SCAN_COLUMNS, scan_row
 

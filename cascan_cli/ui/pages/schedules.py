@@ -12,7 +12,8 @@ from cascan_cli.output.scan import format_changes
 from cascan_cli.stack.schedules import run_schedule_now, summarize_or_explain, summarize_run, suspend_schedule
 from cascan_cli.ui.audit import act
 from cascan_cli.ui.console import Console, get_console, get_form, go_to
-from cascan_cli.ui.listing import Cell, Listing, link, show_listing
+from cascan_cli.ui.list_page import show_listing
+from cascan_cli.ui.listing import Cell, Listing, link
 from cascan_cli.ui.pages.cells import scan_link
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Clients for an endpoint that checks a token instead of signatures: that of a local stack.
 
 A command on the local stack spends most of its time on importing boto3 and building its clients.
-The guard of the local stack (ADR 27) compares one header, so DynamoDB and SQS, which speak JSON, can be
-called without either. An operation is called as on a client of boto3, and raises the same errors.
+The guard of the local stack (ADR 27) compares one header, so services that speak JSON, such as DynamoDB and
+SQS, can be called without either. An operation is called as on a client of boto3, and raises the same errors.
 Binary values are returned as base64 text.
 """
 
@@ -17,7 +17,11 @@ import msgspec
 if TYPE_CHECKING:
     from cascan.aws.dynamodb.token_connection import TokenConnection
 
-TARGETS = {"dynamodb": "DynamoDB_20120810", "sqs": "AmazonSQS"}
+TARGETS = {
+    "dynamodb": "DynamoDB_20120810",
+    "sqs": "AmazonSQS",
+    "ecs": "AmazonEC2ContainerServiceV20141113",
+}
 # Operation and body of a call → the body of its answer
 Read = Callable[[str, bytes], bytes]
 CONTENT_TYPE = "application/x-amz-json-1.0"

@@ -53,14 +53,15 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalStacks]:
     clients.forget()
 
 
-def save_scan(folder: Path, state: ScanState, *, messages: int = 0) -> None:
+def save_scan(folder: Path, state: ScanState, *, message_in_s: float | None = None) -> None:
     """The state directory of a stack that has ended in order, with a scan in this state."""
     directory = StateDir(folder)
     (directory.emulator_state / EMULATOR_FILE).write_text("{}")
     table = EmulatedTable(TABLE)
     outcome = Outcome.COMPLETE if state is ScanState.DONE else None
     table.put([scan_item(a_scan(state=state, outcome=outcome))])
-    save_table(table.tables, messages, directory.emulator_state, directory.saved_table, time.monotonic() + 60)
+    at = None if message_in_s is None else time.time() + message_in_s
+    save_table(table.tables, at, directory.emulator_state, directory.saved_table, time.monotonic() + 60)
     directory.exit_status.write_text("0")
 
 
@@ -90,9 +91,15 @@ def test_a_stack_is_started_to_go_on_with_a_scan_that_is_under_way(tmp_path: Pat
 
 
 def test_a_stack_is_started_to_go_on_with_the_messages_of_its_queues(tmp_path: Path, stacks: LocalStacks) -> None:
-    save_scan(tmp_path, ScanState.DONE, messages=1)
+    save_scan(tmp_path, ScanState.DONE, message_in_s=-5)
     with open_stack(arguments(tmp_path, "scans")):
         assert stacks.running == 1
+
+
+def test_no_stack_is_started_for_a_message_that_comes_again_after_its_end(tmp_path: Path, stacks: LocalStacks) -> None:
+    save_scan(tmp_path, ScanState.DONE, message_in_s=600)
+    with open_stack(arguments(tmp_path, "scans")):
+        assert stacks.running == 0
 
 
 def test_a_stack_is_started_when_the_deployment_is_not_current(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,23 +44,20 @@ class Ecs:
     def running(self) -> list[str]:
         return [arn for arn, task in self.tasks.items() if task["lastStatus"] == "RUNNING"]
 
-    def list_clusters(self) -> dict[str, Any]:
-        return {"clusterArns": [CLUSTER]}
+    def list_clusters(self) -> list[str]:
+        return [CLUSTER]
 
-    def get_paginator(self, _name: str) -> Ecs:
-        return self
+    def list_running_tasks(self, _cluster: str) -> list[str]:
+        return [arn for arn, task in self.tasks.items() if task["desiredStatus"] == "RUNNING"]
 
-    def paginate(self, **_: Any) -> Iterator[dict[str, Any]]:
-        yield {"taskArns": [arn for arn, task in self.tasks.items() if task["desiredStatus"] == "RUNNING"]}
-
-    def describe_tasks(self, *, cluster: str, tasks: list[str]) -> dict[str, Any]:
+    def describe_task(self, cluster: str, arn: str) -> list[dict[str, Any]]:
         assert cluster == "cascan"
-        return {"tasks": [self.tasks[arn] for arn in tasks]}
+        return [self.tasks[arn]]
 
-    def describe_task_definition(self, **_: Any) -> dict[str, Any]:
-        return {"taskDefinition": {"containerDefinitions": [{"name": "worker", "command": ["worker"]}]}}
+    def describe_task_definition(self, _: str) -> dict[str, Any]:
+        return {"containerDefinitions": [{"name": "worker", "command": ["worker"]}]}
 
-    def stop_task(self, *, cluster: str, task: str, reason: str) -> dict[str, Any]:
+    def stop_task(self, cluster: str, task: str, reason: str) -> dict[str, Any]:
         assert cluster == "cascan"
         self.stop_calls.append(reason)
         if self.fails:
@@ -70,7 +66,7 @@ class Ecs:
         found = self.tasks[task]
         if found["lastStatus"] != "STOPPED":
             found |= {"lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stoppedReason": reason}
-        return {"task": found}
+        return found
 
 
 class FakeProcess:

@@ -25,14 +25,16 @@ FILES = {
     "cascan/aws/__init__.py": "",
     "cascan/aws/clients.py": "dynamodb = sqs = s3 = events = forget = lambda: None\n",
     "cascan/shared.py": "import os\nLOADED_BY = os.getpid()\n",
-    "on_thing/__init__.py": "",
-    "on_thing/app.py": "import os\nfrom cascan.shared import LOADED_BY\nSETTING = os.environ['SETTING']\n",
+    "on_scan_requested/__init__.py": "",
+    "on_scan_requested/app.py": "import os\nfrom cascan.shared import LOADED_BY\nSETTING = os.environ['SETTING']\n",
+    "on_other/__init__.py": "",
+    "on_other/app.py": "from cascan.missing import anything\n",  # which is the problem of that function alone
     "edge/__init__.py": "",
 }
 SCRIPT = """
 import os, sys
 sys.path.insert(0, os.getcwd())
-from on_thing.app import LOADED_BY, SETTING
+from on_scan_requested.app import LOADED_BY, SETTING
 import cascan.later
 print(LOADED_BY == os.getpid(), SETTING, cascan.later.WHERE, flush=True)
 print("to the log", file=sys.stderr, flush=True)
@@ -139,7 +141,7 @@ def test_a_function_whose_layer_brings_packages_starts_anew(start: Start, tmp_pa
 
 
 def test_a_function_starts_anew_when_the_fork_server_has_ended(start: Start, functions: Path) -> None:
-    (functions / "on_thing" / "app.py").write_text("from cascan.missing import anything\n")
+    (functions / "on_scan_requested" / "app.py").write_text("from cascan.missing import anything\n")
     with ended(start()) as process:
         assert isinstance(process, subprocess.Popen)
 

@@ -136,13 +136,13 @@ def test_an_object_without_room_on_the_disk_is_not_accepted(
 )
 def test_what_the_emulator_could_not_save_is_noticed(logger: str, message: str, failed: bool) -> None:
     failures = _SaveFailures()
-    failures.listen()
+    handler = failures.listen()
     try:
         logging.getLogger(logger).error(message, *["x"] * message.count("%s"))
         assert failures.any is failed
     finally:
         for name in ("persistence", "s3"):
-            logging.getLogger(name).removeHandler(failures)
+            logging.getLogger(name).removeHandler(handler)
 
 
 def test_the_sentences_that_are_listened_for_are_those_of_the_emulator() -> None:

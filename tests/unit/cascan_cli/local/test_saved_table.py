@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def save(table: EmulatedTable, folder: Path, *, within_s: float = 60.0) -> Path:
     state = folder / "emulator"
     state.mkdir(exist_ok=True)
     (state / EMULATOR_FILE).write_text("{}")
-    save_table(table.tables, 0, state, folder / "table.sqlite", time.monotonic() + within_s)
+    save_table(table.tables, None, state, folder / "table.sqlite", time.monotonic() + within_s)
     return folder / "table.sqlite"
 
 
@@ -176,7 +177,7 @@ def state(tmp_path: Path) -> StateDir:
     table = EmulatedTable(TABLE)
     table.put([build_item("a", "a"), build_item("a", "b")])
     (state.emulator_state / EMULATOR_FILE).write_text("{}")
-    save_table(table.tables, 0, state.emulator_state, state.saved_table, time.monotonic() + 60)
+    save_table(table.tables, None, state.emulator_state, state.saved_table, time.monotonic() + 60)
     state.exit_status.write_text("0")
     return state
 
@@ -276,3 +277,36 @@ def test_of_two_tables_none_is_saved(tmp_path: Path) -> None:
     table.create("another")
     with pytest.raises(NotSaved, match="2 tables"):
         save(table, tmp_path)
+
+
+@pytest.mark.parametrize("step", ["_build_rows", "_sync", "identify"])
+def test_a_kill_while_it_is_written_leaves_nothing_that_is_read(tmp_path: Path, step: str) -> None:
+    state = StateDir(tmp_path)
+    table = EmulatedTable(TABLE)
+    table.put([build_item("a", "a")])
+    state.exit_status.write_text("0")  # as if it were the last thing that was missing
+    pid = os.fork()
+    if pid == 0:
+        try:
+            vars(save_module)[step] = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+            (state.emulator_state / EMULATOR_FILE).write_text("{}")
+            save_table(table.tables, None, state.emulator_state, state.saved_table, time.monotonic() + 60)
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    assert not opens(state)
+    assert [path.name.rpartition(".")[0] for path in tmp_path.glob("table.sqlite*")] == [f"table.sqlite.{pid}"]
+    state.begin_run()
+    assert list(tmp_path.glob("table.sqlite*")) == []
+
+
+def test_the_next_message_of_the_queues_is_the_one_that_can_be_received_first() -> None:
+    class Queues:
+        def __init__(self, *times: list[float]) -> None:
+            self._times = times
+
+        def all_items(self) -> list[tuple[str, dict[str, Any]]]:
+            return [("queue", {"messages": [{"visible_at": at} for at in times]}) for times in self._times]
+
+    assert save_module.find_next_message(Queues([], [30.0, 20.0], [25.0])) == 20.0
+    assert save_module.find_next_message(Queues([], [])) is None

@@ -22,17 +22,14 @@ class Emulator:
         self.waiting: dict[str, int] = {}
         self.vantages: list[Vantage] = []
 
-    def client(self, _name: str, **_: Any) -> Emulator:
-        return self
+    def list_families(self) -> list[str]:
+        return ["cascan-connect", "cascan-raw"]
 
-    def list_task_definition_families(self, **_: Any) -> dict[str, Any]:
-        return {"families": ["cascan-connect", "cascan-raw"]}
-
-    def describe_task_definition(self, **given: str) -> dict[str, Any]:
-        variables = {"LANE": given["taskDefinition"].rpartition("-")[2], "SCAN_TABLE": "table", "NMAP_COMMAND": "nmap"}
+    def describe_task_definition(self, name: str) -> dict[str, Any]:
+        variables = {"LANE": name.rpartition("-")[2], "SCAN_TABLE": "table", "NMAP_COMMAND": "nmap"}
         environment = [{"name": name, "value": value} for name, value in variables.items()]
         container = {"name": "worker", "command": ["python3", "-m", "worker"], "environment": environment}
-        return {"taskDefinition": {"containerDefinitions": [container]}}
+        return {"containerDefinitions": [container]}
 
     def query(self, **_: Any) -> dict[str, Any]:
         return {"Items": [vantage_item(vantage) for vantage in self.vantages]}
@@ -65,7 +62,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.emulator, self.now = Emulator(), 1_000.0
         self.started: list[FakeProcess] = []
-        monkeypatch.setattr(vantage_workers, "open_session", lambda _: self.emulator)
+        monkeypatch.setattr(vantage_workers, "build_client", lambda *_: self.emulator)
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
         emulator: Any = self.emulator
         self.workers = VantageWorkers(Endpoint(1, "secret"), emulator, self.start)

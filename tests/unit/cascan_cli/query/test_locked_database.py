@@ -61,6 +61,12 @@ def test_a_select_reads_no_file_and_no_network(sql: str, locked: Database) -> No
 def test_a_table_is_no_file_and_no_variable_of_the_process(name: str, locked: Database) -> None:
     with pytest.raises(BadInput, match=r"Table with name .* does not exist"):
         rows(locked, f"SELECT * FROM {name}")
+    assert rows(locked, "SELECT current_setting('python_enable_replacements')") == [(False,)]
+
+
+def test_secrets_that_the_user_has_stored_for_duckdb_are_not_loaded(locked: Database) -> None:
+    assert rows(locked, "SELECT current_setting('allow_persistent_secrets')") == [(False,)]
+    assert rows(locked, "SELECT * FROM duckdb_secrets()") == []
 
 
 REFUSED = [

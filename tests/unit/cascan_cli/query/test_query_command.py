@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from cascan_cli.commands import query
 from cascan_cli.main import main
 from cascan_cli.query import database as databases
 from cascan_cli.query.tables import TABLES
@@ -50,6 +51,13 @@ def test_each_table_has_rows_with_the_columns_that_the_document_lists(
     cells = re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE)
     described = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
     assert sorted(described) == sorted(TABLES[table].columns)
+
+
+def test_a_query_without_tables_needs_no_stack(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(query, "open_stack")
+    assert ask(capsys, "SHOW TABLES").split() == sorted(TABLES)
 
 
 def test_tables_are_joined(capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,7 +81,11 @@ def press(app: TopApp, *keys: str) -> None:
 
 
 def rows(app: TopApp, name: str) -> list[list[str]]:
-    table = app.screen.query_one(name, DataTable)
+    """Of the list on the present screen; empty: it is not built yet."""
+    tables = app.screen.query(name).results(DataTable)
+    table = next(iter(tables), None)
+    if table is None:
+        return []
     return [[str(cell) for cell in table.get_row_at(number)] for number in range(table.row_count)]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from cascan.errors import GatewayUnavailable
 from cascan.exposure.life import add_looks, start_exposure
 from cascan.model.agenda import Switch
 from cascan.model.exposure import ExposureSubject, JudgedLook
@@ -132,6 +133,19 @@ def test_exposures_queues_and_the_halt_are_read_now_and_then(stack: Stack) -> No
     assert later.queues == "queues: requests 1; 1 dead letter: cascan redrive list"
     assert "by ada (fire)" in later.summary
     assert cell(later.scans[0], "STATE") == "halted"
+
+
+def test_the_other_parts_are_shown_where_messages_may_not_be_counted(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: str) -> MemoryOperatorQueue:
+        raise GatewayUnavailable("queue: AccessDenied")
+
+    monkeypatch.setattr(stack, "queue", refuse)
+    snapshot = reader_of(stack).read()
+    assert "AccessDenied" in snapshot.queues
+    assert snapshot.scans
+    assert snapshot.exposures
 
 
 def test_lists_have_a_largest_size(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

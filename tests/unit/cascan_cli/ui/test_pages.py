@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -117,10 +118,49 @@ def find_next(page: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "place", ["/findings?page=2&after=x", "/findings?page=2&after=" + "9" * 5_000, "/scans?page=2&after=x"]
+    "filters",
+    ["", "port=3", "host=10.0.0.0/24", "host=10.0.0.2+10.0.0.4/31", "show=also+closed+and+gone", "text=ssh"],
 )
+def test_the_pages_of_the_inventory_have_each_row_once(filters: str, tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.scan(0, xml({f"10.0.0.{number}": tuple(range(1, 31)) for number in range(1, 7)}))
+    site = Site(tmp_path, table=world.table).enter()
+    whole = [f"{row['address']} {row['port']}" for row in json.loads(site.get(f"/inventory?{filters}&as=json").text)]
+    place, shown = f"/inventory?{filters}", list[str]()
+    while place:
+        page = site.get(place).text
+        found = re.findall(r'<a href="/hosts/([^"]+)">[^<]*</a></td><td></td><td>([^<]*)</td>', page)
+        shown += [" ".join(row) for row in found]
+        place = find_next(page)
+    assert shown == whole
+    assert whole
+
+
+def test_a_later_page_of_the_inventory_reads_no_host_before_its_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    world.scan(0, xml({f"10.0.0.{number}": tuple(range(1, 31)) for number in range(1, 7)}))
+    site = Site(tmp_path, table=world.table).enter()
+    following = find_next(site.get("/inventory").text)
+    assert "after=10.0.0.2%2F20" in following
+    read: list[str] = []
+    hosts = site.table.hosts
+
+    def hosts_and_note(*args: Any, **options: Any) -> Iterator[HostRecord]:
+        for record in hosts(*args, **options):
+            read.append(record.address)
+            yield record
+
+    monkeypatch.setattr(site.table, "hosts", hosts_and_note)
+    site.get(following)
+    assert read[0] == "10.0.0.2"
+
+
+@pytest.mark.parametrize("place", ["x", "9" * 5_000, "-1", "²", "10.0.0.1/x", "10.0.0.1/" + "9" * 5_000])
 def test_a_place_that_cannot_be_is_a_problem_with_a_sentence(place: str, site: Site) -> None:
-    assert "as the links of the list have it" in site.text(place, 400)
+    for page in ("findings", "scans", "inventory"):
+        assert "as the links of the list have it" in site.text(f"/{page}?page=2&after={place}", 400)
 
 
 def test_a_list_is_sorted_by_a_column_and_its_file_too(site: Site) -> None:
@@ -134,8 +174,19 @@ def test_a_list_is_sorted_by_a_column_and_its_file_too(site: Site) -> None:
     assert "sort 'x': must be one of scan, name" in site.text("/scans?sort=x", 400)
 
 
+def test_a_list_is_sorted_whatever_its_texts_are(site: Site) -> None:
+    names = ["", "²", "1", "007", "8", "9" * 5_000, "x²", "\x00", "severity", "HIGH"]
+    for number, name in enumerate(names):
+        site.table.create_scan(a_scan(scan_id=derive_scan_id(str(number)), name=name))
+    for sort in ("name", "-name", "findings", "remark"):
+        listed = [row["name"] for row in json.loads(site.get(f"/scans?sort={sort}&as=json").text)]
+        assert sorted(listed) == sorted(names)
+    listed = [row["name"] for row in json.loads(site.get("/scans?sort=name&as=json").text)]
+    assert listed.index("1") < listed.index("007") < listed.index("8") < listed.index("9" * 5_000)
+
+
 def test_a_list_is_sorted_as_far_as_the_limit_and_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cascan_cli.ui.listing.MAX_CONSOLE_SORTED", 2)
+    monkeypatch.setattr("cascan_cli.ui.list_page.MAX_CONSOLE_SORTED", 2)
     for number in range(3):
         site.table.create_scan(a_scan(scan_id=derive_scan_id(str(number)), name=f"lan {number}"))
     assert "Only the first 2 rows are sorted" in site.text("/scans?sort=name")
