@@ -65,10 +65,10 @@ def _build_key(text: str) -> list[tuple[int, int, str]]:
     return key
 
 
-def build_column(request: Request, title: str, order: Order | None) -> Column:
+def build_column(request: Request, listing: Listing, title: str, order: Order | None) -> Column:
     name = to_name(title)
     current = request.query_params.get("sort", "") if order else ""
-    href = build_address(request, sort=f"-{name}" if current == name else name)
+    href = build_address(request, listing, sort=f"-{name}" if current == name else name)
     return Column(title, name, href, {name: "ascending", f"-{name}": "descending"}.get(current, ""))
 
 

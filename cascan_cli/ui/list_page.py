@@ -57,20 +57,22 @@ def build_page(request: Request, listing: Listing) -> Page:
     has_more = len(rows) > CONSOLE_PAGE_ROWS and number < MAX_PAGE
     shown = list(map(to_row, rows[:CONSOLE_PAGE_ROWS]))
     place = shown[-1].place if shown and not order else ""
-    previous = build_address(request, page=str(number - 1)) if number > 1 else ""
-    following = build_address(request, page=str(number + 1), **({"after": place} if place else {})) if has_more else ""
-    exports = {form: build_address(request, **{"as": form}) for form in list_formats(listing)}
+    previous = build_address(request, listing, page=str(number - 1)) if number > 1 else ""
+    following = (
+        build_address(request, listing, page=str(number + 1), **({"after": place} if place else {})) if has_more else ""
+    )
+    exports = {form: build_address(request, listing, **{"as": form}) for form in list_formats(listing)}
     return Page(
         listing=listing,
-        columns=[build_column(request, title, order) for title in listing.columns],
+        columns=[build_column(request, listing, title, order) for title in listing.columns],
         rows=[to_cells(row) for row in shown],
         picks=[row.pick for row in shown] if listing.actions else [],
         number=number,
         previous=previous,
         following=following,
         exports=exports,
-        path=request.url.path,
-        query=build_address(request).partition("?")[2],
+        path=listing.path or request.url.path,
+        query=build_address(request, listing).partition("?")[2],
         saved=_list_saved(request, listing),
         sort=request.query_params.get("sort", ""),
         status=_describe_rows(number, len(shown), has_more=has_more),

@@ -77,6 +77,7 @@ class Listing:
     is_behind: bool = False
     records: Callable[[], Iterable[Record]] | None = None
     actions: tuple[Action, ...] = ()
+    path: str = ""  # of its page; empty: that of the request, which a live part has not
 
 
 class Section(NamedTuple):
@@ -112,7 +113,7 @@ def link(*segments: object, **query: object) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
-def build_address(request: Request, **changed: str) -> str:
+def build_address(request: Request, listing: Listing, **changed: str) -> str:
     """The address of the request with other fields; on an export without its page."""
     query = {key: value for key, value in request.query_params.items() if value and key not in UNKEPT}
-    return f"{request.url.path}?{urlencode(query | changed)}"
+    return f"{listing.path or request.url.path}?{urlencode(query | changed)}"

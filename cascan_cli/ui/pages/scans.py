@@ -47,6 +47,7 @@ def _build(request: Request) -> Listing:
     scans = get_console(request).stack.table.list_scans(most, after=place)
     return Listing(
         title="Scans",
+        path="/scans",
         columns=SCAN_COLUMNS,
         rows=(Row(scan_row(scan), format_cursor(find_place(scan))) for scan in scans if _fits(scan, query)),
         filters=(

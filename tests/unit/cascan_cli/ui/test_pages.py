@@ -379,7 +379,10 @@ def test_the_list_of_scans_is_live_as_it_is_filtered(site: Site, monkeypatch: py
         return list_scans(limit, after=after)
 
     monkeypatch.setattr(site.table, "list_scans", list_and_end)
-    assert SCAN_ID in site.get("/scans/live?name=lan").text
+    part = site.get("/scans/live?name=lan").text
+    assert SCAN_ID in part
+    assert 'href="/scans?name=lan&amp;sort=state"' in part
+    assert "/scans/live" not in part
 
 
 def test_a_running_scan_is_live_until_it_ends_and_then_says_so(site: Site) -> None:
