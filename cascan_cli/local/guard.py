@@ -7,7 +7,7 @@ can be reached by every user of this machine and every web page in a browser her
 a request that has the secret as its session token, which an AWS SDK sends with every request, the
 host name of the stack, and no header that only a browser sends. ADR 27 has the reasons.
 
-This script imports nothing of the project but three scripts beside it: two make the emulator faster
+This script imports nothing of the project but four scripts beside it: three make the emulator faster
 (ADR 56), one saves its table for commands that only read (ADR 64).
 """
 
@@ -222,6 +222,7 @@ def main() -> None:
     gc.disable()  # a tenth of the time of the imports
     import ministack.app  # reads the environment, and takes 0.2 s
     import ministack.core.lambda_runtime
+    import ministack.core.persistence
     from hypercorn.config import Config
 
     config = Config()
@@ -229,6 +230,7 @@ def main() -> None:
     config.keep_alive_timeout = KEEP_ALIVE_S
     config.loglevel = os.environ.get("LOG_LEVEL", "WARNING")
     restore.restore_on_import(ministack.app)
+    _load_sibling("save_state").save_at_once(ministack.app, ministack.core.persistence)
     if forks:
         forks.install(ministack.core.lambda_runtime)
     gc.freeze()

@@ -54,7 +54,7 @@ class EncodedFindingCache:
     def get_port_templates(self, ports: tuple[Port, ...]) -> list[FindingTemplate]:
         """The findings of the ports whose state has a category, in order."""
         entries = list(map(self._ports.get, map(id, ports)))
-        if None in entries:
+        if not all(entries):  # one is None: cached entries are never empty
             entries = [entry or self._encode_port(port) for entry, port in zip(entries, ports, strict=True)]
         return [entry[1] for entry in entries if entry and entry[1]]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 NETWORK = "NETWORK"
 INFORMATIONAL = Severity.INFORMATIONAL.value
 ID = slice(len('{"id":"'), len('{"id":"') + 36)  # of a line
+read_id = itemgetter(ID)
 encode = msgspec.json.Encoder().encode
 PLACEHOLDER = Finding(  # what the readers of scripts get in place of a finding that was encoded already
     id="",
@@ -127,7 +129,7 @@ class FindingEncoder(Subject):
     @property
     def repeats_an_id(self) -> bool:
         """Two lines have the same id, for which `build_findings` makes two."""
-        return len({line[ID] for line in self.lines}) < len(self.lines)
+        return len(set(map(read_id, self.lines))) < len(self.lines)
 
     def to_finding_lines(self) -> list[FindingLine]:
         """The lines, each with the fields by which it is stored and counted."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import json
 import os
 import signal
@@ -301,12 +303,24 @@ def test_a_kill_while_it_is_written_leaves_nothing_that_is_read(tmp_path: Path, 
 
 
 def test_the_next_message_of_the_queues_is_the_one_that_can_be_received_first() -> None:
-    class Queues:
-        def __init__(self, *times: list[float]) -> None:
-            self._times = times
+    sqs: Any = importlib.import_module("ministack.services.sqs")
+    queues, sqs._queues = sqs._queues, type(sqs._queues)()
+    try:
+        assert save_module.find_next_message(sqs._queues) is None
+        for name, delay_s in (("first", 0), ("second", 600)):
+            url = call_sqs(sqs, "CreateQueue", {"QueueName": name})["QueueUrl"]
+            call_sqs(sqs, "SendMessage", {"QueueUrl": url, "MessageBody": "x", "DelaySeconds": delay_s})
+        assert abs((save_module.find_next_message(sqs._queues) or 0) - time.time()) < 60
+        url = call_sqs(sqs, "GetQueueUrl", {"QueueName": "first"})["QueueUrl"]
+        call_sqs(sqs, "ReceiveMessage", {"QueueUrl": url, "VisibilityTimeout": 300})
+        assert abs((save_module.find_next_message(sqs._queues) or 0) - time.time() - 300) < 60
+    finally:
+        sqs._queues = queues
 
-        def all_items(self) -> list[tuple[str, dict[str, Any]]]:
-            return [("queue", {"messages": [{"visible_at": at} for at in times]}) for times in self._times]
 
-    assert save_module.find_next_message(Queues([], [30.0, 20.0], [25.0])) == 20.0
-    assert save_module.find_next_message(Queues([], [])) is None
+def call_sqs(sqs: Any, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    headers = {"x-amz-target": f"AmazonSQS.{operation}", "content-type": "application/x-amz-json-1.0"}
+    status, _, body = asyncio.run(sqs.handle_request("POST", "/", headers, json.dumps(request).encode(), {}))
+    assert status == 200, body
+    answer: dict[str, Any] = json.loads(body)
+    return answer

@@ -67,8 +67,9 @@ def read_head(text: str) -> HostHead:
     if mac:
         addresses += (Address(mac, "mac", unescape(vendor or "")),)
     names = () if name is None else (Hostname(unescape(name), name_kind),)
-    begun, ended = read_time(started), read_time(finished)
-    return match.end(), begun, ended, unescape(state), unescape(reason), int(ttl), addresses, names
+    if text.find("&", 0, match.end()) >= 0:
+        state, reason = unescape(state), unescape(reason)
+    return match.end(), read_time(started), read_time(finished), state, reason, int(ttl), addresses, names
 
 
 def _read_any_head(text: str) -> HostHead:

@@ -33,6 +33,7 @@ from cascan.nmap.report.tree.host import parse_extraports
 
 PORTS, PORTS_END = "<ports>", "</ports>"
 BETWEEN = "</port>\n<port "  # between two ports; searching a longer text is faster
+LAST_END = "</port>\n</ports>\n"  # after the last port, as nmap writes it
 HOSTSCRIPT, HOSTSCRIPT_END = "<hostscript><script ", "</hostscript>"
 
 
@@ -122,6 +123,10 @@ def _split_ports(text: str) -> tuple[str, list[str], str]:
             raise UnusualMarkup
         return extraports[len(PORTS) :].strip(), [], tail.lstrip()
     ports = remainder.split(BETWEEN)
+    last_port, is_usual, tail = ports[-1].partition(LAST_END)
+    if is_usual and "</port>" not in last_port:
+        ports[-1] = last_port
+        return extraports[len(PORTS) :], ports, tail.lstrip()
     ports[-1], _, tail = ports[-1].partition("</port>")
     tail = tail.lstrip()
     if not tail.startswith(PORTS_END):
