@@ -95,7 +95,7 @@ def write_document(chunks: Iterable[bytes], output: str, progress: ExportProgres
 
 
 def _write_file(chunks: Iterable[bytes], output: str) -> None:
-    path = Path(output).resolve()  # a link stays, and its target is replaced
+    path = _follow_links(output)
     try:
         if path.exists() and not path.is_file():  # such as /dev/null or a named pipe
             with path.open("wb") as file:
@@ -104,6 +104,14 @@ def _write_file(chunks: Iterable[bytes], output: str) -> None:
             _replace_file(path, chunks)
     except OSError as exc:
         raise BadInput(f"{output}: {exc.strerror or exc}") from exc
+
+
+def _follow_links(output: str) -> Path:
+    """The file itself: a link to it stays. Raises: BadInput: links lead in a circle."""
+    try:
+        return Path(output).resolve()
+    except RuntimeError as exc:  # of Python up to 3.12
+        raise BadInput(f"{output}: a symbolic link that leads back to itself") from exc
 
 
 def print_document(chunks: Iterable[bytes]) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,6 +159,15 @@ class TestFile:
     def test_a_file_that_cannot_be_written_is_named(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         assert main(["inventory", "--as", "csv", "-o", str(tmp_path / "none" / "out.csv")]) == 2
         assert "none/out.csv: No such file or directory" in capsys.readouterr().err
+
+    @pytest.mark.skipif(sys.version_info >= (3, 13), reason="Python replaces such a link from 3.13 on")
+    def test_a_link_to_itself_is_refused_with_a_sentence(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        link = tmp_path / "link"
+        link.symlink_to(link)
+        assert main(["findings", "latest", "--as", "csv", "-o", str(link)]) == 2
+        assert capsys.readouterr().err == f"cascan: {link}: a symbolic link that leads back to itself\n"
 
     def test_a_file_that_is_no_report_leaves_no_file(self, tmp_path: Path) -> None:
         (tmp_path / "text").write_text("no report")
