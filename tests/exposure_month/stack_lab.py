@@ -9,8 +9,6 @@ a message came twice or late.
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -27,8 +25,8 @@ from cascan.ids import derive_exposure_id
 from cascan.messages.fields import build_exposure_key
 from tests.e2e.cascan_command import Cascan, stack_up
 from tests.exposure_month.drift import EXPECTED, SCANNED_PORTS, START, Drift, find_services
-from tests.exposure_month.lossy_network import INSIDE, LossyNetwork, listen_here, run_inside
-from tests.exposure_month.message_lab import Trial, draw_port_changes, find_missing_tools
+from tests.exposure_month.lossy_network import LossyNetwork, listen_here
+from tests.exposure_month.message_lab import Trial, draw_port_changes, run_as_command
 from tests.exposure_month.messages import BETWEEN_SCANS, SENT_WITHIN
 from tests.support.message_sink import MessageSink, serve_sink
 
@@ -134,20 +132,5 @@ def run_lab(trial: Trial) -> dict[str, object]:
             return lab.count() | {"scans_of_the_stack": scans, "seconds": round(time.monotonic() - began)}
 
 
-def main() -> int:
-    trial = Trial(*map(int, sys.argv[1:]))
-    if INSIDE in os.environ:
-        print(json.dumps(run_lab(trial)))
-        return 0
-    if missing := find_missing_tools():
-        sys.exit(f"the lab needs {missing}")
-    ran = run_inside(MODULE, map(str, trial))
-    print(ran.stdout, end="")
-    if ran.returncode:
-        return ran.returncode
-    count = json.loads(ran.stdout)
-    return 1 if any(count[name] for name in FAULTS) else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_as_command(MODULE, run_lab, FAULTS))
