@@ -8,8 +8,6 @@ import json
 import re
 import signal
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -19,24 +17,12 @@ from cascan_cli.commands import query
 from cascan_cli.main import main
 from cascan_cli.query import database as databases
 from cascan_cli.query.tables import TABLES
+from cascan_cli.stack.interruption import Interrupted
 from tests.docs.a_stack import Stack, stack
 
 __all__ = ["stack"]
 ROOT = Path(__file__).parents[4]
 pytestmark = pytest.mark.usefixtures("stack")
-SIGNALLED = """
-import os, signal, sys, threading
-from cascan_cli.main import main
-from cascan_cli.query.database import Database
-
-def send_soon(database, lock=Database.lock):
-    lock(database)
-    threading.Timer(0.2, os.kill, (os.getpid(), int(sys.argv[1]))).start()
-
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may ignore it
-Database.lock = send_soon
-sys.exit(main(["query", "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range + b.range = -1"]))
-"""
 
 
 def ask(capsys: pytest.CaptureFixture[str], sql: str, *options: str, code: int = 0) -> str:
@@ -190,14 +176,16 @@ def test_without_the_extra_the_command_says_how_to_install_it(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_query_without_a_traceback(
-    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_signal_ends_a_query_as_it_ends_every_command(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    command = [sys.executable, "-c", SIGNALLED, str(int(number))]
-    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-    assert (ended.stderr, ended.returncode) == ("cascan: interrupted\n", 128 + number)
-    assert list(tmp_path.glob("cascan-query-*")) == []
+    def raise_as_duckdb_does(*_: object) -> None:
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setattr(Interrupted, "latest", number)
+    monkeypatch.setattr(databases.Database, "run", raise_as_duckdb_does)
+    assert main(["query", "SELECT 1"]) == 128 + number
+    assert capsys.readouterr().err == "cascan: interrupted\n"
 
 
 def test_rows_beyond_the_limits_are_left_out_with_a_message_and_an_exit_code(
