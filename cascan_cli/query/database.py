@@ -10,9 +10,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from threading import Timer
+from shutil import rmtree
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -20,6 +21,7 @@ import msgspec
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.output.text import printable
 from cascan_cli.query.tables import SEVERITY_TYPE, TABLES, Table
+from cascan_cli.query.watch import QueryWatch
 from cascan_cli.stack.interruption import Interrupted
 
 if TYPE_CHECKING:
@@ -109,17 +111,18 @@ class Database:
 
         Raises: BadInput: it is refused or wrong. CliError: it takes longer than MAX_SECONDS, or too much memory.
         """
-        with self._translate_errors():
-            cursor = self._connection.execute(sql)
+        with self._translate_errors() as watch:
+            with watch.in_database():
+                cursor = self._connection.execute(sql)
             columns = [Column(str(name), str(kind)) for name, kind, *_ in cursor.description or ()]
-            yield Result(columns, _fetch(cursor))
+            yield Result(columns, _fetch(cursor, watch))
 
     def store_result(self, sql: str) -> bool:
         """Store the rows of a SELECT as the table RESULT. Raises: as `run` does.
 
         False: there are more than MAX_RESULT_ROWS, of which it stores one.
         """
-        with self._translate_errors():
+        with self._translate_errors() as watch, watch.in_database():
             self._connection.execute(
                 f"CREATE TABLE {RESULT} AS SELECT * FROM (\n{sql}\n) LIMIT {MAX_RESULT_ROWS + 1}"  # noqa: S608 - the user's own
             )
@@ -142,16 +145,17 @@ class Database:
         self._connection.close()
 
     @contextmanager
-    def _translate_errors(self) -> Iterator[None]:
-        """Interrupt the block after MAX_SECONDS, and raise DuckDB's errors as sentences."""
+    def _translate_errors(self) -> Iterator[QueryWatch]:
+        """Interrupt the block after MAX_SECONDS or a signal, and raise DuckDB's errors as sentences."""
         import duckdb
 
-        timer = Timer(MAX_SECONDS, self._connection.interrupt)
-        timer.daemon = True
-        timer.start()
+        watch = QueryWatch(MAX_SECONDS, self._connection.interrupt, partial(rmtree, self._folder, ignore_errors=True))
+        watch.start()
         try:
-            yield
+            yield watch
         except duckdb.InterruptException as exc:
+            if watch.signal:
+                raise Interrupted(watch.signal) from exc
             raise CliError(f"the query takes longer than {MAX_SECONDS:.0f} s; select less, or group more") from exc
         except duckdb.OutOfMemoryException as exc:
             raise CliError(f"the query needs more than {MAX_MEMORY} of memory; select less, or group more") from exc
@@ -161,7 +165,7 @@ class Database:
         except duckdb.Error as exc:
             raise BadInput(_shorten(exc)) from exc
         finally:
-            timer.cancel()
+            watch.stop()
 
 
 @contextmanager
@@ -204,8 +208,12 @@ def _read_as(kind: str) -> str:
     return "VARCHAR" if kind == "severity" else kind
 
 
-def _fetch(cursor: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
-    while rows := cursor.fetchmany(FETCHED_AT_ONCE):
+def _fetch(cursor: DuckDBPyConnection, watch: QueryWatch) -> Iterator[tuple[Any, ...]]:
+    while True:
+        with watch.in_database():
+            rows = cursor.fetchmany(FETCHED_AT_ONCE)
+        if not rows:
+            return
         yield from rows
 
 
