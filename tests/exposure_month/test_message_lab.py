@@ -10,7 +10,10 @@ from tests.exposure_month.lossy_network import run_inside
 from tests.exposure_month.message_lab import FAULTS, MODULE, Trial, find_missing_tools
 
 TRIAL = Trial(scans=5, changes=2, hosts=2, refused_percent=0)
-EXCUSED = {"unfinished"}  # after the end of a change, so few scans may lose the packets of a port
+EXCUSED = {
+    "unfinished",  # after the end of a change, so few scans may lose the packets of a port
+    "late",  # by the clock of a machine that may be busy; test_messages.py has a clock of its own
+}
 
 
 def test_each_change_of_a_lossy_network_is_one_thread_at_the_sink() -> None:

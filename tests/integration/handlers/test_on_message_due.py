@@ -232,7 +232,7 @@ def test_a_mute_holds_a_message_until_its_end_is_asked_for(stack: Stack, on_mess
     assert closed.closed_at
 
 
-def test_once_a_day_certificates_that_end_soon_are_said_to_the_owners_of_their_hosts(
+def test_certificates_that_end_soon_are_announced_once_a_day_to_the_owners_of_their_hosts(
     stack: Stack, on_message_due: Function
 ) -> None:
     groups = "groups: {shop: {owner: ann, hosts: [10.0.0.0/24]}}\nexpected: []"

@@ -83,7 +83,7 @@ def test_an_id_is_waited_for_until_its_request_is_planned(
 
 
 @pytest.mark.parametrize("name", ["nope", "latest", "aaaa"])
-def test_a_name_that_is_no_id_is_refused_at_once(table: MemoryScanTable, name: str, monkeypatch: Any) -> None:
+def test_a_name_that_cannot_be_an_id_is_refused_at_once(table: MemoryScanTable, name: str, monkeypatch: Any) -> None:
     monkeypatch.setattr(module, "PICKED_UP_WITHIN_S", 600)
     assert f"there is no scan {name!r}" in fail(table, Parked(), name)
 

@@ -50,7 +50,7 @@ def test_the_narrowest_group_with_an_owner_counts(address: str, names: tuple[str
 
 
 @pytest.mark.parametrize("texts", [(), ("expected: {",), ("expected: []\nunknown: 1",)])
-def test_without_a_file_that_can_be_read_nobody_owns_a_host(texts: tuple[str, ...]) -> None:
+def test_without_a_readable_file_no_host_has_an_owner(texts: tuple[str, ...]) -> None:
     assert OwnerFinder(Table(*texts), lambda: NOW).find_owner("10.0.0.1") == ""
 
 

@@ -51,7 +51,7 @@ def test_the_end_of_quiet_hours_concerns_no_other_channel(world: World) -> None:
     assert {MessageWork.from_wire(body).channel for body in world.queue.sent} == {"ops"}
 
 
-def test_what_came_and_went_is_said_once_at_the_end_on_the_quiet_channel(world: World) -> None:
+def test_what_came_and_went_is_reported_once_at_the_end_on_the_quiet_channel(world: World) -> None:
     world.look(True, True, False, False)
     world.wait(60)
     world.tick()

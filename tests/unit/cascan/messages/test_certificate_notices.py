@@ -132,7 +132,7 @@ def test_the_first_watched_certificate_plans_the_daily_check(stack: Stack) -> No
 
 
 @pytest.mark.parametrize(("owner", "titles"), [("", 1), ("ann", 1), ("bob", 0)])
-def test_a_certificate_is_said_to_the_owner_of_its_host_and_to_everybody_without_one(
+def test_a_certificate_is_announced_to_the_owner_of_its_host_and_without_one_to_all(
     stack: Stack, owner: str, titles: int
 ) -> None:
     settings = replace(stack.listener.settings, audience=Audience(owners=("ann",)))

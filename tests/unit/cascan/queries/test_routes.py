@@ -64,12 +64,12 @@ def test_only_the_finding_of_the_host_has_a_route() -> None:
         {"trace": [{"hop": [{"ttl": "\u0661", "ipaddr": "a"}, {"ttl": "9" * 5_000, "ipaddr": "a"}, {"ttl": "1"}]}]},
     ],
 )
-def test_what_is_no_route_is_left_out(details: Any) -> None:
+def test_a_malformed_route_is_left_out(details: Any) -> None:
     assert read_route(with_trace(details)) == ()
 
 
 @pytest.mark.parametrize("rtt", ["nan", "inf", "-1", "x", None, 3])
-def test_a_time_that_is_none_is_left_out(rtt: Any) -> None:
+def test_a_malformed_time_is_left_out(rtt: Any) -> None:
     finding = with_trace({"trace": [{"hop": [{"ttl": "1", "ipaddr": "10.0.0.1", "rtt": rtt}]}]})
     assert read_route(finding) == (Hop(1, "10.0.0.1", "", None),)
 

@@ -122,7 +122,7 @@ def test_of_a_report_that_is_to_be_cut_only_what_nmap_finished_is_done() -> None
     assert summarize_shards([shard]).addresses_done == 4
 
 
-def test_once_no_shard_is_open_all_addresses_are_done_and_hosts_are_counted_once() -> None:
+def test_when_no_shard_is_left_all_addresses_are_done_and_each_host_counts_once() -> None:
     scan = a_scan(shards_open=0, addresses=256, hosts_up=3)
     assert count_hosts(scan, LiveShards([], 100, hosts_up=3, open_ports=2)) == HostCounts(256, 256, 3, 0)
 

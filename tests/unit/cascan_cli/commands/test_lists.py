@@ -209,7 +209,7 @@ class TestWhatWasWritten:
         assert err.endswith(f"cascan: 1,000 findings, 1.0 MB written to {output}\n")
 
 
-def test_nothing_is_said_of_a_file_unless_that_is_a_terminal(
+def test_outside_a_terminal_nothing_is_printed_about_a_file(
     stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["vantage", "list", "--as", "csv", "-o", str(tmp_path / "out")]) == 0

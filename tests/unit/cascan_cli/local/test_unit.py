@@ -136,7 +136,7 @@ def test_the_command_prints_the_unit_or_installs_it_and_says_how_it_is_started(
         (["--system", "--run-as", "daemon", "--state-dir", "/nonexistent/x"], "there is no such folder"),
     ],
 )
-def test_what_cannot_be_a_unit_is_refused_with_the_fix(
+def test_an_impossible_unit_is_refused_with_the_fix(
     words: list[str], problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["local", "unit", *words]) == 2

@@ -67,11 +67,11 @@ def drive(steps: Drive) -> TopApp:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    for _ in range(2_000):
+    for _ in range(6_000):  # a limit for what never comes
         if holds():
             return
         await asyncio.sleep(0.01)
-    raise AssertionError("it does not come to that")
+    raise AssertionError("this did not become true")
 
 
 def press(app: TopApp, *keys: str) -> None:

@@ -105,7 +105,7 @@ def put_findings(stack: Stack, *findings: Any, place: int = 0) -> None:
     stack.table.scans[SCAN_ID] = replace(scan, findings=Counts(count=count, severities={"HIGH": count}))
 
 
-def test_the_last_findings_of_a_scan_come_with_its_end(stack: Stack) -> None:
+def test_the_last_findings_of_a_scan_are_shown_when_it_ends(stack: Stack) -> None:
     reader = reader_of(stack)
     reader.read()
     put_findings(stack, a_finding("last"))

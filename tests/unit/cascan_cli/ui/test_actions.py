@@ -275,7 +275,7 @@ def test_messages_are_muted_for_a_time_and_the_mute_is_ended(site: Site) -> None
         ({"action": "sing"}, "must be one of retry, mute, unmute"),
     ],
 )
-def test_a_mute_that_cannot_be_is_refused_with_a_sentence(fields: dict[str, str], problem: str, site: Site) -> None:
+def test_an_impossible_mute_is_refused_with_a_sentence(fields: dict[str, str], problem: str, site: Site) -> None:
     assert problem in read_text(site.post("/messages", 400, **fields))
     assert site.stack.mutes.list_mutes() == []
 

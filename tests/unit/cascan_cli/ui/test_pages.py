@@ -158,7 +158,7 @@ def test_a_later_page_of_the_inventory_reads_no_host_before_its_first(
 
 
 @pytest.mark.parametrize("place", ["x", "9" * 5_000, "-1", "²", "10.0.0.1/x", "10.0.0.1/" + "9" * 5_000])
-def test_a_place_that_cannot_be_is_a_problem_with_a_sentence(place: str, site: Site) -> None:
+def test_a_malformed_cursor_is_a_problem_with_a_sentence(place: str, site: Site) -> None:
     for page in ("findings", "scans", "inventory"):
         assert "as the links of the list have it" in site.text(f"/{page}?page=2&after={place}", 400)
 
@@ -247,7 +247,8 @@ def test_findings_the_inventory_and_changes_are_exported_in_every_format(path: s
 @pytest.mark.parametrize("form", ["json", "jsonl", "csv", "md"])
 def test_every_other_list_is_exported_as_a_table(form: str, exposed: Site) -> None:
     for path in ("/exposures", "/schedules", "/rules", "/audit", "/messages", "/coverage", "/reach?host=10.0.0.1"):
-        exposed.get(f"{path}{'&' if '?' in path else '?'}as={form}")
+        response = exposed.get(f"{path}{'&' if '?' in path else '?'}as={form}")
+        assert response.headers["content-disposition"].endswith(f'.{form}"')
     exposed.get("/exposures?as=sarif", 400)
 
 
