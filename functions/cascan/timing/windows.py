@@ -7,12 +7,12 @@ The format is `[DAYS] HH:MM-HH:MM [ZONE]`: `22:00-06:00`, `Mon-Fri 22:00-06:00 E
 - A window whose end is not after its beginning ends on the next day.
 - The zone is UTC if none is given.
 - When daylight saving makes a time ambiguous, the window is the shorter of the possible ones.
-  A window inside the repeated hour opens once, the first time.
+  A window inside the repeated hour opens once, the first time. Quiet hours are the longer ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ from cascan.patterns import compile_pattern
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+    Span = tuple[datetime, datetime]  # beginning and end, in UTC
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HORIZON = timedelta(days=9)  # a week and a day at each end: every window opens again within it
@@ -52,7 +54,7 @@ class Window(msgspec.Struct, frozen=True):
         days, zone = _parse_days(match["days"], text), _load_zone(match["zone"] or "UTC")
         return cls(days, begin, end if end > begin else end + DAY, zone)
 
-    def span(self, day: date) -> tuple[datetime, datetime] | None:
+    def span(self, day: date) -> Span | None:
         """Beginning and end, in UTC, of the window that opens on `day`.
 
         None: no window opens then.
@@ -65,6 +67,12 @@ class Window(msgspec.Struct, frozen=True):
             return begin, end
         is_in_repeated_hour = begins[0] < begins[1] and ends[0] < ends[1]  # skipped: reversed
         return (begins[0], ends[0]) if is_in_repeated_hour else None
+
+    def widest_span(self, day: date) -> Span | None:
+        """As `span`, but where daylight saving changes, all that the clock times can mean belongs to it."""
+        if day.weekday() not in self.days:
+            return None
+        return min(self._instants(day, self.begin)), max(self._instants(day, self.end))
 
     def _instants(self, day: date, since_midnight: timedelta) -> tuple[datetime, datetime]:
         """Both instants that a wall clock time can mean; they differ if daylight saving changes."""
@@ -96,12 +104,13 @@ def find_opening(windows: Sequence[Window], now: datetime) -> Opening | None:
     return Opening(is_open=False, until=now + HORIZON)
 
 
-def find_open_span(windows: Sequence[Window], now: datetime) -> tuple[datetime, datetime] | None:
+def find_open_span(windows: Sequence[Window], now: datetime) -> Span | None:
     """Beginning and end of the time in which one window after the other is open, as far as HORIZON.
 
+    Where daylight saving changes, the windows are as wide as their clock times can mean.
     None: none is open at `now`.
     """
-    spans = _merge_spans(_find_spans(windows, now))
+    spans = _merge_spans(_find_spans(windows, now, Window.widest_span))
     return next(((begin, end) for begin, end in spans if begin <= now < end), None)
 
 
@@ -110,18 +119,20 @@ def find_longest_span(windows: Sequence[Window], now: datetime) -> timedelta:
     return max((end - begin for begin, end in _merge_spans(_find_spans(windows, now))), default=timedelta())
 
 
-def _find_spans(windows: Iterable[Window], now: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _find_spans(
+    windows: Iterable[Window], now: datetime, find_span: Callable[[Window, date], Span | None] = Window.span
+) -> Iterator[Span]:
     first_day = (now - 2 * DAY).date()
     for window in windows:
         for number in range(HORIZON.days + 2):
-            span = window.span(first_day + number * DAY)
+            span = find_span(window, first_day + number * DAY)
             if span:
                 yield span
 
 
-def _merge_spans(spans: Iterable[tuple[datetime, datetime]]) -> Iterator[tuple[datetime, datetime]]:
+def _merge_spans(spans: Iterable[Span]) -> Iterator[Span]:
     """The spans in order. Spans that overlap or touch become one."""
-    merged: tuple[datetime, datetime] | None = None
+    merged: Span | None = None
     for begin, end in sorted(spans):
         if merged is None:
             merged = begin, end

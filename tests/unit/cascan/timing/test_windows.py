@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascan.timing.windows import DAYS, Opening, Window, find_opening
+from cascan.timing.windows import DAYS, Opening, Window, find_open_span, find_opening
 
 NIGHTS = "22:00-06:00 Europe/Berlin"
 
@@ -138,3 +138,17 @@ def test_an_opening_changes_at_the_instant_that_it_names(windows: list[str], now
     assert just_before == Opening(is_open=found.is_open, until=found.until)
     assert then
     assert then.is_open is not found.is_open
+
+
+@pytest.mark.parametrize(
+    ("windows", "now", "begin", "end"),
+    [
+        (["01:30-02:30 Europe/Berlin"], "2026-03-29 00:45", "2026-03-29 00:30", "2026-03-29 01:30"),  # 02:30 is skipped
+        (["01:30-02:30 Europe/Berlin"], "2026-10-25 01:15", "2026-10-24 23:30", "2026-10-25 01:30"),  # the second 02:30
+        (["Sat,Sun 00:00-24:00 America/Havana"], "2026-11-01 04:30", "2026-10-31 04:00", "2026-11-02 05:00"),
+    ],
+)
+def test_quiet_hours_are_as_wide_as_their_clock_times_can_mean(
+    windows: list[str], now: str, begin: str, end: str
+) -> None:
+    assert find_open_span([Window.parse(text) for text in windows], at(now)) == (at(begin), at(end))
