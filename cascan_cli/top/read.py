@@ -163,7 +163,7 @@ class StackReader:
         self._exposures = [_describe_exposure(exposure, now) for _, exposure in islice(undecided, EXPOSURES_SHOWN)]
         try:
             self._queues = f"queues: {self._count_messages()}"
-        except GatewayUnavailable as exc:  # who may read the table need not be permitted to count messages
+        except GatewayUnavailable as exc:  # a user who may read the table may lack the permission to count messages
             self._queues = f"queues: {exc}"
 
     def _count_messages(self) -> str:
@@ -198,9 +198,9 @@ class StackReader:
         count = scan.findings.count
         if count == followed.shown_count or count > MAX_LIVE_FINDINGS:
             return
-        followed.shown_count = count
         findings = read_findings(scan, self._stack.table)
         added = [finding for finding in findings if finding.id not in followed.shown_ids]
+        followed.shown_count = count  # after the read: one that fails is repeated
         followed.shown_ids |= {finding.id for finding in added}
         self._findings = [*islice(self._list_findings(added), FINDINGS_SHOWN), *self._findings][:FINDINGS_SHOWN]
 

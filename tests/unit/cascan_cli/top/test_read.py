@@ -114,6 +114,21 @@ def test_the_last_findings_of_a_scan_come_with_its_end(stack: Stack) -> None:
     assert len(reader.read().findings) == 1
 
 
+def test_findings_whose_read_failed_come_with_the_next_one(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = reader_of(stack)
+    reader.read()
+    put_findings(stack, a_finding("late"))
+    with monkeypatch.context() as patch:
+        patch.setattr(stack.table, "findings", refuse)
+        with pytest.raises(GatewayUnavailable):
+            reader.read()
+    assert len(reader.read().findings) == 1
+
+
+def refuse(_: str) -> Any:
+    raise GatewayUnavailable("the table does not answer")
+
+
 def test_exposures_queues_and_the_halt_are_read_now_and_then(stack: Stack) -> None:
     seconds = Time()
     reader = reader_of(stack, seconds)
