@@ -17,7 +17,8 @@ from cascan.model.finding import HostFindings, Severity
 from cascan.model.scan import Counts, Outcome, ScanState
 from cascan.model.shard import Progress, ShardState
 from cascan_cli.top import read as reading
-from cascan_cli.top.read import EXPOSURE_COLUMNS, FINDING_COLUMNS, SCAN_COLUMNS, Row, StackReader
+from cascan_cli.top.read import StackReader
+from cascan_cli.top.rows import EXPOSURE_COLUMNS, FINDING_COLUMNS, SCAN_COLUMNS, Row
 from tests.fakes import MemoryScanTable
 from tests.fakes.operator_queue import MemoryOperatorQueue
 from tests.support.builders import NOW, SCAN_ID, a_request, a_scan, a_shard
@@ -175,6 +176,26 @@ def test_lists_have_a_largest_size(stack: Stack, monkeypatch: pytest.MonkeyPatch
     stack.table.create_scan(a_scan())
     put_findings(stack, *(a_finding(str(number)) for number in range(7)))
     assert len(reader_of(stack).read().findings) == 3
+
+
+def test_progress_is_read_as_seldom_for_one_scan_as_for_the_list(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Any] = []
+    read_shards = reading.read_live_shards
+
+    def count(*arguments: Any) -> Any:
+        reads.append(arguments)
+        return read_shards(*arguments)
+
+    monkeypatch.setattr(reading, "read_live_shards", count)
+    seconds = Time()
+    reader = reader_of(stack, seconds)
+    reader.read()
+    for _ in range(3):
+        assert "scanning 50 %" in reader.read_scan(SCAN_ID).lines[2]
+    assert len(reads) == 1
+    seconds.seconds = reading.SHARDS_EVERY_S
+    reader.read_scan(SCAN_ID)
+    assert len(reads) == 2
 
 
 def test_one_scan_is_shown_with_its_findings_the_worst_first(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
