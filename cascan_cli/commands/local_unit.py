@@ -45,7 +45,7 @@ def _read_order(args: Namespace) -> UnitOrder:
         if args.run_as:
             raise BadInput("--run-as is for --system: a unit of a user runs as that user")
         return UnitOrder(find_command(), (args.state_dir or default_root()).absolute(), Path(nmap))
-    user = args.run_as or os.environ.get("SUDO_USER") or pwd.getpwuid(os.geteuid()).pw_name
+    user = args.run_as or os.environ.get("SUDO_USER") or _find_own_name()
     _check_user(user)
     folder = STATE_DIRECTORY
     if args.state_dir:
@@ -53,6 +53,14 @@ def _read_order(args: Namespace) -> UnitOrder:
         if not folder.is_dir():
             raise BadInput(f"--state-dir {folder}: there is no such folder. Make it, and give it to {user}")
     return UnitOrder(find_command(), folder, Path(nmap), user)
+
+
+def _find_own_name() -> str:
+    """Raises: BadInput: this user has no name, as in some containers."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError as exc:
+        raise BadInput("--system: your user id has no name: name the user who runs the stack with --run-as") from exc
 
 
 def _check_user(name: str) -> None:

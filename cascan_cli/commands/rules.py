@@ -55,7 +55,7 @@ def _list(rules: Mapping[str, StoredRule], stack: StackGateways, args: Namespace
     listing = Listing(
         title="cascading rules",
         unit="rule",
-        items=[_summary(rule, stack, shows_secrets=not args.form) for rule in rules.values()],
+        items=[_summary(rule, stack, shows_secrets=not (args.form or args.output)) for rule in rules.values()],
         columns=COLUMNS,
         to_row=_to_row,
         to_json=dict,

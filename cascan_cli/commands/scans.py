@@ -83,7 +83,7 @@ def run(args: Namespace) -> int:
         listing, switch = list_matching_scans(stack.table, sought, args.limit, after=after), stack.table.switch()
     if switch:
         print_message(describe_halt(switch))
-    scans = map(_redact, listing.scans) if args.form else listing.scans
+    scans = map(_redact, listing.scans) if args.form or args.output else listing.scans
     print_listing(
         Listing(
             title="scans",

@@ -104,7 +104,7 @@ def _add(vantage: Vantage, stack: StackGateways, *, as_json: bool) -> None:
 
 
 def _list(table: ScanTable, args: Namespace) -> None:
-    """The stack itself is a row, and no value of JSON."""
+    """List the vantages. In a table the stack itself has a row, too; in JSON it is left out."""
     known = [vantage for vantage in table.vantages() if vantage.removed_at is None]
     if args.json or args.form in ("json", "jsonl"):
         vantages: list[Vantage | None] = [*known]

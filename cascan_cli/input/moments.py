@@ -32,8 +32,12 @@ def parse_moment(text: str, zone: tzinfo = UTC, name: str = "DATE") -> datetime:
 
 
 def parse_look_moment(text: str, zone: tzinfo = UTC, name: str = "DATE") -> datetime:
-    """As `parse_moment`, of a time that looks are compared with. It is the last one with the digits
-    that were written: times of looks are shown in whole seconds or milliseconds. Raises: BadInput.
+    """Parse a time that looks are compared with.
+
+    Times of looks are shown in whole seconds or milliseconds. So a time that is written like this
+    includes the rest of its second or millisecond.
+
+    Raises: BadInput: as `parse_moment`.
     """
     moment = parse_moment(text, zone, name)
     for digits in (SECOND, MILLISECOND):

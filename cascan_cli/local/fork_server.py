@@ -151,7 +151,7 @@ class _Server:
         finally:
             for fd in streams:
                 os.close(fd)
-        with suppress(OSError):  # nobody waits for the function any more: its control socket ends it
+        with suppress(OSError):  # the emulator waits no more: the end of its control socket ends the function
             control.send(str(pid or REFUSED).encode())
         if pid:
             self._controls[pid] = control

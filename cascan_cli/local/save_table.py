@@ -44,7 +44,7 @@ class NotSaved(Exception):
 
 
 def identify(state: Path) -> list[int]:
-    """What the emulator's saved table has in common with no other: size, time and inode of its file.
+    """Size, time and inode of the emulator's file of its tables: no other saved state has the same.
 
     Raises: OSError: there is no such file.
     """
@@ -70,9 +70,10 @@ def save_table(tables: Any, next_message_at: float | None, state: Path, path: Pa
 
     Raises: NotSaved, OSError, sqlite3.Error.
     """
-    ((_, _, name), table), *others = tables.all_items()
-    if others:
-        raise NotSaved(f"the emulator has {1 + len(others)} tables")
+    stored = list(tables.all_items())
+    if len(stored) != 1:
+        raise NotSaved(f"the emulator has {len(stored)} tables")
+    (((_, _, name), table),) = stored
     draft = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")  # as private.py names drafts
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL, 0o600))
     try:

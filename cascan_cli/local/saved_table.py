@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cascan_cli.local.save_table import FORMAT, identify
+from cascan_cli.local.saved_query import BY_KEY, BY_LISTING, NotUnderstood, build_select
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,29 +41,6 @@ UNDERSTOOD = frozenset(
         "Limit",
     }
 )
-CONDITION = re.compile(
-    r"(?P<hash>\w+) = (?P<partition>:\w+)"
-    r"(?: AND (?:begins_with\((?P<prefixed>\w+), (?P<prefix>:\w+)\)"
-    r"|(?P<between>\w+) BETWEEN (?P<low>:\w+) AND (?P<high>:\w+)"
-    r"|(?P<compared>\w+) (?P<operator><=|>=|<|>|=) (?P<value>:\w+)))?"
-)
-LAST_CHARACTER, BEFORE_SURROGATES, AFTER_SURROGATES = 0x10FFFF, 0xD7FF, 0xE000
-
-
-class NotUnderstood(Exception):
-    """The saved table does not answer such a request."""
-
-
-class Keys(NamedTuple):
-    """The columns of an order of the items: its partition, and what sorts them in it."""
-
-    partition: str
-    sort: str
-    columns: tuple[str, ...]  # that sort, and those that decide between equal ones
-
-
-BY_KEY = Keys("pk", "sk", ("sk",))
-BY_LISTING = Keys("listing", "listed_at", ("listed_at", "pk", "sk"))
 
 
 class SavedTable:
@@ -147,7 +124,7 @@ class SavedTable:
         if index not in (None, INDEX):
             raise NotUnderstood
         keys = BY_LISTING if index else BY_KEY
-        sql, values = _build_select(keys, request)
+        sql, values = build_select(keys, request)
         cursor = self._file.execute(sql, values)
         try:
             page, has_more = _read_page(cursor, request.get("Limit"))
@@ -192,55 +169,6 @@ def _read_page(rows: Iterator[tuple[bytes]], limit: int | None) -> tuple[list[by
         if len(page) == limit or size >= PAGE_BYTES:
             return page, True
     return page, False
-
-
-def _build_select(keys: Keys, request: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """The statement for a query, and its values."""
-    condition = CONDITION.fullmatch(request["KeyConditionExpression"])
-    if condition is None or condition["hash"] != keys.partition:
-        raise NotUnderstood
-    given = {name: value["S"] for name, value in request["ExpressionAttributeValues"].items()}
-    clauses, values = [f"{keys.partition} = ?"], [given[condition["partition"]]]
-    for clause, bounds in _bound_sort_key(condition, keys, given):
-        clauses.append(clause)
-        values += bounds
-    is_forward = request.get("ScanIndexForward", True)
-    start = request.get("ExclusiveStartKey")
-    if start:
-        places = ", ".join("?" * len(keys.columns))
-        clauses.append(f"({', '.join(keys.columns)}) {'>' if is_forward else '<'} ({places})")
-        values += [start[column]["S"] for column in keys.columns]
-    direction = "ASC" if is_forward else "DESC"
-    order = ", ".join(f"{column} {direction}" for column in keys.columns)
-    return f"SELECT item FROM items WHERE {' AND '.join(clauses)} ORDER BY {order}", values  # noqa: S608 - our columns
-
-
-def _bound_sort_key(condition: re.Match[str], keys: Keys, given: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
-    """The clauses for the condition on the sort key, each with its values."""
-    column = condition["prefixed"] or condition["between"] or condition["compared"]
-    if column is None:
-        return
-    if column != keys.sort:
-        raise NotUnderstood
-    if condition["prefixed"]:
-        prefix = given[condition["prefix"]]
-        yield f"{column} >= ?", [prefix]
-        end = _find_end(prefix)
-        if end:
-            yield f"{column} < ?", [end]
-    elif condition["between"]:
-        yield f"{column} BETWEEN ? AND ?", [given[condition["low"]], given[condition["high"]]]
-    else:
-        yield f"{column} {condition['operator']} ?", [given[condition["value"]]]
-
-
-def _find_end(prefix: str) -> str:
-    """The first text after all that begin with the prefix; empty: there is none."""
-    kept = prefix.rstrip(chr(LAST_CHARACTER))
-    if not kept:
-        return ""
-    code = ord(kept[-1])
-    return kept[:-1] + chr(AFTER_SURROGATES if code == BEFORE_SURROGATES else code + 1)
 
 
 def _project(items: list[bytes], request: Mapping[str, Any]) -> list[bytes]:

@@ -108,8 +108,9 @@ class UnitOrder(msgspec.Struct, frozen=True):
 
 def render_unit(order: UnitOrder) -> str:
     """The text of the unit. Raises: BadInput: a path cannot be written in a unit."""
-    words = (*order.command, "local", "up", "--foreground", "--state-dir", str(order.state_dir))
-    service = SERVICE.format(command=" ".join(map(quote, words)), environment=_environment(order.nmap))
+    program, *arguments = (*order.command, "local", "up", "--foreground", "--state-dir", str(order.state_dir))
+    command = " ".join((quote(program), *map(_quote_argument, arguments)))
+    service = SERVICE.format(command=command, environment=_environment(order.nmap))
     if not order.user:
         return USER_UNIT.format(mark=MARK, service=service, hardening=HARDENING)
     return SYSTEM_UNIT.format(
@@ -138,15 +139,20 @@ def _state(folder: Path) -> str:
 
 
 def quote(word: str) -> str:
-    """The word as systemd reads it: its specifiers, variables and quotes are plain characters.
+    """The word as systemd reads it in a setting: its specifiers and quotes are plain characters.
 
     Raises: BadInput: it has a character that is not printable, such as a line break.
     """
     if not word.isprintable():
         raise BadInput(f"{word!r} cannot be written in a unit: it has a character that is not printable")
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     is_plain = escaped == word and not set(word) & set(" ';#")
     return word if is_plain else f'"{escaped}"'
+
+
+def _quote_argument(word: str) -> str:
+    """The word as an argument of ExecStart, the only setting in which systemd replaces variables."""
+    return quote(word).replace("$", "$$")
 
 
 def find_command() -> tuple[str, ...]:

@@ -108,10 +108,12 @@ def _write_file(chunks: Iterable[bytes], output: str) -> None:
 
 def _follow_links(output: str) -> Path:
     """The file itself: a link to it stays. Raises: BadInput: links lead in a circle."""
-    try:
-        return Path(output).resolve()
-    except RuntimeError as exc:  # of Python up to 3.12
-        raise BadInput(f"{output}: a symbolic link that leads back to itself") from exc
+    path = Path(output)
+    with suppress(RuntimeError):  # for links in a circle, up to Python 3.12; later versions return the link
+        path = path.resolve()
+        if not path.is_symlink():
+            return path
+    raise BadInput(f"{output}: a symbolic link that leads back to itself")
 
 
 def print_document(chunks: Iterable[bytes]) -> None:

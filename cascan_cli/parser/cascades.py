@@ -68,6 +68,11 @@ def _add_rules(commands: Commands, stack: ArgumentParser, output: ArgumentParser
                 metavar="N",
                 help="print this earlier version",
             )
+    _add_rules_test(actions, stack, output)
+    rules.set_defaults(run="rules")
+
+
+def _add_rules_test(actions: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:
     test = actions.add_parser(
         "test",
         parents=[stack, output],
@@ -109,4 +114,3 @@ def _add_rules(commands: Commands, stack: ArgumentParser, output: ArgumentParser
         metavar="TARGET",
         help="a network or domain that must not be scanned",
     )
-    rules.set_defaults(run="rules")

@@ -46,6 +46,14 @@ def _add_inventory(commands: Commands, stack: ArgumentParser, output: ArgumentPa
         help="list open ports, and since when they are open",
         description=INVENTORY,
     )
+    _add_selection(inventory)
+    add_as_targets(inventory)
+    add_export_options(inventory)
+    inventory.set_defaults(run="inventory")
+
+
+def _add_selection(inventory: ArgumentParser) -> None:
+    """The arguments that select hosts and ports."""
     inventory.add_argument(
         "addresses",
         nargs="*",
@@ -94,9 +102,6 @@ def _add_inventory(commands: Commands, stack: ArgumentParser, output: ArgumentPa
         metavar="NAME",
         help="as seen from this vantage; default: from the stack itself",
     )
-    add_as_targets(inventory)
-    add_export_options(inventory)
-    inventory.set_defaults(run="inventory")
 
 
 def _add_diff(commands: Commands, stack: ArgumentParser, output: ArgumentParser) -> None:

@@ -284,7 +284,7 @@ def add_listing_options(*commands: ArgumentParser) -> None:
             choices=TABLE_FORMATS,
             default="",
             metavar="FORMAT",
-            help=f"write the list as one of: {', '.join(TABLE_FORMATS)}; --json is short for --as json",
+            help=f"write the list as one of: {', '.join(TABLE_FORMATS)}; see docs/formats.md",
         )
         _add_output(export)
         command.set_defaults(is_listing=True)

@@ -20,8 +20,7 @@ def add_ui_command(commands: Commands, stack: ArgumentParser) -> None:
         description="Serve the console to browsers on this machine, until Ctrl-C: scans while they run, findings, "
         "hosts with their history, exposures, schedules. Prints a link that works once, and opens it.",
         epilog="Only you can use the console: it listens on a loopback address, and a browser needs the link that is "
-        "printed. "
-        "docs/console.md describes the pages.",
+        "printed. docs/console.md describes the pages.",
     )
     console.add_argument(
         "--port", type=_port, metavar="N", help="listen on this port (default: 8822, or any if that is taken)"

@@ -101,7 +101,7 @@ class Database:
         return next(stream, None) is None
 
     def lock(self) -> None:
-        """Shut everything outside out, for good."""
+        """Lock the database: no statement can reach anything outside it, or undo this."""
         for statement in LOCK:
             self._connection.execute(statement)
 

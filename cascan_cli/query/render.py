@@ -19,7 +19,7 @@ from cascan_cli.output.table import print_table
 from cascan_cli.query.database import Column, Result
 
 JSON_TYPE = "JSON"
-INT64 = range(-(2**63), 2**64)  # what is written as a number; larger ones as text
+INTEGERS = range(-(2**63), 2**64)  # of 64 bits, with or without a sign; others are written as text
 
 
 def print_result(result: Result) -> None:
@@ -95,7 +95,7 @@ def _to_plain(value: Any) -> Any:
         case bool() | float() | str() | None:
             return value
         case int():
-            return value if value in INT64 else str(value)
+            return value if value in INTEGERS else str(value)
         case Decimal():
             return float(value)
         case list() | tuple():
@@ -117,7 +117,7 @@ def _to_text(value: Any) -> str:
         case date() | time():
             text = value.isoformat()
         case timedelta():
-            text = f"{value.total_seconds():g} s"
+            text = f"{value.total_seconds():.6f}".rstrip("0").rstrip(".") + " s"
         case bytes():
             text = value.hex()
         case list() | tuple() | dict():

@@ -24,7 +24,7 @@ ID_BYTES = 4
 
 
 def build_mute(args: Namespace, now: datetime) -> StoredMute:
-    """Of the options of `cascan messages mute`. Raises: BadInput: one is invalid."""
+    """The mute that the options of `cascan messages mute` describe. Raises: BadInput: an option is invalid."""
     for option in ("network", "owner", "series"):
         values = getattr(args, option)
         if len(values) > MAX_MUTE_SELECTORS:
@@ -63,7 +63,10 @@ def _read_network(text: str) -> str:
 
 
 def store_mute(mute: StoredMute, stack: StackGateways) -> StoredMute:
-    """As it is stored. Raises: BadInput: there are MAX_ACTIVE_MUTES others."""
+    """Store the mute, and return it as it is stored.
+
+    Raises: BadInput: there are MAX_ACTIVE_MUTES others. CliError: another mute has its id.
+    """
     others = [other for other in stack.mutes.list_mutes() if other.source is not MuteSource.QUIET]
     active = [other for other in others if other.closed_at is None]
     if len(active) >= MAX_ACTIVE_MUTES:
@@ -75,7 +78,7 @@ def store_mute(mute: StoredMute, stack: StackGateways) -> StoredMute:
 
 
 def end_mute(mute_id: str, stack: StackGateways, now: datetime) -> StoredMute:
-    """End it now. Raises: BadInput: there is no such mute. CliError: somebody else changed it."""
+    """End the mute now. Raises: BadInput: there is no such mute. CliError: it was changed at the same moment."""
     mute = _close_mute(mute_id, stack, now)
     # The next minute would ask for the end, too
     stack.message_queue.send(MessageWork(scan_id="", cause_id=stack.submitter, key=mute.key).to_wire(), delay_s=10)

@@ -283,8 +283,8 @@ def _open_saved(args: Namespace, opened: ExitStack) -> StackGateways | None:
     def start() -> None:
         nonlocal is_started
         if not is_started:
-            is_started = True
             opened.enter_context(_open_local(args))
+            is_started = True  # not before: after a failed start, a read has to try again
 
     def read(operation: str, body: bytes) -> bytes:
         content = None if is_started else table.answer(operation, body)

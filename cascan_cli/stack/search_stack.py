@@ -35,7 +35,7 @@ def search_index(
 ) -> list[Found]:
     """The first results of a stack on this machine, whose index is brought up to date if `updates`.
 
-    `after`: the place of a result, behind which the others are.
+    `after`: only results behind this place.
     `show` gets how far that is, `say` sentences for the user. Raises: StateUnreadable, DiskFull, StackBusy.
     """
     from cascan_cli.local.search_index import Search, search_findings

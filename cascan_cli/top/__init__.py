@@ -1,1 +1,4 @@
-"""The live view in a terminal: what is read of a stack (read.py), and how it is shown (app.py, scan_screen.py)."""
+"""The live view in a terminal.
+
+read.py reads a stack, rows.py makes rows of it, app.py and scan_screen.py show them.
+"""

@@ -16,7 +16,8 @@ from cascan.errors import GatewayUnavailable, UnreadableItem
 from cascan_cli.errors import CliError
 from cascan_cli.output.text import printable
 from cascan_cli.top.live_list import LiveList, ScanList
-from cascan_cli.top.read import EXPOSURE_COLUMNS, FINDING_COLUMNS, SCAN_COLUMNS, ScanDetail, Snapshot, StackReader
+from cascan_cli.top.read import ScanDetail, Snapshot, StackReader
+from cascan_cli.top.rows import EXPOSURE_COLUMNS, FINDING_COLUMNS, SCAN_COLUMNS
 from cascan_cli.top.scan_screen import ScanScreen
 
 if TYPE_CHECKING:

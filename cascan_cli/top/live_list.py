@@ -11,7 +11,7 @@ from textual.widgets import DataTable
 
 from cascan.formats.text import shorten
 from cascan_cli.output.text import STYLES, printable
-from cascan_cli.top.read import Row
+from cascan_cli.top.rows import Row
 
 MAX_CELL_CHARS = 60  # of a cell: a long text leaves room for the other columns
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from cascan.clock import to_wire, utc_now
 from cascan.errors import GatewayUnavailable
 from cascan.limits import MAX_LIVE_FINDINGS, MAX_SCANS_WATCHED
-from cascan.model.exposure import Exposure, ExposureState
-from cascan.model.scan import FINAL_STATES, Scan, ScanState
-from cascan.queries.finding_query import order_findings
+from cascan.model.exposure import ExposureState
+from cascan.model.scan import FINAL_STATES, Scan
 from cascan.queries.read_findings import read_findings
 from cascan.queries.scan_progress import (
     LiveShards,
@@ -22,17 +21,23 @@ from cascan.queries.scan_progress import (
     measure_progress,
     read_live_shards,
 )
-from cascan_cli.output.exposures import format_age
-from cascan_cli.output.findings import build_finding_row, count_severities
 from cascan_cli.output.progress import describe_hosts, describe_progress, describe_running, round_time
 from cascan_cli.output.scan import describe_state, duration_s, format_duration, next_opening
 from cascan_cli.output.text import pluralize, shorten_list
 from cascan_cli.stack.dead_letters import list_queues
 from cascan_cli.stack.health import describe_halt
+from cascan_cli.top.rows import (
+    TARGETS_SHOWN,
+    Row,
+    build_ended_row,
+    build_exposure_row,
+    build_finding_rows,
+    build_scan_row,
+    format_severities,
+)
 
 if TYPE_CHECKING:
     from cascan.model.agenda import Switch
-    from cascan.model.finding import Finding
     from cascan.queries.scan_progress import ScanProgress
     from cascan_cli.stack.open import StackGateways
 
@@ -41,7 +46,6 @@ SHARDS_EVERY_S = 5.0  # workers report their progress every few seconds
 SLOW_EVERY_S = 10.0  # exposures, queues, and whether the stack is halted
 EXPOSURES_SHOWN = 50
 FINDINGS_SHOWN = 50  # the newest ones of scans that run
-TARGETS_SHOWN = 3
 UNDECIDED = (ExposureState.CONFIRMED, ExposureState.OPEN)
 WORK_QUEUES = {
     "requests": "RequestQueue",
@@ -53,16 +57,6 @@ WORK_QUEUES = {
     "exposures": "ExposureQueue",
     "messages": "MessageQueue",
 }
-SCAN_COLUMNS = ("STATE", "NAME", "DONE", "TIME", "LEFT", "HOSTS", "FINDINGS", "TARGETS", "SCAN")
-FINDING_COLUMNS = ("SEVERITY", "CATEGORY", "LOCATION", "FINDING", "DETAIL")
-EXPOSURE_COLUMNS = ("SEVERITY", "STATE", "AGE", "VANTAGE", "HOST", "PORT", "WHY")
-
-
-class Row(NamedTuple):
-    """A row of a list. `key`: the same as long as it is about the same thing."""
-
-    key: str
-    cells: tuple[str, ...]
 
 
 class Snapshot(NamedTuple):
@@ -119,7 +113,7 @@ class StackReader:
         self._follow(followed, latest)
         ended = (scan for scan in latest if scan.state in FINAL_STATES)
         rows = [self._describe_running(scan) for scan in followed]
-        rows += map(_describe_ended, ended)
+        rows += map(build_ended_row, ended)
         return Snapshot(self._summarize(running), rows, self._findings, self._exposures, self._queues)
 
     def read_scan(self, scan_id: str) -> ScanDetail:
@@ -133,22 +127,17 @@ class StackReader:
         if scan.state in FINAL_STATES:
             seconds = duration_s(scan)
             took = f" after {format_duration(seconds)}" if seconds is not None else ""
-            lines.append(f"{scan.state}, {scan.outcome or 'without a result'}{took}; {_count_findings(scan)}")
+            lines.append(f"{scan.state}, {scan.outcome or 'without a result'}{took}; {format_severities(scan)}")
         else:
-            live = read_live_shards(scan, self._stack.table)
+            followed = self._followed.get(scan_id)
+            live = self._read_progress(scan, followed) if followed else read_live_shards(scan, self._stack.table)
             lines.append(describe_progress(scan, self._measure(scan, live), live.running))
         if scan.error_description:
             lines.append(scan.error_description)
         if scan.findings.count > MAX_LIVE_FINDINGS:
             lines.append(f"its findings are too many for this view: cascan findings {scan.scan_id}")
             return ScanDetail(lines, [])
-        return ScanDetail(lines, list(self._list_findings(read_findings(scan, self._stack.table))))
-
-    def _list_findings(self, findings: Iterable[Finding]) -> Iterator[Row]:
-        now = self._clock()
-        for finding in order_findings(findings).findings:
-            cells = build_finding_row(finding, now)[: len(FINDING_COLUMNS)]
-            yield Row(finding.id, tuple(map(str, cells)))
+        return ScanDetail(lines, list(build_finding_rows(read_findings(scan, self._stack.table), self._clock())))
 
     def _summarize(self, running: list[Scan]) -> str:
         scans = f"{len(running) or 'none'} of the latest {SCANS_READ} scans running"
@@ -160,10 +149,10 @@ class StackReader:
         self._switch = table.switch()
         undecided = chain.from_iterable(table.list_exposures(state) for state in UNDECIDED)
         now = self._clock()
-        self._exposures = [_describe_exposure(exposure, now) for _, exposure in islice(undecided, EXPOSURES_SHOWN)]
+        self._exposures = [build_exposure_row(exposure, now) for _, exposure in islice(undecided, EXPOSURES_SHOWN)]
         try:
             self._queues = f"queues: {self._count_messages()}"
-        except GatewayUnavailable as exc:  # who may read the table need not be permitted to count messages
+        except GatewayUnavailable as exc:  # a user who may read the table may lack the permission to count messages
             self._queues = f"queues: {exc}"
 
     def _count_messages(self) -> str:
@@ -183,9 +172,7 @@ class StackReader:
             if scan.scan_id not in self._followed:
                 self._followed[scan.scan_id] = _FollowedScan(scan, self._stack)
             followed = self._followed[scan.scan_id]
-            if self._seconds() - followed.read_at >= SHARDS_EVERY_S:
-                followed.read_at = self._seconds()
-                followed.live = read_live_shards(scan, self._stack.table)
+            self._read_progress(scan, followed)
         by_id = {scan.scan_id: scan for scan in latest}
         for scan_id in list(self._followed):
             known = by_id.get(scan_id)
@@ -194,15 +181,23 @@ class StackReader:
             if known is None or known.state in FINAL_STATES:
                 del self._followed[scan_id]
 
+    def _read_progress(self, scan: Scan, followed: _FollowedScan) -> LiveShards:
+        """What its workers say, read no more often than they say it."""
+        if self._seconds() - followed.read_at >= SHARDS_EVERY_S:
+            followed.live = read_live_shards(scan, self._stack.table)
+            followed.read_at = self._seconds()
+        return followed.live
+
     def _add_findings(self, scan: Scan, followed: _FollowedScan) -> None:
         count = scan.findings.count
         if count == followed.shown_count or count > MAX_LIVE_FINDINGS:
             return
-        followed.shown_count = count
         findings = read_findings(scan, self._stack.table)
         added = [finding for finding in findings if finding.id not in followed.shown_ids]
+        followed.shown_count = count  # after the read: one that fails is repeated
         followed.shown_ids |= {finding.id for finding in added}
-        self._findings = [*islice(self._list_findings(added), FINDINGS_SHOWN), *self._findings][:FINDINGS_SHOWN]
+        rows = build_finding_rows(added, self._clock())
+        self._findings = [*islice(rows, FINDINGS_SHOWN), *self._findings][:FINDINGS_SHOWN]
 
     def _measure(self, scan: Scan, live: LiveShards) -> ScanProgress:
         followed = self._followed.get(scan.scan_id)
@@ -224,36 +219,4 @@ class StackReader:
         times = (format_duration(progress.elapsed_s), left)
         state = "halted" if self._switch else describe_state(scan)
         hosts = describe_hosts(progress.hosts)
-        return _to_row(scan, state, (done, *times, hosts, _count_findings(scan)))
-
-
-def _describe_ended(scan: Scan) -> Row:
-    seconds = duration_s(scan)
-    took = format_duration(seconds) if seconds is not None else ""
-    hosts = f"{scan.hosts_up} of {pluralize(scan.total_addresses, 'address', 'addresses')} up" if scan.shards else ""
-    state = scan.state if scan.state is not ScanState.DONE or not scan.outcome else f"{scan.state}, {scan.outcome}"
-    return _to_row(scan, state, ("", took, "", hosts, _count_findings(scan)))
-
-
-def _to_row(scan: Scan, state: str, cells: tuple[str, ...]) -> Row:
-    targets = shorten_list(scan.request.targets, TARGETS_SHOWN) if scan.request else ""
-    return Row(scan.scan_id, (str(state), scan.name, *cells, targets, scan.scan_id))
-
-
-def _count_findings(scan: Scan) -> str:
-    return " ".join(count_severities(scan.findings.severities)).replace("INFORMATIONAL", "INFO")
-
-
-def _describe_exposure(exposure: Exposure, now: datetime) -> Row:
-    subject = exposure.subject
-    host = f"{subject.address} ({exposure.hostname})" if exposure.hostname else subject.address
-    cells = (
-        exposure.severity.value,
-        exposure.state.value,
-        format_age(exposure.first_seen, now),
-        subject.vantage,
-        host,
-        f"{subject.protocol}/{subject.port}",
-        exposure.sentence,
-    )
-    return Row(exposure.exposure_id, cells)
+        return build_scan_row(scan, state, (done, *times, hosts, format_severities(scan)))

@@ -10,7 +10,8 @@ from textual.widgets import Footer, Static
 
 from cascan_cli.output.text import printable
 from cascan_cli.top.live_list import LiveList
-from cascan_cli.top.read import FINDING_COLUMNS, ScanDetail
+from cascan_cli.top.read import ScanDetail
+from cascan_cli.top.rows import FINDING_COLUMNS
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

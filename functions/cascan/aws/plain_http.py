@@ -16,7 +16,7 @@ END_OF_HEAD = b"\r\n\r\n"
 
 
 class BadAnswer(OSError):
-    """What was received is no answer with a length."""
+    """What was received is not a complete HTTP answer that states its length."""
 
 
 class PlainAnswer(NamedTuple):

@@ -13,6 +13,7 @@ import pytest
 from cascan.aws import clients
 from cascan.aws.tables.items import scan_item
 from cascan.model.scan import Outcome, ScanState
+from cascan_cli.errors import CliError
 from cascan_cli.local import deployment
 from cascan_cli.local.save_table import EMULATOR_FILE, save_table
 from cascan_cli.local.state import StateDir
@@ -135,6 +136,23 @@ def test_a_request_that_the_file_cannot_answer_goes_to_a_stack_and_so_does_all_a
         assert (stacks.started, stacks.running) == (1, 1)
         assert stack.table.get_scan(SCAN_ID) is None
     assert (stacks.started, stacks.running) == (1, 0)
+
+
+def test_a_read_after_a_failed_start_tries_to_start_a_stack_again(
+    tmp_path: Path, stacks: LocalStacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_scan(tmp_path, ScanState.DONE)
+
+    def fail(_: Namespace) -> None:
+        raise CliError("the disk is full")
+
+    with open_stack(arguments(tmp_path, "scans")) as stack:
+        with monkeypatch.context() as patch:
+            patch.setattr(open_module, "_open_local", fail)
+            with pytest.raises(CliError, match="disk"):
+                stack.start()
+        stack.start()
+    assert stacks.started == 1
 
 
 def test_a_command_that_needs_reports_or_queues_gets_a_stack_for_them(tmp_path: Path, stacks: LocalStacks) -> None:

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from cascan.ids import derive_scan_id
 from cascan.model.scan import Outcome, ScanState
 from cascan.nmap.report.read import read_report
 from cascan_cli.commands import diff, export_findings, findings, inventory, report
+from cascan_cli.errors import BadInput
 from cascan_cli.main import main
 from cascan_cli.output.export_file import write_document
 from tests.data.reports import FOLDER as REPORTS
@@ -160,7 +160,6 @@ class TestFile:
         assert main(["inventory", "--as", "csv", "-o", str(tmp_path / "none" / "out.csv")]) == 2
         assert "none/out.csv: No such file or directory" in capsys.readouterr().err
 
-    @pytest.mark.skipif(sys.version_info >= (3, 13), reason="Python replaces such a link from 3.13 on")
     def test_a_link_to_itself_is_refused_with_a_sentence(
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path
     ) -> None:
@@ -168,6 +167,17 @@ class TestFile:
         link.symlink_to(link)
         assert main(["findings", "latest", "--as", "csv", "-o", str(link)]) == 2
         assert capsys.readouterr().err == f"cascan: {link}: a symbolic link that leads back to itself\n"
+
+    def test_such_a_link_is_refused_where_python_resolves_it_to_itself(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """From Python 3.13 on."""
+        link = tmp_path / "link"
+        link.symlink_to(link)
+        monkeypatch.setattr(Path, "resolve", lambda path: path)
+        with pytest.raises(BadInput, match="leads back to itself"):
+            write_document([b"a"], str(link))
+        assert link.is_symlink()
 
     def test_a_file_that_is_no_report_leaves_no_file(self, tmp_path: Path) -> None:
         (tmp_path / "text").write_text("no report")

@@ -72,9 +72,11 @@ def test_a_document_has_all_targets_and_no_password(stack: Stack, capsys: pytest
     request = replace(scan.request, targets=targets, parameters=parameters)
     stack.table.scans[stack.scanned] = replace(scan, request=request)
     documents = [run(capsys, "scans", "--as", form) for form in TABLE_FORMATS]
+    documents.append(run(capsys, "scans", "--json", "-o", "-"))
     assert all("hunter2" not in document and "x=1" in document for document in documents)
     assert " ".join(targets) in documents[TABLE_FORMATS.index("csv")]
     assert "10.0.0.4" not in run(capsys, "scans")
+    assert "hunter2" in run(capsys, "scans", "--json")
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl", "csv", "md"])

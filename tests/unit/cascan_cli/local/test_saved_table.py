@@ -281,6 +281,14 @@ def test_of_two_tables_none_is_saved(tmp_path: Path) -> None:
         save(table, tmp_path)
 
 
+def test_an_emulator_without_a_table_saves_none(tmp_path: Path) -> None:
+    """Such as one whose deployment failed."""
+    table = EmulatedTable(TABLE)
+    table.tables.clear()
+    with pytest.raises(NotSaved, match="0 tables"):
+        save(table, tmp_path)
+
+
 @pytest.mark.parametrize("step", ["_build_rows", "_sync", "identify"])
 def test_a_kill_while_it_is_written_leaves_nothing_that_is_read(tmp_path: Path, step: str) -> None:
     state = StateDir(tmp_path)

@@ -77,13 +77,20 @@ def test_a_folder_of_the_users_choice_is_all_that_may_be_written() -> None:
         ("/var/lib/cascan", "/var/lib/cascan"),
         ("a b", '"a b"'),
         ("50%i", '"50%%i"'),
-        ("$HOME", '"$$HOME"'),
+        ("$HOME", "$HOME"),
         ('say "no"\\', '"say \\"no\\"\\\\"'),
         ("a;b", '"a;b"'),
     ],
 )
 def test_a_path_is_written_so_that_systemd_reads_it_back(word: str, quoted: str) -> None:
     assert quote(word) == quoted
+
+
+def test_a_dollar_sign_is_doubled_only_where_systemd_replaces_variables() -> None:
+    service = read(render_unit(UnitOrder(COMMAND, Path("/srv/$scans"), Path("/opt/$nmap/nmap"), "daemon")))["Service"]
+    assert service["ExecStart"].endswith(" --state-dir /srv/$$scans")
+    assert service["ReadWritePaths"] == "/srv/$scans"
+    assert service["Environment"].startswith("PATH=/opt/$nmap:")
 
 
 def test_a_path_with_a_line_break_cannot_add_a_line_to_the_unit() -> None:
@@ -124,6 +131,15 @@ def test_the_command_prints_the_unit_or_installs_it_and_says_how_it_is_started(
     assert (machine / "systemd/user/cascan.service").read_text() == printed.out
     assert installed.out == ""
     assert "systemctl --user enable --now cascan" in installed.err
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_user_without_a_name_has_to_name_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 2**31 - 5)
+    assert main(["local", "unit", "--system"]) == 2
+    assert "name the user who runs the stack with --run-as" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("machine")

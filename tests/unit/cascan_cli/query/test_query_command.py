@@ -130,6 +130,21 @@ def test_what_duckdb_takes_for_json_is_one_line_of_valid_json(capsys: pytest.Cap
     assert [json.loads(line)["j"] for line in lines[1:]] == ["NaN", '{"a": NaN}']
 
 
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        ("30 DAY", "2592000 s"),
+        ("1234567.25 SECOND", "1234567.25 s"),
+        ("0 SECOND", "0 s"),
+        ("-90 SECOND", "-90 s"),
+    ],
+)
+def test_an_interval_is_its_seconds_without_an_exponent(
+    interval: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert json.loads(ask(capsys, f"SELECT INTERVAL '{interval}' AS i", "--json")) == [{"i": text}]
+
+
 def test_text_of_a_host_is_printable_in_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,8 @@ from cascan_cli.commands import top
 from cascan_cli.main import main
 from cascan_cli.top.app import TopApp
 from cascan_cli.top.live_list import LiveList, to_text
-from cascan_cli.top.read import Row, ScanDetail, Snapshot
+from cascan_cli.top.read import ScanDetail, Snapshot
+from cascan_cli.top.rows import Row
 from cascan_cli.top.scan_screen import ScanScreen
 
 EVIL = "[bold red]x[/] [@click=app.quit]y[/] \x1b[2J\x1b]0;owned\x07\u202e"

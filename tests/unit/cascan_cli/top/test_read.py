@@ -17,7 +17,8 @@ from cascan.model.finding import HostFindings, Severity
 from cascan.model.scan import Counts, Outcome, ScanState
 from cascan.model.shard import Progress, ShardState
 from cascan_cli.top import read as reading
-from cascan_cli.top.read import EXPOSURE_COLUMNS, FINDING_COLUMNS, SCAN_COLUMNS, Row, StackReader
+from cascan_cli.top.read import StackReader
+from cascan_cli.top.rows import EXPOSURE_COLUMNS, FINDING_COLUMNS, SCAN_COLUMNS, Row
 from tests.fakes import MemoryScanTable
 from tests.fakes.operator_queue import MemoryOperatorQueue
 from tests.support.builders import NOW, SCAN_ID, a_request, a_scan, a_shard
@@ -114,6 +115,21 @@ def test_the_last_findings_of_a_scan_are_shown_when_it_ends(stack: Stack) -> Non
     assert len(reader.read().findings) == 1
 
 
+def test_findings_whose_read_failed_come_with_the_next_one(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = reader_of(stack)
+    reader.read()
+    put_findings(stack, a_finding("late"))
+    with monkeypatch.context() as patch:
+        patch.setattr(stack.table, "findings", refuse)
+        with pytest.raises(GatewayUnavailable):
+            reader.read()
+    assert len(reader.read().findings) == 1
+
+
+def refuse(_: str) -> Any:
+    raise GatewayUnavailable("the table does not answer")
+
+
 def test_exposures_queues_and_the_halt_are_read_now_and_then(stack: Stack) -> None:
     seconds = Time()
     reader = reader_of(stack, seconds)
@@ -160,6 +176,26 @@ def test_lists_have_a_largest_size(stack: Stack, monkeypatch: pytest.MonkeyPatch
     stack.table.create_scan(a_scan())
     put_findings(stack, *(a_finding(str(number)) for number in range(7)))
     assert len(reader_of(stack).read().findings) == 3
+
+
+def test_progress_is_read_as_seldom_for_one_scan_as_for_the_list(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Any] = []
+    read_shards = reading.read_live_shards
+
+    def count(*arguments: Any) -> Any:
+        reads.append(arguments)
+        return read_shards(*arguments)
+
+    monkeypatch.setattr(reading, "read_live_shards", count)
+    seconds = Time()
+    reader = reader_of(stack, seconds)
+    reader.read()
+    for _ in range(3):
+        assert "scanning 50 %" in reader.read_scan(SCAN_ID).lines[2]
+    assert len(reads) == 1
+    seconds.seconds = reading.SHARDS_EVERY_S
+    reader.read_scan(SCAN_ID)
+    assert len(reads) == 2
 
 
 def test_one_scan_is_shown_with_its_findings_the_worst_first(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
