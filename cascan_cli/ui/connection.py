@@ -1,4 +1,4 @@
-"""One connection to the console: of whom it is, and how long a request may take to arrive."""
+"""One connection to the console: whose it is, and how long a request may take to arrive."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ MARKS = (
     *(b"_key", b"-key", b"apikey", b"accesskey", b"privatekey", b"encryptionkey", b"authkey", b"private key"),
     *(b"akia", b"asia", b"eyj", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_"),
 )
-# What is said of passwords, and is none
+# Words that follow `password:` without being one
 HARMLESS = (
     r"(?!(?:yes|no|none|null|true|false|required|optional|enabled|disabled|empty|blank|unknown|supported|allowed|denied"
     r"|\(redacted\))(?![^\s,;)]))"
