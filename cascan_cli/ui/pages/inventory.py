@@ -78,7 +78,7 @@ def show_inventory(request: Request) -> Response:
 
 
 def _read_place(request: Request) -> Place | None:
-    """Raises: BadInput: it is no place of a row."""
+    """Raises: BadInput: it is not the place of a row."""
     text = read_place(request)
     if not text:
         return None

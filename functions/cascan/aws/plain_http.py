@@ -16,7 +16,7 @@ END_OF_HEAD = b"\r\n\r\n"
 
 
 class BadAnswer(OSError):
-    """What was received is no answer with a length."""
+    """What was received is not a complete answer of known length."""
 
 
 class PlainAnswer(NamedTuple):
@@ -89,7 +89,7 @@ def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
 def _read_length(headers: Mapping[str, str], max_bytes: int) -> int:
     text = headers.get("content-length", "")
     if not (text.isascii() and text.isdigit()):
-        raise BadAnswer("an answer that says no length")
+        raise BadAnswer("an answer with no length")
     length = int(text)
     if length > max_bytes:
         raise BadAnswer(f"an answer of {length} bytes: over {max_bytes}")

@@ -1,7 +1,7 @@
 """Secrets in the text of any script, by their form: passwords in URLs, `password=…`, tokens, private keys.
 
-It finds what looks like a secret, and nothing else: a password in a sentence stays. The time is
-linear in the length of the text, which comes from scanned hosts.
+It finds only what has the form of a secret: a password in a sentence stays. The time is linear in the
+length of the text, which comes from scanned hosts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NAME = (
     r"(?:password|passwd|passphrase|passcode|(?<![a-z])(?:pass|pwd)(?![a-z])|secret|token"
     r"|community(?:[ _-](?:string|name))?|(?:api|access|private|encryption|auth)[_-]?key)"
 )
-# A quote may be cut off; an empty one is no secret. Quotes are escaped in text that holds JSON
+# A quoted text may be cut off; an empty one is not a secret. Quotes are escaped in text that holds JSON
 QUOTE = r"""\\{0,3}["']"""
 EMPTY = r"""(?!\\{0,3}"\\{0,3}"|\\{0,3}'\\{0,3}')"""
 VALUE = rf"""{EMPTY}(?:\\{{0,3}}"[^"\n]+"?|\\{{0,3}}'[^'\n]+'?|[^\s,;"'&<>]+)"""

@@ -8,7 +8,7 @@
     a weakness, or what a rule made one      a vulnerability of the service or the host
     what else a script reports               an annotation of the service or the host
 
-What is gone is left out, and a host whose port closed is there: the document says what is there.
+What is gone is left out: the document lists what is there. A host whose port closed is listed.
 Only hosts are remembered, by a number each. What follows the components in the document waits in
 temporary files, not in memory.
 """
