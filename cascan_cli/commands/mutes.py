@@ -8,6 +8,7 @@ from typing import Any
 from cascan.clock import to_wire, utc_now
 from cascan.model.mute import StoredMute
 from cascan_cli.output.listing import Listing, print_listing
+from cascan_cli.output.principals import describe_principal
 from cascan_cli.output.text import print_json, print_message
 from cascan_cli.stack.mutes import build_mute, describe_mute, end_mute, find_mute_state, store_mute
 from cascan_cli.stack.open import open_stack
@@ -64,7 +65,8 @@ def _list(args: Namespace) -> int:
 
 def _to_row(mute: StoredMute) -> tuple[object, ...]:
     begins_at, ends_at = to_wire(mute.begins_at), to_wire(mute.ends_at)
-    return mute.mute_id, find_mute_state(mute, utc_now()), describe_mute(mute), begins_at, ends_at, mute.by, mute.reason
+    state, by = find_mute_state(mute, utc_now()), describe_principal(mute.by)
+    return mute.mute_id, state, describe_mute(mute), begins_at, ends_at, by, mute.reason
 
 
 def _to_json(mute: StoredMute) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import msgspec
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.output.text import printable
 from cascan_cli.query.tables import SEVERITY_TYPE, TABLES, Table
+from cascan_cli.stack.interruption import Interrupted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -35,6 +36,7 @@ MAX_THREADS = 2
 MAX_SECONDS = 120.0  # of one query
 MAX_ERROR_CHARS = 300
 RESULT = "cascan_result"
+INTERRUPTED = "Query interrupted"  # DuckDB's error in place of what a signal's handler raises
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": MAX_THREADS,
     "memory_limit": MAX_MEMORY,
@@ -164,7 +166,7 @@ class Database:
 
 @contextmanager
 def open_database() -> Iterator[Database]:
-    """Raises: CliError: DuckDB is not installed, or there is no room for its files."""
+    """Raises: CliError: DuckDB is not installed, or there is no room for its files. Interrupted: by a signal."""
     check_installed()
     import duckdb
 
@@ -177,6 +179,10 @@ def open_database() -> Iterator[Database]:
                 database.close()
         except duckdb.Error as exc:
             raise CliError(f"DuckDB: {_shorten(exc)}") from exc
+        except RuntimeError as exc:
+            if str(exc) != INTERRUPTED:
+                raise
+            raise Interrupted(Interrupted.latest) from exc
 
 
 def check_installed() -> None:

@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from cascan_cli.errors import NotEnded
 from cascan_cli.output.text import print_message
@@ -33,8 +33,11 @@ REASON = "the command that waited for it was interrupted"
 class Interrupted(KeyboardInterrupt):
     """A signal that ends a command as Ctrl-C does.
 
-    `reported`: what becomes of the scan has been printed.
+    `reported`: what becomes of the scan has been printed. `latest`: the signal that this process received
+    last, for callers of a library that raises an exception of its own instead of ours.
     """
+
+    latest: ClassVar[int] = signal.SIGINT
 
     def __init__(self, number: int = signal.SIGINT, *, reported: bool = False) -> None:
         super().__init__()
@@ -55,6 +58,7 @@ def interrupt_on_signals() -> None:
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
+    Interrupted.latest = number
     raise Interrupted(number)
 
 

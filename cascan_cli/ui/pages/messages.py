@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cascan_cli.errors import BadInput
+from cascan_cli.output.principals import describe_principal
 from cascan_cli.output.text import pluralize
 from cascan_cli.stack.messages import LISTED, RETRIED, list_threads, read_stored_channels, send_again
 from cascan_cli.stack.mutes import build_mute, describe_mute, end_mute, find_mute_state, store_mute
@@ -84,7 +85,7 @@ def _list_mutes(console: Console) -> Iterator[dict[str, str]]:
             "state": find_mute_state(mute, console.clock()),
             "mutes": describe_mute(mute),
             "until": format_time(mute.ends_at),
-            "by": mute.by or mute.source.value,
+            "by": describe_principal(mute.by) or mute.source.value,
             "reason": mute.reason,
         }
 

@@ -16,6 +16,7 @@ from cascan.messages.work import MessageWork
 from cascan.model.mute import MuteSource, StoredMute
 from cascan_cli.commands import mutes
 from cascan_cli.main import main
+from cascan_cli.output.principals import LOCAL_ACCOUNT
 from tests.fakes.cascades import MemoryRequestQueue
 from tests.fakes.mutes import MemoryMutes
 from tests.support.command_world import run_json
@@ -50,6 +51,16 @@ def test_a_mute_is_stored_listed_and_ended(stack: Any, capsys: pytest.CaptureFix
     assert ended["until"] == "2026-11-02T12:00:00.000Z"
     (work,) = map(MessageWork.from_wire, stack.message_queue.sent)
     assert work.key == f"mute/{made['id']}"
+
+
+def test_who_muted_on_this_machine_is_named(
+    stack: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "ann")
+    stack.submitter = LOCAL_ACCOUNT
+    run_json("messages mute --all --for 2h", capsys)
+    assert main(["messages", "mutes"]) == 0
+    assert "\tann" in capsys.readouterr().out
 
 
 def test_a_closed_mute_is_not_listed_and_cannot_be_ended(stack: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import signal
 import stat
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cascan_cli.commands import query
 from cascan_cli.main import main
 from cascan_cli.query import database as databases
 from cascan_cli.query.tables import TABLES
+from cascan_cli.stack.interruption import Interrupted
 from tests.docs.a_stack import Stack, stack
 
 __all__ = ["stack"]
@@ -171,6 +173,19 @@ def test_without_the_extra_the_command_says_how_to_install_it(
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert main(words) == 3
     assert "DuckDB is not installed: pip install 'cascan[query]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_query_as_it_ends_every_command(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raise_as_duckdb_does(*_: object) -> None:
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setattr(Interrupted, "latest", number)
+    monkeypatch.setattr(databases.Database, "run", raise_as_duckdb_does)
+    assert main(["query", "SELECT 1"]) == 128 + number
+    assert capsys.readouterr().err == "cascan: interrupted\n"
 
 
 def test_rows_beyond_the_limits_are_left_out_with_a_message_and_an_exit_code(
