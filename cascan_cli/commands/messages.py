@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cascan.channels.apprise_services import MISSING, PACKAGE
 from cascan.clock import to_wire, utc_now
@@ -25,11 +25,8 @@ from cascan_cli.input.text_file import read_text_file
 from cascan_cli.output.listing import Listing, print_listing
 from cascan_cli.output.text import pluralize, print_json, print_message
 from cascan_cli.stack.backup import back_up
-from cascan_cli.stack.messages import LISTED, list_threads, retry_messages
+from cascan_cli.stack.messages import LISTED, list_threads, read_stored_channels, retry_messages
 from cascan_cli.stack.open import StackGateways, open_stack
-
-if TYPE_CHECKING:
-    from cascan.aws.tables.message_table import DynamoMessageTable
 
 CHANNEL_COLUMNS = ("CHANNEL", "END", "FORMAT", "SEVERITY", "OWNERS")
 COLUMNS = ("CHANNEL", "STATE", "SINCE", "TRIES", "MESSAGE", "REASON", "KEY")
@@ -104,13 +101,8 @@ def _store(text: str, stack: StackGateways) -> int:
     return version
 
 
-def _read(table: DynamoMessageTable) -> ChannelFile:
-    stored = table.channels()
-    return read_channels(stored.text) if stored else ChannelFile()
-
-
 def _show(stack: StackGateways, args: Namespace) -> int:
-    channels = _read(stack.messages).channels
+    channels = read_stored_channels(stack.messages).channels
     listing = Listing(
         title="channels",
         unit="channel",
@@ -196,7 +188,7 @@ def _retry(stack: StackGateways, args: Namespace) -> int:
 
 
 def _test(stack: StackGateways, args: Namespace) -> int:
-    channels = _read(stack.messages).channels
+    channels = read_stored_channels(stack.messages).channels
     names = [channel.name for channel in channels]
     if not names:
         raise BadInput(NO_CHANNELS)

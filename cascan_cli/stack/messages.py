@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from cascan.errors import RequestRefused
 from cascan.limits import MAX_LISTED_THREADS
+from cascan.messages.channel_settings import ChannelFile
+from cascan.messages.read_channels import read_channels
 from cascan.messages.work import MessageWork
 from cascan.model.message import EXPOSURE_PREFIX, AttemptState, MessageThread
-from cascan_cli.errors import BadInput
+from cascan_cli.errors import BadInput, CliError
 
 if TYPE_CHECKING:
-    from cascan.gateways import MessageThreads
+    from cascan.gateways import ChannelStore, MessageThreads
     from cascan_cli.stack.open import StackGateways
 
 LISTED = (AttemptState.PARKED, AttemptState.UNKNOWN, AttemptState.WAITING, AttemptState.SENDING)
 RETRIED = (AttemptState.PARKED, AttemptState.UNKNOWN)
+
+
+def read_stored_channels(table: ChannelStore) -> ChannelFile:
+    """The stored file, or an empty one.
+
+    Raises: CliError: another version of cascan stored a file that this one refuses.
+    """
+    stored = table.channels()
+    try:
+        return read_channels(stored.text) if stored else ChannelFile()
+    except RequestRefused as exc:
+        advice = "store it again with `cascan messages set FILE`"
+        raise CliError(f"the file of channels is from another version of cascan; {advice}: {exc}") from exc
 
 
 def list_threads(table: MessageThreads, states: tuple[AttemptState, ...], channel: str = "") -> Iterator[MessageThread]:
@@ -37,9 +53,13 @@ def retry_messages(stack: StackGateways, keys: Collection[str] = (), channel: st
     if missing:
         raise BadInput(f"{', '.join(sorted(missing))}: no such message is parked; `cascan messages list` shows them")
     chosen = [thread for thread in threads if not keys or thread.key in keys]
-    for thread in chosen:
-        stack.message_queue.send(_build_retry(thread, stack.submitter).to_wire())
+    send_again(stack, chosen)
     return chosen
+
+
+def send_again(stack: StackGateways, threads: Iterable[MessageThread]) -> None:
+    for thread in threads:
+        stack.message_queue.send(_build_retry(thread, stack.submitter).to_wire())
 
 
 def _build_retry(thread: MessageThread, cause: str) -> MessageWork:

@@ -13,14 +13,12 @@ from msgspec.structs import replace
 from cascan.clock import to_wire
 from cascan.limits import MAX_ACTIVE_MUTES, MAX_MUTE_DAYS, MAX_MUTE_REASON_CHARS, MAX_MUTE_SELECTORS, MAX_NAME_CHARS
 from cascan.messages.work import MessageWork
-from cascan.model.mute import MuteSource, StoredMute
+from cascan.model.mute import MUTE_ID_BYTES, MuteSource, StoredMute
 from cascan_cli.errors import BadInput, CliError
 from cascan_cli.input.moments import parse_duration, parse_moment
 
 if TYPE_CHECKING:
     from cascan_cli.stack.open import StackGateways
-
-ID_BYTES = 4
 
 
 def build_mute(args: Namespace, now: datetime) -> StoredMute:
@@ -34,7 +32,7 @@ def build_mute(args: Namespace, now: datetime) -> StoredMute:
     if len(args.reason) > MAX_MUTE_REASON_CHARS:
         raise BadInput(f"--reason: has {len(args.reason)} characters, more than {MAX_MUTE_REASON_CHARS}")
     return StoredMute(
-        mute_id=secrets.token_hex(ID_BYTES),
+        mute_id=secrets.token_hex(MUTE_ID_BYTES),
         begins_at=now,
         ends_at=_read_end(args, now),
         networks=tuple(map(_read_network, args.network)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cascan.limits import CONSOLE_PAGE_ROWS
@@ -32,14 +33,16 @@ def read_picks(form: Mapping[str, str]) -> list[str]:
 
 
 def act_on_each(console: Console, action: str, picks: Sequence[str], do: Callable[[str], str], remark: str = "") -> str:
-    """Do it for each of them, also after one that was refused. Returns what came of it, in one sentence.
+    """Do it for each of them, also after one that was refused. Returns the result in one sentence.
 
-    `remark`: what the entries say besides. Raises: GatewayUnavailable, CliError: the stack failed; others may be done.
+    `remark`: what each entry of the audit list has after the pick.
+
+    Raises: GatewayUnavailable, CliError: the stack failed; others may be done.
     """
     problems = []
     for pick in picks:
         try:
-            act(console, action, f"{pick} {remark}".strip(), lambda pick=pick: do(pick))  # type: ignore[misc]  # its default
+            act(console, action, f"{pick} {remark}".strip(), partial(do, pick))
         except BadInput as exc:
             problems.append(f"{pick}: {exc}")
     done = f"{len(picks) - len(problems)} of {pluralize(len(picks), 'row')}: {action}, done."

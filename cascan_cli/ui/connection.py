@@ -1,4 +1,4 @@
-"""One connection to the console: of whom it is, and how long a request may take to arrive."""
+"""One connection to the console: whose it is, and how long a request may take to arrive."""
 
 from __future__ import annotations
 
@@ -55,9 +55,19 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def _is_welcome(self) -> bool:
-        if self.client is None or self.server is None or self.server[1] is None:
+        if self.client is None:  # reset before it was accepted
+            return False
+        if self.server is None or self.server[1] is None:
             return True
-        return may_connect(self.client, (self.server[0], self.server[1]))
+        return may_connect(self.client, (self.server[0], self.server[1])) and not self._is_reset()
+
+    def _is_reset(self) -> bool:
+        """Whether the other end has reset the connection: the kernel knows no owner then, but what was sent is here."""
+        end = self.transport.get_extra_info("socket")
+        try:
+            return end is not None and not end.getpeername()
+        except OSError:
+            return True
 
     def _has_arrived(self) -> bool:
         """Whether a whole request is here, which the pages answer in their own time."""

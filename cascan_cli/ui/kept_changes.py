@@ -22,7 +22,7 @@ Key = tuple[str, int, datetime | None]  # scan, shard, when the scan ended
 
 
 class KeptChanges:
-    """`most`: how many changes are kept, beyond which those that were read first are forgotten."""
+    """`most`: how many changes, and of how many shards. Beyond that, those that were read first are forgotten."""
 
     def __init__(self, most: int = MAX_CONSOLE_CHANGES) -> None:
         self._most, self._count, self._lock = most, 0, Lock()
@@ -54,5 +54,5 @@ class KeptChanges:
         with self._lock:
             self._count += len(changes) - len(self._kept.pop(key, ()))
             self._kept[key] = changes
-            while self._count > self._most:
+            while max(self._count, len(self._kept)) > self._most:  # a shard may have none
                 self._count -= len(self._kept.pop(next(iter(self._kept))))

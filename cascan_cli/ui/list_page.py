@@ -98,7 +98,7 @@ def _describe_rows(number: int, count: int, *, has_more: bool) -> str:
 
 
 def read_place(request: Request) -> str:
-    """The place behind which the page begins. Empty: its number says where, and files begin at the top."""
+    """The place after which the page begins. Empty: it begins where its number says; files begin at the top."""
     query = request.query_params
     is_whole = query.get("as") or query.get("sort") or query.get("page", "1") == "1"
     return "" if is_whole else query.get("after", "")

@@ -19,7 +19,7 @@ class ExpectationReader(Protocol):
 
 
 class OwnerFinder:
-    """Finds owners in the stored file, of which a message about a certificate or coverage has none itself."""
+    """Finds the owners for messages about certificates and coverage, which have none themselves."""
 
     def __init__(self, table: ExpectationReader, clock: Clock) -> None:
         self._table, self._clock = table, clock
@@ -39,7 +39,7 @@ class OwnerFinder:
             return ""
 
     def _read_file(self) -> None:
-        """One of another version that this one cannot read has no owners: the message goes to everybody."""
+        """A file of another version that this one cannot read has no owners: messages go to all channels."""
         stored = self._table.expectations()
         if stored is None or stored.version == self._version:
             return

@@ -83,7 +83,7 @@ class ReportTail:
 
 
 class _OpenHost:
-    """What the report says of a host before its end."""
+    """What is known of a host before its element ends."""
 
     def __init__(self) -> None:
         self.is_up = False

@@ -73,7 +73,7 @@ def show_findings(request: Request) -> Response:
 
 
 def _read_place(request: Request) -> int | None:
-    """Raises: BadInput: it is no place of a finding."""
+    """Raises: BadInput: it is not the place of a finding."""
     text = read_place(request)
     if not text or not get_console(request).stack.is_local:
         return None

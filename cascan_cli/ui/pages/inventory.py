@@ -35,7 +35,7 @@ PORTS = 3 * 65_536  # of one host, of all protocols
 
 
 class Place(NamedTuple):
-    """Of a row: its host, and the how many-eth of the host's rows it is."""
+    """Of a row: its host, and its number among the host's rows, from 1."""
 
     address: str
     rows: int
@@ -78,7 +78,7 @@ def show_inventory(request: Request) -> Response:
 
 
 def _read_place(request: Request) -> Place | None:
-    """Raises: BadInput: it is no place of a row."""
+    """Raises: BadInput: it is not the place of a row."""
     text = read_place(request)
     if not text:
         return None

@@ -6,11 +6,10 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cascan.messages.read_channels import read_channels
 from cascan_cli.errors import BadInput
 from cascan_cli.output.principals import describe_principal
 from cascan_cli.output.text import pluralize
-from cascan_cli.stack.messages import LISTED, RETRIED, list_threads, retry_messages
+from cascan_cli.stack.messages import LISTED, RETRIED, list_threads, read_stored_channels, send_again
 from cascan_cli.stack.mutes import build_mute, describe_mute, end_mute, find_mute_state, store_mute
 from cascan_cli.ui.audit import act
 from cascan_cli.ui.bulk import act_on_each, go_back, read_picks
@@ -35,8 +34,7 @@ ACTIONS = (Action("retry", "Send the picked ones again"),)
 
 def show_messages(request: Request) -> Response:
     console, query = get_console(request), read_query(request, "state", "channel")
-    stored = console.stack.messages.channels()
-    channels = read_channels(stored.text).channels if stored else ()
+    channels = read_stored_channels(console.stack.messages).channels
     states = [state for state in LISTED if query["state"] in ("", state.value)]
     threads = list_threads(console.stack.messages, tuple(states), query["channel"])
     listing = Listing(
@@ -103,10 +101,19 @@ def change_messages(request: Request) -> Response:
 
 
 def _retry(console: Console, form: Mapping[str, str]) -> str:
-    def retry(key: str) -> str:
-        return f"{pluralize(len(retry_messages(console.stack, {key})), 'message')} will be sent again."
+    picks = read_picks(form)
+    threads_by_key: dict[str, list[MessageThread]] = {}
+    for thread in list_threads(console.stack.messages, RETRIED):  # once, not for each pick
+        threads_by_key.setdefault(thread.key, []).append(thread)
 
-    return act_on_each(console, "send message again", read_picks(form), retry)
+    def retry(key: str) -> str:
+        threads = threads_by_key.get(key, [])
+        if not threads:
+            raise BadInput("no such message is parked")
+        send_again(console.stack, threads)
+        return f"{pluralize(len(threads), 'message')} will be sent again."
+
+    return act_on_each(console, "send message again", picks, retry)
 
 
 def _mute(console: Console, form: Mapping[str, str]) -> str:

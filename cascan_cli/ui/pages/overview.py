@@ -31,8 +31,6 @@ SCANS_READ = 50  # the latest ones
 SHARDS_READ = 50  # for their changes
 SHOWN = 10  # of each list
 EXPOSURE_COLUMNS = ("Exposure", "Severity", "Host", "Port", "Vantage", "Why", "First seen")
-
-
 UNDECIDED = (ExposureState.CONFIRMED, ExposureState.OPEN)
 
 

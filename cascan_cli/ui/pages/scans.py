@@ -62,7 +62,7 @@ def _build(request: Request) -> Listing:
 
 
 def _read_place(request: Request) -> ScanPlace | None:
-    """Raises: BadInput: it is no place of a scan."""
+    """Raises: BadInput: it is not the place of a scan."""
     text = read_place(request)
     try:
         return parse_cursor(text) if text else None

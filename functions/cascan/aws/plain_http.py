@@ -77,9 +77,9 @@ class PlainConnection:
 
 
 def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
-    first, *lines = head.decode("latin-1").split("\r\n")
-    version, _, rest = first.partition(" ")
-    status = rest[:3]
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    version, _, status_text = status_line.partition(" ")
+    status = status_text[:3]
     if not version.startswith("HTTP/1.") or not status.isascii() or not status.isdigit():
         raise BadAnswer("an answer that is not HTTP")
     pairs = (line.partition(":") for line in lines)
@@ -89,7 +89,7 @@ def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
 def _read_length(headers: Mapping[str, str], max_bytes: int) -> int:
     text = headers.get("content-length", "")
     if not (text.isascii() and text.isdigit()):
-        raise BadAnswer("an answer that says no length")
+        raise BadAnswer("an answer with no length")
     length = int(text)
     if length > max_bytes:
         raise BadAnswer(f"an answer of {length} bytes: over {max_bytes}")

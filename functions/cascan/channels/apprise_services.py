@@ -28,7 +28,7 @@ class AppriseChannel:
             apprise: Any = import_module(PACKAGE)
         except ImportError:
             return Delivery(DeliveryState.BUSY, MISSING)
-        # Its lines would quote URLs
+        # Its log lines would quote URLs
         logging.getLogger(PACKAGE).setLevel(logging.CRITICAL + 1)
         try:
             config = apprise.AppriseConfig(paths=self._config_file)

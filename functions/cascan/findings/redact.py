@@ -102,17 +102,22 @@ SCRIPT_TABLE = re.compile(r"(?<![^\s,{}=])([^\s,{}=]+)\s*=\s*(?=\{)")
 def redact_finding(finding: Finding) -> Finding:
     """The finding without passwords, hashes and community strings; the same object if it has none."""
     attributes = finding.attributes
-    if not _may_have_secrets(attributes):  # most findings: to look at all attributes takes ten times as long
+    if not _may_have_secrets(finding):  # most findings: to look at all attributes takes ten times as long
         return finding
     script = attributes.get("script")
     redacted = {key: _redact_attribute(key, value) for key, value in attributes.items()}
     if isinstance(script, str) and shows_credentials(script):
         redacted = {key: value if key in SAFE_ATTRIBUTES else _redact_value(value) for key, value in redacted.items()}
-    return finding if redacted == attributes else replace(finding, attributes=redacted)
+    # Both may quote the output of the script
+    name, description = redact_text(finding.name), redact_text(finding.description)
+    if (redacted, name, description) == (attributes, finding.name, finding.description):
+        return finding
+    return replace(finding, name=name, description=description, attributes=redacted)
 
 
-def _may_have_secrets(attributes: dict[str, Any]) -> bool:
+def _may_have_secrets(finding: Finding) -> bool:
     """False: `redact_finding` would change nothing."""
+    attributes = finding.attributes
     get = attributes.get
     if get("accounts"):
         return True
@@ -124,7 +129,8 @@ def _may_have_secrets(attributes: dict[str, Any]) -> bool:
     for outputs in map(get, SCRIPT_OUTPUTS):
         if isinstance(outputs, dict) and any(map(shows_credentials, outputs)):
             return True
-    return may_hold_secrets([value for key, value in attributes.items() if key not in SAFE_ATTRIBUTES])
+    values = [value for key, value in attributes.items() if key not in SAFE_ATTRIBUTES]
+    return may_hold_secrets([finding.name, finding.description, *values])
 
 
 def redact_script_output(script_id: str, output: str) -> str:

@@ -1,7 +1,7 @@
 """Secrets in the text of any script, by their form: passwords in URLs, `password=…`, tokens, private keys.
 
-It finds what looks like a secret, and nothing else: a password in a sentence stays. The time is
-linear in the length of the text, which comes from scanned hosts.
+It finds only what has the form of a secret: a password in a sentence stays. The time is linear in the
+length of the text, which comes from scanned hosts.
 """
 
 from __future__ import annotations
@@ -14,24 +14,25 @@ import msgspec
 
 REDACTED = "(redacted)"
 MAX_DEPTH = 32  # of structured output; what is deeper is left out
-PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
-KEY_END = "-----END "
+# RFC 7468, and the form of SSH2 with four dashes (RFC 4716)
+PRIVATE_KEY = re.compile(r"-{4,5} ?BEGIN [a-z0-9 ]{0,40}PRIVATE KEY", re.IGNORECASE)
+KEY_END = re.compile(r"-{4,5} ?END [a-z0-9 ]{0,60}-{4,5}", re.IGNORECASE)
 # One of these, in lower case, is in every text that has a secret
 MARKS = (
     *(b"://", b"pass", b"pwd", b"secret", b"token", b"community", b"authorization", b"bearer"),
     *(b"_key", b"-key", b"apikey", b"accesskey", b"privatekey", b"encryptionkey", b"authkey", b"private key"),
-    *(b"akia", b"asia", b"eyj", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_"),
+    *(b"akia", b"asia", b"eyj", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"glpat-", b"xox", b"k_live_"),
 )
-# What is said of passwords, and is none
+# Words that follow `password:` without being one
 HARMLESS = (
     r"(?!(?:yes|no|none|null|true|false|required|optional|enabled|disabled|empty|blank|unknown|supported|allowed|denied"
     r"|\(redacted\))(?![^\s,;)]))"
 )
 NAME = (
-    r"(?:password|passwd|passphrase|passcode|(?<![a-z])(?:pass|pwd)(?![a-z])|secret|token"
+    r"(?:password|passwd|passphrase|passcode|(?<![a-z])(?:user|db|root|admin|ftp|smtp)?(?:pass|pwd)(?![a-z])|secret|token"
     r"|community(?:[ _-](?:string|name))?|(?:api|access|private|encryption|auth)[_-]?key)"
 )
-# A quote may be cut off; an empty one is no secret. Quotes are escaped in text that holds JSON
+# A quoted text may be cut off; an empty one is not a secret. Quotes are escaped in text that holds JSON
 QUOTE = r"""\\{0,3}["']"""
 EMPTY = r"""(?!\\{0,3}"\\{0,3}"|\\{0,3}'\\{0,3}')"""
 VALUE = rf"""{EMPTY}(?:\\{{0,3}}"[^"\n]+"?|\\{{0,3}}'[^'\n]+'?|[^\s,;"'&<>]+)"""
@@ -43,9 +44,10 @@ PATTERNS = (
     # https://token@host
     re.compile(r"(https?://)[^\s/@:]{20,}(?=@)"),
     re.compile(r"((?<![\w-])bearer\s{1,3})[\w.~+/=-]{20,}", re.IGNORECASE),
-    # The forms of keys of AWS, of tokens of GitHub, and of JSON Web Tokens
+    # The forms of keys of AWS, of tokens of GitHub, GitLab, Slack and Stripe, and of JSON Web Tokens
     re.compile(r"((?<![A-Za-z0-9]))(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
     re.compile(r"((?<!\w))gh[pousr]_[A-Za-z0-9]{20,}"),
+    re.compile(r"((?<![\w-]))(?:glpat-|xox[abeoprs]-|[rs]k_live_)[\w-]{16,}"),
     re.compile(r"((?<![\w-]))eyJ[\w-]{10,}\.eyJ[\w-]{4,}\.[\w-]*"),
     # password=…, "api_key": "…"
     re.compile(rf"({NAME}[\w-]{{0,20}}(?:{QUOTE})?\s{{0,3}}(?:=>|[:=])\s{{0,3}}){HARMLESS}{VALUE}", re.IGNORECASE),
@@ -88,8 +90,11 @@ def redact_data(value: Any, depth: int = MAX_DEPTH) -> Any:
 
 
 def _redact_field(name: Any, value: Any, depth: int) -> Any:
-    is_secret = isinstance(name, str) and isinstance(value, str | int) and names_secret(name)
-    return REDACTED if is_secret and value else redact_data(value, depth)
+    if not (isinstance(name, str) and names_secret(name) and value):
+        return redact_data(value, depth)
+    if isinstance(value, list):
+        return [_redact_field(name, inner, depth - 1) for inner in value] if depth > 0 else REDACTED
+    return REDACTED if isinstance(value, str | int) else redact_data(value, depth)
 
 
 def names_secret(name: str) -> bool:
@@ -99,15 +104,12 @@ def names_secret(name: str) -> bool:
 
 def _redact_private_keys(text: str) -> str:
     """Without the blocks of private keys; one that is cut off ends with the text."""
-    if "PRIVATE KEY" not in text:
-        return text
     kept: list[str] = []
     place = 0
     while begin := PRIVATE_KEY.search(text, place):
         kept += text[place : begin.start()], REDACTED
-        end = text.find(KEY_END, begin.end())
-        if end < 0:
+        end = KEY_END.search(text, begin.end())
+        if end is None:
             return "".join(kept)
-        place = text.find("-----", end + len(KEY_END))
-        place = len(text) if place < 0 else place + len("-----")
-    return "".join((*kept, text[place:]))
+        place = end.end()
+    return "".join((*kept, text[place:])) if kept else text

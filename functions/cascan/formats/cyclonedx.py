@@ -8,8 +8,8 @@
     a weakness, or what a rule made one      a vulnerability of the service or the host
     what else a script reports               an annotation of the service or the host
 
-What is gone is left out, and a host whose port closed is there: the document says what is there.
-Only hosts are remembered, by a number each. What comes behind the components in the document waits in
+What is gone is left out: the document lists what is there. A host whose port closed is listed.
+Only hosts are remembered, by a number each. What follows the components in the document waits in
 temporary files, not in memory.
 """
 
@@ -41,7 +41,7 @@ from cascan.model.finding import Severity
 from cascan.model.inventory import OPEN
 
 SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
-LATER = ("services", "dependencies", "vulnerabilities", "annotations")  # in this order, behind the components
+LATER = ("services", "dependencies", "vulnerabilities", "annotations")  # in this order, after the components
 COPIED_BYTES = 65_536
 _encode = msgspec.json.encode
 

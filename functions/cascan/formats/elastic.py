@@ -26,7 +26,7 @@ from cascan.formats.facts import (
 )
 from cascan.formats.ocsf import VULNERABILITY, find_class
 from cascan.formats.records import VIOLATION, Export, Record, Status
-from cascan.limits import MAX_ELASTIC_ID_CHARS, MAX_ELASTIC_KEYWORD_CHARS
+from cascan.limits import MAX_ELASTIC_ID_CHARS, MAX_ELASTIC_KEYWORD_CHARS, MAX_EXPORTED_TEXT_CHARS
 from cascan.model.finding import Finding, Severity
 
 VERSION = "8.17.0"  # of ECS
@@ -157,10 +157,14 @@ def _build_own_fields(record: Record) -> Fields:
     }
 
 
-@lru_cache(maxsize=1_024)
 def _to_keyword(value: str | None) -> str:
     """Elasticsearch refuses a document with a longer term."""
-    return to_limited_line(value)[:MAX_ELASTIC_KEYWORD_CHARS]
+    return _cut_keyword(value[: MAX_EXPORTED_TEXT_CHARS + 1]) if value else ""
+
+
+@lru_cache(maxsize=1_024)  # of texts that are cut already: those of hosts may be long
+def _cut_keyword(text: str) -> str:
+    return to_limited_line(text)[:MAX_ELASTIC_KEYWORD_CHARS]
 
 
 def _leave_out_unknown(fields: Fields) -> Fields:

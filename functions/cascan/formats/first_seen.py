@@ -81,6 +81,9 @@ def _read_hosts(keys: Iterable[HostKey], table: Inventory) -> dict[HostKey, Firs
 def _find_time(finding: Finding, times: FirstSeen) -> datetime | None:
     if finding.category not in PLACES:
         return None
-    first_seen = times.get(None if finding.category == HOST else find_port_key(finding))
+    key = find_port_key(finding)
+    if key is None and finding.category != HOST:  # another version or a rule left the port out
+        return None
+    first_seen = times.get(None if finding.category == HOST else key)
     # The inventory may be younger than a scan, such as after addresses were forgotten
     return first_seen if first_seen is not None and first_seen <= finding.parsed_at else None

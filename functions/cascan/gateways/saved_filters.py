@@ -8,7 +8,7 @@ from cascan.model.saved_filter import SavedFilter
 
 
 class SavedFilters(Protocol):
-    """A filter stays until somebody removes it."""
+    """A filter stays until a user removes it."""
 
     def list_saved_filters(self, page: str) -> list[SavedFilter]:
         """At most MAX_SAVED_FILTERS of the page, by name, read consistently."""

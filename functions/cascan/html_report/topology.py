@@ -28,8 +28,8 @@ class Topology:
             self._add_route(route, vantage, set(list_addresses(finding)))
 
     def _add_route(self, route: Route, vantage: str, own_addresses: set[str]) -> None:
-        at, last_number = self._find_node(vantage, "", "", 0), 0
-        if at is None:
+        router, last_number = self._find_node(vantage, "", "", 0), 0
+        if router is None:
             self._cut += 1
             return
         for hop in route:
@@ -39,10 +39,10 @@ class Topology:
             if node is None:
                 self._cut += 1
                 break
-            if node != at:
-                self._edges.setdefault((at, node), hop.number > last_number + 1)
-            at, last_number = node, hop.number
-        self._nodes[at]["hosts"] += 1
+            if node != router:
+                self._edges.setdefault((router, node), hop.number > last_number + 1)
+            router, last_number = node, hop.number
+        self._nodes[router]["hosts"] += 1
 
     def _find_node(self, vantage: str, address: str, name: str, number: int) -> int | None:
         """The place of the router; without an address, of the vantage. None: there are too many nodes."""

@@ -1,4 +1,4 @@
-"""A filter that somebody saved for a list of the console, for everybody who uses the stack."""
+"""A filter that a user of the stack saved for a list of the console. All users of the stack see it."""
 
 from __future__ import annotations
 

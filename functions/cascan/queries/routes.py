@@ -23,7 +23,7 @@ Route = tuple[Hop, ...]
 def read_route(finding: Finding) -> Route:
     """The hops to the host of a finding, in order, with the host itself. Empty: nmap traced none.
 
-    Another version, or a text that was cut, may have stored anything: what is no hop is left out.
+    The stored value may have any form, such as that of another version: what is not a hop is left out.
     """
     if finding.category != CATEGORY:
         return ()

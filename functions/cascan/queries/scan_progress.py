@@ -25,9 +25,9 @@ class TimeLeft(NamedTuple):
 
 
 class LiveShards(NamedTuple):
-    """What the shards of a scan say of themselves while it runs."""
+    """What the shards of a scan report while it runs."""
 
-    running: Sequence[Progress] = ()  # of each nmap that runs and has said something
+    running: Sequence[Progress] = ()  # of each running nmap that has reported progress
     addresses_done: int | None = None  # None: there are too many shards to read
     hosts_up: int = 0  # in reports that are not recorded yet
     open_ports: int = 0  # in those, too

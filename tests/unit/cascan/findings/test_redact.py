@@ -138,6 +138,7 @@ def test_values_of_script_arguments_that_are_secret_are_redacted(
         ("http-grep", f"ftp://anna:{SECRET}@files.test/"),
         ("http-robots.txt", f"/api?token={SECRET}"),
         ("snmp-info", f"community: {SECRET}"),
+        ("http-title", f"Did not follow redirect to https://login.test/?token={SECRET}"),  # its description quotes it
         ("banner", f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----"),
     ],
 )

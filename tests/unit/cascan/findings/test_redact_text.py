@@ -42,6 +42,15 @@ KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAKCAQ\n-----END RSA PRIVATE K
         (f"cookie {JWT};", "cookie (redacted);"),
         (f"a\n{KEY}\nb", "a\n(redacted)\nb"),
         (f"{KEY[:50]}", "(redacted)"),
+        (f"a {KEY.lower()} b", "a (redacted) b"),
+        (
+            "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nP2/56\n---- END SSH2 ENCRYPTED PRIVATE KEY ----\nb",
+            "(redacted)\nb",
+        ),
+        (f"?userpass={SECRET}&x=1", "?userpass=(redacted)&x=1"),
+        ("git glpat-0123456789abcdefghij", "git (redacted)"),
+        ("url xoxb-012345678901-abcdefghijkl.", "url (redacted)."),
+        ("pay sk_live_0123456789abcdefghij", "pay (redacted)"),
         (f"{KEY}{KEY}", "(redacted)(redacted)"),
     ],
 )
@@ -99,3 +108,11 @@ def test_a_field_with_the_name_of_a_secret_has_none() -> None:
     for _ in range(2_000):
         nested = [nested]
     assert SECRET not in str(redact_data(nested))
+
+
+def test_a_list_under_the_name_of_a_secret_loses_its_values_and_keeps_their_number() -> None:
+    data = {"password": ["x", ["y"], {"user": "anna", "token": "z"}], "names": ["a"]}
+    assert redact_data(data) == {
+        "password": [REDACTED, [REDACTED], {"user": "anna", "token": REDACTED}],
+        "names": ["a"],
+    }

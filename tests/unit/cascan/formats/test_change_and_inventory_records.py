@@ -93,6 +93,18 @@ def test_the_records_of_a_scan_get_the_time_at_which_each_port_and_host_was_seen
     assert first_seen == {"10.0.0.1": at(0), "tcp://10.0.0.1:22": at(0), "tcp://10.0.0.1:99": at(1)}
 
 
+def test_an_open_port_without_its_number_does_not_get_the_time_of_its_host(world: World) -> None:
+    scan = world.table.get_scan(derive_scan_id("scan at 1"))
+    assert scan
+    records = list(select_scan_records(world.table, scan, FindingQuery()))
+    numberless = [
+        replace(record, finding=replace(record.finding, attributes=record.finding.attributes | {"port": None}))
+        for record in records
+    ]
+    first_seen = {record.finding.location: record.first_seen for record in add_first_seen(numberless, world.table)}
+    assert first_seen == {"10.0.0.1": at(0), "tcp://10.0.0.1:22": None, "tcp://10.0.0.1:99": None}
+
+
 def test_what_the_inventory_does_not_know_stays_as_it_is() -> None:
     records = list_varied_records()
     assert list(add_first_seen(records, MemoryScanTable())) == list(records)

@@ -15,7 +15,7 @@ from cascan.errors import GatewayUnavailable
 from cascan.events.control import Action, ControlRequested
 from cascan.model.audit import BEGUN, AuditEntry
 from cascan.model.exposure import Exposure, ExposureState
-from cascan.model.message import AttemptState, MessageAttempt, MessageThread, Statement, Step
+from cascan.model.message import AttemptState, MessageAttempt, MessageThread, Statement, Step, StoredChannels
 from cascan.model.saved_filter import SavedFilter
 from cascan.model.scan import ScanState
 from cascan.model.vantage import Vantage
@@ -246,6 +246,22 @@ def test_messages_that_have_not_arrived_are_listed_and_sent_again(site: Site) ->
     assert json.loads(sent)["key"] == "exposure/abc"
     assert (the_entry(site).action, the_entry(site).subject) == ("send message again", "exposure/abc")
     assert "1 of 1 row: send message again, done." in site.text("/messages")
+
+
+def test_one_message_that_has_arrived_meanwhile_does_not_keep_the_others_from_being_sent_again(site: Site) -> None:
+    park(site, "exposure/abc", AttemptState.PARKED)
+    site.post("/messages", 303, **{"action": "retry", "pick:exposure/gone": "1", "pick:exposure/abc": "1"})
+    (sent,) = site.stack.message_queue.sent
+    assert json.loads(sent)["key"] == "exposure/abc"
+    text = site.text("/messages")
+    assert "1 of 2 rows: send message again, done. Refused: exposure/gone: no such message is parked" in text
+
+
+def test_a_file_of_channels_that_this_version_refuses_is_named(site: Site) -> None:
+    stored = StoredChannels(version=1, stored_at=NOON, text="channels: {team: {pigeon: true}}")
+    assert site.stack.messages.put_channels(stored)
+    page = site.get("/messages", 503).text
+    assert "the file of channels is from another version of cascan" in page
 
 
 def test_messages_are_muted_for_a_time_and_the_mute_is_ended(site: Site) -> None:

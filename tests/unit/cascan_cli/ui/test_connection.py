@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,8 +27,8 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells 
 class Transport(asyncio.Transport):
     """What a connection writes, and whether it was closed."""
 
-    def __init__(self) -> None:
-        super().__init__({"peername": ("127.0.0.1", 40_000), "sockname": ("127.0.0.1", 8822)})
+    def __init__(self, **known: Any) -> None:
+        super().__init__({"peername": ("127.0.0.1", 40_000), "sockname": ("127.0.0.1", 8822)} | known)
         self.written, self.is_closed = b"", False
 
     def write(self, data: Any) -> None:
@@ -91,7 +92,8 @@ async def answer_nothing(scope: Any, receive: Any, send: Any) -> None:
     """Never called: no task runs."""
 
 
-def connect(server: ServerState) -> tuple[Connection, Transport, Loop]:
+def connect(server: ServerState, **known: Any) -> tuple[Connection, Transport, Loop]:
+    """`known`: what the transport knows besides its two ends."""
     config = uvicorn.Config(
         answer_nothing,
         log_config=None,
@@ -99,7 +101,7 @@ def connect(server: ServerState) -> tuple[Connection, Transport, Loop]:
         h11_max_incomplete_event_size=MAX_CONSOLE_HEADER_BYTES,
     )
     loop: Any = Loop()
-    connection, transport = Connection(config, server, {}, loop), Transport()
+    connection, transport = Connection(config, server, {}, loop), Transport(**known)
     connection.connection_made(transport)
     return connection, transport, loop
 
@@ -160,6 +162,24 @@ def test_the_connection_of_another_user_is_refused_before_it_sends_anything(
     assert transport.is_closed
     connection.data_received(REQUEST)
     assert not loop.timers
+    assert not connection.cycle
+
+
+@on_linux
+@pytest.mark.parametrize("is_accepted_first", [True, False])
+def test_what_came_over_a_connection_that_was_reset_is_not_read(
+    server: ServerState, listener: socket.socket, *, is_accepted_first: bool
+) -> None:
+    client = socket.create_connection(listener.getsockname())
+    accepted = listener.accept()[0] if is_accepted_first else None
+    client.sendall(REQUEST)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    with accepted or listener.accept()[0] as connected:
+        assert connected.recv(100) == REQUEST  # a reset does not take it back
+        connection, transport, _ = connect(server, socket=connected)
+        connection.data_received(REQUEST)
+    assert transport.is_closed
     assert not connection.cycle
 
 

@@ -91,6 +91,15 @@ def test_no_more_changes_are_kept_than_the_limit(readers: Readers) -> None:
     assert kept._count == 2
 
 
+def test_no_more_shards_are_kept_than_the_limit_even_if_they_have_no_changes(
+    readers: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, kept = Changes(), KeptChanges(most=3)
+    monkeypatch.setattr(table, "changes", lambda *_: iter(()))
+    list(kept.list_changes([a_scan(shards=9, changes={"PortOpened": 1}, **DONE)], table, readers, 10))
+    assert len(kept._kept) == 3
+
+
 def test_the_targets_of_a_scan_are_parsed_once_and_forgotten_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[object] = []
 
