@@ -108,7 +108,8 @@ class UnitOrder(msgspec.Struct, frozen=True):
 
 def render_unit(order: UnitOrder) -> str:
     """The text of the unit. Raises: BadInput: a path cannot be written in a unit."""
-    program, *arguments = (*order.command, "local", "up", "--foreground", "--state-dir", str(order.state_dir))
+    words = [*order.command, "local", "up", "--foreground", "--state-dir", str(order.state_dir)]
+    program, *arguments = words
     command = " ".join((quote(program), *map(_quote_argument, arguments)))
     service = SERVICE.format(command=command, environment=_environment(order.nmap))
     if not order.user:

@@ -16,6 +16,7 @@ from cascan.model.exposure import ExposureSubject, JudgedLook
 from cascan.model.finding import HostFindings, Severity
 from cascan.model.scan import Counts, Outcome, ScanState
 from cascan.model.shard import Progress, ShardState
+from cascan.queries.scan_progress import read_live_shards
 from cascan_cli.top import read as reading
 from cascan_cli.top.read import StackReader
 from cascan_cli.top.rows import EXPOSURE_COLUMNS, FINDING_COLUMNS, SCAN_COLUMNS, Row
@@ -180,11 +181,10 @@ def test_lists_have_a_largest_size(stack: Stack, monkeypatch: pytest.MonkeyPatch
 
 def test_progress_is_read_as_seldom_for_one_scan_as_for_the_list(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[Any] = []
-    read_shards = reading.read_live_shards
 
     def count(*arguments: Any) -> Any:
         reads.append(arguments)
-        return read_shards(*arguments)
+        return read_live_shards(*arguments)
 
     monkeypatch.setattr(reading, "read_live_shards", count)
     seconds = Time()
