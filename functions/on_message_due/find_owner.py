@@ -9,7 +9,7 @@ from typing import Protocol
 from cascan.clock import Clock
 from cascan.errors import RequestRefused
 from cascan.exposure.expectations import ExposureFile, find_group_owner
-from cascan.limits import CHANNELS_READ_EVERY_S
+from cascan.limits import OWNERS_READ_EVERY_S
 from cascan.model.exposure import StoredExpectations
 
 
@@ -30,7 +30,7 @@ class OwnerFinder:
     def find_owner(self, address: str, names: Collection[str] = ()) -> str:
         """Empty: no group with an owner holds the host, or no file was stored."""
         now = self._clock()
-        if self._read_at is None or now - self._read_at > timedelta(seconds=CHANNELS_READ_EVERY_S):
+        if self._read_at is None or now - self._read_at > timedelta(seconds=OWNERS_READ_EVERY_S):
             self._read_file()
             self._read_at = now
         try:

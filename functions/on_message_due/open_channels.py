@@ -1,9 +1,9 @@
-"""The channels of the operator's file, with the way to each. The file is read again after a while."""
+"""The channels of the operator's file, with the way to each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 import msgspec
@@ -16,7 +16,7 @@ from cascan.channels.webhook import WebhookChannel
 from cascan.clock import Clock
 from cascan.errors import GatewayUnavailable
 from cascan.gateways import ChannelStore, EventBus, MessageChannel, MessageThreads
-from cascan.limits import CHANNELS_READ_EVERY_S
+from cascan.limits import CHANNELS_OPEN_S
 from cascan.messages.channel_settings import ChannelFile, ChannelSettings
 from cascan.messages.send_next import Listener, Sender
 from cascan.model.message import StoredChannels
@@ -61,22 +61,27 @@ class ChannelEnds:
 
 
 class ChannelOpener:
-    """Opens the channels of the stored file. They stay open for CHANNELS_READ_EVERY_S."""
+    """Opens the channels of the stored file.
+
+    The file is read each time, so that no message is decided on with an earlier one. The channels stay open
+    until the file changes, at most CHANNELS_OPEN_S: what the parameters of webhooks hold may change.
+    """
 
     def __init__(self, table: ChannelTable, ends: ChannelEnds, clock: Clock) -> None:
         self._table, self._ends, self._clock = table, ends, clock
         self._listeners: tuple[Listener, ...] = ()
         self._file = ChannelFile()
-        self._read_at: datetime | None = None
+        self._stored: StoredChannels | None = None
+        self._open_until = clock()
 
     def open(self) -> tuple[ChannelFile, tuple[Listener, ...]]:
         """Raises: RequestRefused: another version of cascan stored a file that this one cannot read."""
         now = self._clock()
-        if self._read_at is None or now - self._read_at > timedelta(seconds=CHANNELS_READ_EVERY_S):
-            stored = self._table.channels()
+        stored = self._table.channels()
+        if stored != self._stored or now >= self._open_until:
             self._file = read_stored_file(stored) if stored else ChannelFile()
             self._listeners = tuple(map(self._listen, self._file.channels))
-            self._read_at = now
+            self._stored, self._open_until = stored, now + timedelta(seconds=CHANNELS_OPEN_S)
         return self._file, self._listeners
 
     def _listen(self, settings: ChannelSettings) -> Listener:

@@ -90,7 +90,7 @@ class Tour:
         self.show("request explained")
         page.get_by_role("button", name="Send the request").click()
         page.wait_for_url("**/scans/*")
-        expect(page.get_by_role("status")).to_contain_text("was requested")
+        expect(page.get_by_role("status").filter(has_text="was requested")).to_be_visible()
         self.show("scan requested")
         expect(page.locator("#state")).to_have_text("Done", timeout=WAIT_MS)
         expect(page.locator("[hx-sse\\:connect]")).to_have_count(0)  # the page stands still now

@@ -200,6 +200,15 @@ def test_without_channels_and_for_other_events_nothing_happens(stack: Stack, on_
     assert list(DynamoMessageTable(TABLE).list_threads(AttemptState.WAITING)) == []
 
 
+def test_a_file_of_channels_counts_from_the_next_message_on(stack: Stack, on_message_due: Function) -> None:
+    stack.table.put_exposure(EXPOSURE)
+    deliver(on_message_due, events_of(EXPOSURE)[0])  # without a file
+    with serve_sink() as sink:
+        store_channels(f"{{team: {{webhook: '{sink.url}'}}}}")
+        deliver(on_message_due, *events_of(EXPOSURE))
+    assert len(sink.posts) == 1
+
+
 def test_the_url_of_a_webhook_is_read_from_a_parameter(stack: Stack, cold_start: ColdStart) -> None:
     stack.table.put_exposure(EXPOSURE)
     with serve_sink() as sink:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cascan.limits import CHANNELS_READ_EVERY_S
+from cascan.limits import OWNERS_READ_EVERY_S
 from cascan.model.exposure import StoredExpectations
 from on_message_due.find_owner import OwnerFinder
 
@@ -60,6 +60,6 @@ def test_the_file_is_read_again_after_a_while() -> None:
     finder = OwnerFinder(table, lambda: clock.now)
     assert [finder.find_owner("10.0.0.1") for _ in range(3)] == ["ann"] * 3
     table.texts.append("groups: {shop: {owner: eve, hosts: [10.0.0.1]}}\nexpected: []")
-    clock.now += timedelta(seconds=CHANNELS_READ_EVERY_S + 1)
+    clock.now += timedelta(seconds=OWNERS_READ_EVERY_S + 1)
     assert [finder.find_owner("10.0.0.1") for _ in range(3)] == ["eve"] * 3
     assert table.reads == 2
