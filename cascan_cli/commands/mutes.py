@@ -26,20 +26,20 @@ def _mute(args: Namespace) -> int:
     mute = build_mute(args, utc_now())
     with open_stack(args) as stack:
         mute = store_mute(mute, stack)
-    if args.json:
-        print_json(_to_json(mute))
-    else:
-        print(f"{mute.mute_id}: mutes {describe_mute(mute)} until {to_wire(mute.ends_at)}")
-    return 0
+    return _print_mute(mute, f"mutes {describe_mute(mute)} until {to_wire(mute.ends_at)}", args)
 
 
 def _unmute(args: Namespace) -> int:
     with open_stack(args) as stack:
         mute = end_mute(args.mute_id, stack, utc_now())
+    return _print_mute(mute, "has ended; messages about what is still true follow within a minute", args)
+
+
+def _print_mute(mute: StoredMute, sentence: str, args: Namespace) -> int:
     if args.json:
         print_json(_to_json(mute))
     else:
-        print(f"{mute.mute_id}: has ended; messages about what is still true follow within a minute")
+        print(f"{mute.mute_id}: {sentence}")
     return 0
 
 

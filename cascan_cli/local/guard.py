@@ -7,7 +7,7 @@ can be reached by every user of this machine and every web page in a browser her
 a request that has the secret as its session token, which an AWS SDK sends with every request, the
 host name of the stack, and no header that only a browser sends. ADR 27 has the reasons.
 
-This script imports nothing of the project but four scripts beside it: three make the emulator faster
+This script imports nothing of the project but four scripts of the same folder: three make the emulator faster
 (ADR 56), one saves its table for commands that only read (ADR 64).
 """
 

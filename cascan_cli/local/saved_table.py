@@ -12,6 +12,7 @@ import math
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -150,11 +151,9 @@ def open_saved_table(state: StateDir) -> SavedTable | None:
         table = SavedTable(state.saved_table)
     except (sqlite3.Error, ValueError):
         return None
-    try:
+    with suppress(LookupError, TypeError):  # it names no state
         if table.was_saved_with(state.emulator_state) and state.is_saved():
             return table
-    except (LookupError, TypeError):
-        pass
     table.close()
     return None
 

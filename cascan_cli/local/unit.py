@@ -175,7 +175,7 @@ def find_unit_folder(*, system: bool) -> Path:
 def install_unit(text: str, folder: Path) -> Path:
     """Write the unit; a unit of ours is replaced. Returns its path.
 
-    Raises: BadInput: the file cannot be written, or somebody else has written it.
+    Raises: BadInput: the file cannot be written, or cascan did not write it.
     """
     path = folder / NAME
     try:

@@ -1,6 +1,6 @@
 """Lives of scans under a seed each, where more goes wrong, and over the real table.
 
-In a file of its own, which runs beside test_simulation.py: see there.
+In a file of its own, so that it runs at the same time as test_simulation.py: see there.
 """
 
 from __future__ import annotations
